@@ -1,0 +1,96 @@
+"""Every error BigNet raises on purpose, and the exit code each gives.
+
+    BigNetError
+    ├── UsageError          2   a flag, a path, a model or a setting that cannot be used
+    │   └── MismatchError   2   two things that do not belong together (store and settings, store and query)
+    ├── IntegrityError      3   bytes that are not what the manifest says
+    ├── ResourceError       4   disk full, read-only, out of memory: progress is kept, run again
+    └── LockedError         5   another run holds the store
+
+Messages say what happened, where, what was found, what is allowed, and how to mend it. The command line
+prints them as one line, ``bignet: error[CODE]: ...``; a traceback only with ``--debug``.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+from collections.abc import Iterable
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a finished command tells the shell."""
+
+    OK = 0
+    SOME_REJECTED = 10
+    USAGE = 2
+    INTEGRITY = 3
+    ENVIRONMENT = 4
+    LOCKED = 5
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class BigNetError(Exception):
+    """Anything that went wrong in a way BigNet can explain."""
+
+    exit_code = ExitCode.USAGE
+    code = "error"
+
+
+class UsageError(BigNetError):
+    """The request cannot be carried out as it was put."""
+
+    code = "usage"
+
+
+class MismatchError(UsageError):
+    """Two things that must agree do not; the message names both sides."""
+
+    code = "mismatch"
+
+
+class IntegrityError(BigNetError):
+    """Stored bytes are missing or differ from what the manifest recorded."""
+
+    exit_code = ExitCode.INTEGRITY
+    code = "integrity"
+
+
+class ResourceError(BigNetError):
+    """The machine refused: disk full, read-only, out of memory. Progress is kept."""
+
+    exit_code = ExitCode.ENVIRONMENT
+    code = "environment"
+
+
+class LockedError(BigNetError):
+    """Another process is writing to the store."""
+
+    exit_code = ExitCode.LOCKED
+    code = "locked"
+
+
+_WHAT_TO_DO = {
+    errno.ENOSPC: "the disk is full; free some space and run the same command again, it goes on where it stopped",
+    errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
+    errno.EROFS: "the file system is read-only; choose another output folder",
+    errno.EACCES: "permission denied; choose an output folder you may write to",
+    errno.EPERM: "not permitted; choose an output folder on a local file system you may write to",
+    errno.EFBIG: "a file-size limit was hit; raise the limit and run the same command again",
+    errno.ENOTDIR: "part of the path is a file, not a folder; choose another output folder",
+}
+
+
+def explain_os_error(error: OSError, doing: str) -> ResourceError:
+    """An operating-system refusal while ``doing`` something -> the one line a person can act on."""
+    advice = _WHAT_TO_DO.get(error.errno or 0, "progress is kept; mend this and run the same command again")
+    return ResourceError(f"cannot {doing}: {error.strerror or error}; {advice}")
+
+
+def nearest(name: str, known: Iterable[str], how_many: int = 3) -> str:
+    """The known names closest to a mistyped one, quoted, for the end of a message."""
+    names = list(known)
+    close = difflib.get_close_matches(name, names, n=how_many, cutoff=0.4) or names[:how_many]
+    return ", ".join(repr(item) for item in close)

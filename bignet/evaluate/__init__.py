@@ -1,0 +1,1 @@
+"""How good an embedding is: the exact kNN graph and everything computed from it."""

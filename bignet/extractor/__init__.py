@@ -1,0 +1,1 @@
+"""Images in, pooled activations out: sources, decoding, backbones, layer taps, pools, the pipeline."""

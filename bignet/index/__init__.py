@@ -1,0 +1,1 @@
+"""Nearest-neighbour search over a store's vectors, and index files that say what they belong to."""

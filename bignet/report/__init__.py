@@ -1,0 +1,1 @@
+"""Pages, pictures and data files out of evaluate's results."""
