@@ -1,0 +1,126 @@
+"""What a run has to do: the files on disk held against the store's rows. Only names and times are compared, no picture is decoded."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from bignet.extractor.settings import ExtractSettings
+from bignet.extractor.sources import Entry, Scan
+from bignet.images import Limits, Reason, RejectedImage, read_image_file
+from bignet.store.snapshot import Snapshot
+
+# Refusals that say nothing about the content: read again in every run, and decoded only if that works now.
+_WORTH_ANOTHER_LOOK = frozenset({Reason.UNREADABLE, Reason.CHANGED_WHILE_READING})
+
+
+class Place(NamedTuple):
+    """Where a vector is: a shard's name and the row in it."""
+
+    shard: str
+    row: int
+
+
+class Known(NamedTuple):
+    """A row of the store, as far as a run must know it."""
+
+    id: int
+    n_bytes: int
+    mtime_ns: int
+    sha256: bytes
+
+
+@dataclass
+class Plan:
+    """What to do.
+
+    Attributes:
+        pending: files to look at, in path order.
+        unchanged: files that are as the store has them.
+        by_path: the store's rows by path.
+        by_content: where the vectors of each content are.
+        gone: paths in the store that are no longer on disk, by content: a new path with the same bytes is a rename.
+        rejected_paths: paths of the store's rejected rows.
+        gone_rejected: those no longer on disk.
+    """
+
+    pending: list[Entry] = field(default_factory=list)
+    unchanged: int = 0
+    by_path: dict[bytes, Known] = field(default_factory=dict)
+    by_content: dict[bytes, Place] = field(default_factory=dict)
+    gone: dict[bytes, list[bytes]] = field(default_factory=dict)
+    rejected_paths: set[bytes] = field(default_factory=set)
+    gone_rejected: set[bytes] = field(default_factory=set)
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the store already says what is on disk."""
+        return not (self.pending or self.gone or self.gone_rejected)
+
+    def partitions(self, size: int) -> Iterator[list[Entry]]:
+        """The pending files in runs of ``size``."""
+        for start in range(0, len(self.pending), size):
+            yield self.pending[start : start + size]
+
+
+def plan(scan: Scan, snapshot: Snapshot | None, settings: ExtractSettings) -> Plan:
+    """Compare what is on disk with what is stored, by path, size and time (or by content, if asked to rehash)."""
+    result = Plan()
+    rejected = _read_rows(snapshot, result) if snapshot is not None else {}
+    on_disk = set()
+    for entry in scan.entries:
+        on_disk.add(entry.path)
+        if _is_stored(entry, result, settings) or _is_still_refused(entry, scan.root, rejected, settings):
+            result.unchanged += 1
+        else:
+            result.pending.append(entry)
+    for path, row in result.by_path.items():
+        if path not in on_disk:
+            result.gone.setdefault(row.sha256, []).append(path)
+    result.gone_rejected = result.rejected_paths - on_disk
+    return result
+
+
+def _read_rows(snapshot: Snapshot, result: Plan) -> dict[bytes, tuple[int, int, str]]:
+    """Fill in the store's rows -> its rejected files by path: size, time, reason."""
+    columns = ["id", "path", "sha256", "bytes", "mtime_ns"]
+    for record in snapshot.manifest.shards:
+        table = snapshot.read_shard(record, columns)
+        rows = zip(*(table[name].to_pylist() for name in columns), strict=True)
+        for number, (row_id, path, sha256, n_bytes, mtime_ns) in enumerate(rows):
+            result.by_path[path] = Known(row_id, n_bytes, mtime_ns, sha256)
+            result.by_content.setdefault(sha256, Place(record.name, number))
+    rejected = snapshot.rejected()
+    result.rejected_paths = set(rejected["path"].to_pylist())
+    names = ("path", "bytes", "mtime_ns", "reason")
+    return {row[0]: row[1:] for row in zip(*(rejected[name].to_pylist() for name in names), strict=True)}
+
+
+def _is_stored(entry: Entry, result: Plan, settings: ExtractSettings) -> bool:
+    row = result.by_path.get(entry.path)
+    if row is None or settings.rehash:
+        return False
+    return (entry.n_bytes, entry.mtime_ns) == (row.n_bytes, row.mtime_ns)
+
+
+def _is_still_refused(
+    entry: Entry, root: Path, rejected: dict[bytes, tuple[int, int, str]], settings: ExtractSettings
+) -> bool:
+    refusal = rejected.get(entry.path)
+    if refusal is None or settings.retry_rejected or settings.rehash:
+        return False
+    n_bytes, mtime_ns, reason = refusal
+    if reason in _WORTH_ANOTHER_LOOK:
+        return reason == _refusal_to_be_read(os.path.join(os.fsencode(root), entry.path), settings.limits)
+    return (entry.n_bytes, entry.mtime_ns) == (n_bytes, mtime_ns)
+
+
+def _refusal_to_be_read(path: bytes, limits: Limits) -> str | None:
+    try:
+        read_image_file(path, limits)
+    except RejectedImage as refusal:
+        return refusal.reason
+    return None

@@ -1,0 +1,62 @@
+"""What an extraction is asked to do."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from bignet.errors import UsageError
+from bignet.images import Limits
+
+DEFAULT_MODEL = "resnet50"
+DEFAULT_POOL = "gap"
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@dataclass(frozen=True)
+class ExtractSettings:
+    """Settings of one extraction; what is None is taken from the store, or else the default.
+
+    Attributes:
+        model: name of the backbone.
+        weights: ``default``, ``random:SEED`` or a file.
+        layers: names of layers; empty = the model's last feature map.
+        pools: ``gap``, ``max``, ``gem:p``, ``avg:k``, ``flat``; empty = gap.
+        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+        batch_size: images a forward pass.
+        workers: decoding threads; 0 = one a core.
+        shard_rows: images between two commits: what a crash can lose.
+        limits: see Limits.
+        image_timeout: seconds one image may take to read and decode.
+        rehash: read every file again and compare contents, not only size and time.
+        retry_rejected: try rejected images again.
+    """
+
+    model: str | None = None
+    weights: str | None = None
+    layers: tuple[str, ...] = ()
+    pools: tuple[str, ...] = ()
+    device: str = "auto"
+    batch_size: int = 32
+    workers: int = 0
+    shard_rows: int = 1000
+    limits: Limits = field(default_factory=Limits)
+    image_timeout: float = 60.0
+    rehash: bool = False
+    retry_rejected: bool = False
+
+    def __post_init__(self) -> None:
+        for name, smallest in (("batch_size", 1), ("workers", 0), ("shard_rows", 1)):
+            if getattr(self, name) < smallest:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be at least {smallest}")
+        if self.image_timeout <= 0:
+            raise UsageError(f"image_timeout is {self.image_timeout}; it must be above 0 seconds")
+
+    @property
+    def n_workers(self) -> int:
+        """Decoding threads, resolved."""
+        return self.workers or available_cores()

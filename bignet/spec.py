@@ -1,0 +1,166 @@
+"""What makes two vectors comparable: model, weights, preprocessing, layer, pool. And its fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from bignet.errors import UsageError
+
+FINGERPRINT_LENGTH = 16
+GEM_POWER = 3.0
+POOLS_ALLOWED = "gap, max, gem:p (p > 0), avg:k (k >= 1), flat"
+
+
+@dataclass(frozen=True)
+class PoolName:
+    """A pool's kind and its number: gem's power, avg's window; 0 where there is none."""
+
+    kind: str
+    number: float = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.number:g}" if self.number else self.kind
+
+
+def parse_pool(text: str) -> PoolName:
+    """``"gem:3"`` -> its name in parts; ``"gem"`` alone is gem:3.
+
+    Raises:
+        UsageError: not a pool; the message lists those there are.
+    """
+    kind, colon, argument = text.partition(":")
+    if kind in ("gap", "max", "flat") and not colon:
+        return PoolName(kind)
+    if kind == "gem" and not colon:
+        return PoolName(kind, GEM_POWER)
+    number = _positive(argument)
+    if number and (kind == "gem" or (kind == "avg" and number.is_integer())):
+        return PoolName(kind, number)
+    raise UsageError(f"pool '{text}' is unknown; allowed: {POOLS_ALLOWED}")
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        return 0.0
+    return value if 0 < value < float("inf") else 0.0
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """Pixels as the network saw them in training: shorter side to ``resize``, centre ``crop``, normalise.
+
+    Attributes:
+        resize: length of the shorter side after resizing, pixels.
+        crop: side of the central square, pixels.
+        interpolation: ``"bilinear"`` or ``"bicubic"``, always antialiased.
+        mean: per channel, for pixels in 0..1.
+        std: per channel, for pixels in 0..1.
+    """
+
+    resize: int
+    crop: int
+    interpolation: str
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class EncoderSpec:
+    """The network and what goes into it.
+
+    Attributes:
+        model: name of the backbone, or ``package.module:function``.
+        weights: where they came from: a published set's name, a file's name, ``random:SEED``, a package.
+        weights_sha256: digest of the file, or of the parameters themselves when there is no file.
+        preprocess: see Preprocess.
+        precision: arithmetic of the forward pass.
+    """
+
+    model: str
+    weights: str
+    weights_sha256: str
+    preprocess: Preprocess
+    precision: str = "fp32"
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the weights are random numbers."""
+        return self.weights.startswith("random:")
+
+
+@dataclass(frozen=True)
+class EmbeddingSpec:
+    """One column of vectors: an encoder, a layer of it, a pool over that layer's map.
+
+    Attributes:
+        encoder: see EncoderSpec.
+        layer: the layer's name in the network.
+        pool: ``gap``, ``max``, ``gem:p``, ``avg:k`` or ``flat``.
+        dims: numbers in a vector.
+        dtype: as stored, ``float32``.
+    """
+
+    encoder: EncoderSpec
+    layer: str
+    pool: str
+    dims: int
+    dtype: str = "float32"
+
+    @property
+    def name(self) -> str:
+        """The column's name: ``layer4.gap``, ``features.avg3``."""
+        return f"{self.layer}.{self.pool.replace(':', '')}"
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal exactly when vectors may be compared: a digest of every field but the weights' origin."""
+        return fingerprint_of(self)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data for a manifest."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EmbeddingSpec:
+        """The inverse of as_json; fields of later versions are ignored."""
+        encoder = dict(data["encoder"])
+        preprocess = dict(encoder["preprocess"])
+        preprocess["mean"] = tuple(preprocess["mean"])
+        preprocess["std"] = tuple(preprocess["std"])
+        encoder["preprocess"] = Preprocess(**_known(Preprocess, preprocess))
+        spec = dict(data) | {"encoder": EncoderSpec(**_known(EncoderSpec, encoder))}
+        return cls(**_known(cls, spec))
+
+
+def _known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    names = {item.name for item in fields(kind)}
+    return {name: value for name, value in data.items() if name in names}
+
+
+def fingerprint_of(spec: EmbeddingSpec) -> str:
+    """First 16 hex digits of the SHA-256 of the spec's canonical JSON."""
+    data = spec.as_json()
+    del data["encoder"]["weights"]  # the digest names the weights; the file may move
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_LENGTH]
+
+
+def differences(ours: EmbeddingSpec, theirs: EmbeddingSpec) -> list[str]:
+    """The fields in which two specs differ, as ``name: ours != theirs``."""
+    return [f"{name}: {a} != {b}" for name, a, b in _pairs(asdict(ours), asdict(theirs)) if a != b]
+
+
+def _pairs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    pairs: list[tuple[str, Any, Any]] = []
+    for name, value in ours.items():
+        if isinstance(value, dict):
+            pairs += _pairs(value, theirs[name])
+        else:
+            pairs.append((name, value, theirs[name]))
+    return pairs

@@ -1,0 +1,33 @@
+"""Names inside a store's folder."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+SHARDS = "shards"
+REJECTED = "rejected"
+MANIFESTS = "manifests"
+INDEX = "index"
+LOCK = ".lock"
+
+_MANIFEST_NAME = re.compile(r"^(\d{8})\.json$")
+
+
+def manifest_path(store: Path, number: int) -> Path:
+    """``manifests/00000012.json``."""
+    return store / MANIFESTS / f"{number:08d}.json"
+
+
+def manifest_numbers(store: Path) -> list[int]:
+    """Numbers of the manifests on disk, newest first; empty when the folder is no store."""
+    folder = store / MANIFESTS
+    if not folder.is_dir():
+        return []
+    found = (_MANIFEST_NAME.match(item.name) for item in folder.iterdir())
+    return sorted((int(match[1]) for match in found if match), reverse=True)
+
+
+def is_store(folder: Path) -> bool:
+    """Whether a folder holds at least one manifest."""
+    return bool(manifest_numbers(folder))

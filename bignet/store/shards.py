@@ -1,0 +1,116 @@
+"""Parquet shards: their columns, and reading and writing them with checksums."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from bignet import files
+from bignet.errors import IntegrityError
+from bignet.spec import EmbeddingSpec
+from bignet.store.manifest import ShardRecord
+
+METADATA_FIELDS = (
+    pa.field("id", pa.int64(), nullable=False),
+    pa.field("path", pa.binary(), nullable=False),
+    pa.field("sha256", pa.binary(32), nullable=False),
+    pa.field("bytes", pa.int64(), nullable=False),
+    pa.field("width", pa.int32(), nullable=False),
+    pa.field("height", pa.int32(), nullable=False),
+    pa.field("mtime_ns", pa.int64(), nullable=False),
+    pa.field("label", pa.string(), nullable=True),
+)
+METADATA_COLUMNS = tuple(field.name for field in METADATA_FIELDS)
+
+REJECTED_SCHEMA = pa.schema(
+    [
+        pa.field("path", pa.binary(), nullable=False),
+        pa.field("reason", pa.string(), nullable=False),
+        pa.field("detail", pa.string(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+        pa.field("mtime_ns", pa.int64(), nullable=False),
+    ]
+)
+
+_VALUE_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
+
+
+def schema(embeddings: Sequence[EmbeddingSpec]) -> pa.Schema:
+    """Columns of a shard: the metadata, then one fixed-size list of numbers an embedding, nothing nullable in it."""
+    return pa.schema([*METADATA_FIELDS, *(_vector_field(spec) for spec in embeddings)])
+
+
+def _vector_field(spec: EmbeddingSpec) -> pa.Field:
+    item = pa.field("item", _VALUE_TYPES[spec.dtype], nullable=False)
+    note = {"bignet.fingerprint": spec.fingerprint}
+    return pa.field(spec.name, pa.list_(item, spec.dims), nullable=False, metadata=note)
+
+
+def vector_array(vectors: NDArray[np.float32], spec: EmbeddingSpec) -> pa.FixedSizeListArray:
+    """(N, D) numbers -> the Arrow column of that embedding."""
+    values = pa.array(np.ascontiguousarray(vectors).reshape(-1), type=_VALUE_TYPES[spec.dtype])
+    return pa.FixedSizeListArray.from_arrays(values, type=_vector_field(spec).type)
+
+
+def matrix(column: pa.ChunkedArray, out: NDArray[np.float32]) -> None:
+    """Copy a vector column into the rows of ``out`` (N, D)."""
+    start = 0
+    for chunk in column.chunks:
+        out[start : start + len(chunk)] = chunk.flatten().to_numpy().reshape(len(chunk), -1)
+        start += len(chunk)
+
+
+def write(path: Path, table: pa.Table) -> ShardRecord:
+    """Publish a table as a new Parquet file with page checksums.
+
+    Raises:
+        OSError: the disk refused; nothing is left behind.
+    """
+    # Floats do not compress; a dictionary would only slow the reading.
+    compression = {field.name: "zstd" for field in table.schema if not pa.types.is_fixed_size_list(field.type)}
+
+    def write_parquet(file: files.HashingFile) -> None:
+        pq.write_table(
+            table,
+            pa.PythonFile(file, mode="w"),
+            compression=compression,
+            use_dictionary=False,
+            write_page_checksum=True,
+            write_statistics=False,
+        )
+
+    written = files.publish_new(path, write_parquet)
+    return ShardRecord(path.name, table.num_rows, written.n_bytes, written.sha256)
+
+
+def read(path: Path, record: ShardRecord, columns: Sequence[str] | None = None) -> pa.Table:
+    """Columns of a shard, every page checked against its checksum.
+
+    Raises:
+        IntegrityError: missing, of another size, damaged, or not the recorded number of rows.
+    """
+    try:
+        found = path.stat().st_size
+        if found != record.n_bytes:
+            raise IntegrityError(f"shard {path} has {found:,} bytes, {record.n_bytes:,} were written{_MEND}")
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read(columns=None if columns is None else list(columns))
+    except FileNotFoundError:
+        raise IntegrityError(f"shard {path} is missing{_MEND}") from None
+    except (pa.ArrowException, OSError) as error:
+        raise IntegrityError(f"shard {path} is damaged: {_first_line(error)}{_MEND}") from None
+    if table.num_rows != record.rows:
+        raise IntegrityError(f"shard {path} has {table.num_rows} rows, {record.rows} were written{_MEND}")
+    return table
+
+
+_MEND = "; bignet verify STORE --repair drops what is damaged, and extracting again embeds it anew"
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
