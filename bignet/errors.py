@@ -15,8 +15,11 @@ from __future__ import annotations
 
 import difflib
 import errno
-from collections.abc import Iterable
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 class ExitCode(IntEnum):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 TEMPORARY_PREFIX = ".tmp-"
 
@@ -127,7 +129,7 @@ def _temporary(path: Path) -> Iterator[Path]:
 
 def _write_and_sync(path: Path, write: Callable[[HashingFile], None]) -> WrittenFile:
     with path.open("wb", buffering=0) as raw:
-        file = HashingFile(raw)  # type: ignore[arg-type] # FileIO: the part of BinaryIO that we use
+        file = HashingFile(raw)
         write(file)
         os.fsync(raw.fileno())
     return file.summary()

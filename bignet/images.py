@@ -223,7 +223,14 @@ def _gray_to_rgb(values: NDArray[np.generic]) -> Image.Image:
 
 
 _TRUNCATED_WORDS = ("truncated", "broken data stream", "unexpected end", "not enough", "premature", "eof")
-_UNSUPPORTED_WORDS = ("unsupported", "not supported", "unknown", "cannot handle", "not available", "not implemented")
+_UNSUPPORTED_WORDS = (
+    "unsupported",
+    "not supported",
+    "unknown",
+    "cannot handle",
+    "not available",
+    "not implemented",
+)
 
 
 def _rejection(error: Exception, data: bytes) -> RejectedImage:

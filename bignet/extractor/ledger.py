@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from bignet.extractor.partition import Partition
 from bignet.extractor.plan import Known, Place, Plan
 from bignet.extractor.sources import label_of
 from bignet.extractor.workers import Decoded, Refused, SameBytes
-from bignet.spec import EmbeddingSpec
 from bignet.store import shards
-from bignet.store.manifest import Manifest
-from bignet.store.snapshot import Snapshot
 from bignet.store.writer import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from bignet.extractor.partition import Partition
+    from bignet.spec import EmbeddingSpec
+    from bignet.store.manifest import Manifest, ShardRecord
+    from bignet.store.snapshot import Snapshot
 
 
 @dataclass
@@ -181,7 +186,7 @@ class _Copies:
     """Rows of the store that this commit copies, each shard read once."""
 
     def __init__(
-        self, store: Snapshot, records: dict[str, shards.ShardRecord], plan: Plan, items: Iterable[SameBytes]
+        self, store: Snapshot, records: dict[str, ShardRecord], plan: Plan, items: Iterable[SameBytes]
     ) -> None:
         wanted: dict[str, list[int]] = {}
         for item in items:

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from bignet.extractor.encoder import Encoder
-from bignet.extractor.sources import Entry
 from bignet.extractor.workers import Claims, Decoded, DecodePool, Outcome, Refused, SameBytes
 from bignet.images import Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from bignet.extractor.encoder import Encoder
+    from bignet.extractor.sources import Entry
 
 # Batches that wait decoded while one is in the network: enough to hide uneven files, little memory.
 BATCHES_AHEAD = 3

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from bignet.extractor.settings import ExtractSettings
-from bignet.extractor.sources import Entry, Scan
 from bignet.images import Limits, Reason, RejectedImage, read_image_file
-from bignet.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from bignet.extractor.settings import ExtractSettings
+    from bignet.extractor.sources import Entry, Scan
+    from bignet.store.snapshot import Snapshot
 
 # Refusals that say nothing about the content: read again in every run, and decoded only if that works now.
 _WORTH_ANOTHER_LOOK = frozenset({Reason.UNREADABLE, Reason.CHANGED_WHILE_READING})

@@ -6,16 +6,18 @@ al. 2018), average pooling as ``torch.nn.functional.avg_pool2d``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from bignet.errors import UsageError
 from bignet.spec import parse_pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 GEM_EPSILON = 1e-6
 
@@ -111,4 +113,3 @@ def coverage(pool: Pool, height: int, width: int) -> float:
         return 1.0
     k = pool.kernel
     return (height // k * k) * (width // k * k) / (height * width)
-

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,16 +10,19 @@ from typing import TYPE_CHECKING
 from bignet import files
 from bignet.errors import MismatchError, UsageError
 from bignet.extractor.plan import Plan, plan
-from bignet.extractor.settings import ExtractSettings
 from bignet.extractor.sources import Scan, scan
 from bignet.spec import EmbeddingSpec, parse_pool
-from bignet.store.manifest import Manifest
 from bignet.store.snapshot import Snapshot
 from bignet.store.writer import Batch, Progress, StoreWriter, writing
 
 if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
     from bignet.extractor.encoder import Encoder
     from bignet.extractor.ledger import Ledger, Tally
+    from bignet.extractor.settings import ExtractSettings
+    from bignet.store.manifest import Manifest
 
 
 class Listener:

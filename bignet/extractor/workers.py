@@ -7,16 +7,20 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from bignet.extractor import decode
-from bignet.extractor.sources import Entry
 from bignet.images import Limits, Reason, RejectedImage, read_image_file
-from bignet.spec import Preprocess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from bignet.extractor.sources import Entry
+    from bignet.spec import Preprocess
 
 
 @dataclass(frozen=True)
@@ -157,8 +161,8 @@ class DecodePool:
     def __enter__(self) -> DecodePool:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        for _ in range(self._n_workers):
+    def __exit__(self, *_error: object) -> None:
+        for _worker in range(self._n_workers):
             self._queue.put(None)
 
     def outcomes(self, entries: Iterable[Entry], claims: Claims, ahead: int) -> Iterator[Outcome]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
@@ -16,7 +16,11 @@ from bignet.index import identity
 from bignet.index.flat import FlatIndex, normalised
 from bignet.index.identity import IndexIdentity
 from bignet.store import layout
-from bignet.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bignet.store.snapshot import Snapshot
 
 
 def folder_of(snapshot: Snapshot, embedding: str) -> Path:
@@ -92,7 +96,7 @@ def open_index(snapshot: Snapshot, embedding: str | None = None, *, stale_ok: bo
     return _flat(faiss.read_index(str(path)), record, path)
 
 
-def _flat(index: faiss.Index, record: IndexIdentity, path: Path) -> FlatIndex:
+def _flat(index: Any, record: IndexIdentity, path: Path) -> FlatIndex:
     if (index.ntotal, index.d) != (record.rows, record.dims):
         raise IntegrityError(f"index {path} holds {index.ntotal} x {index.d}, not {record.rows} x {record.dims}")
     ids = faiss.vector_to_array(index.id_map).astype(np.int64)
@@ -101,8 +105,9 @@ def _flat(index: faiss.Index, record: IndexIdentity, path: Path) -> FlatIndex:
     return FlatIndex(vectors.copy(), ids)
 
 
-def _write(index: faiss.Index, file: files.HashingFile) -> None:
-    faiss.write_index(index, faiss.PyCallbackIOWriter(file.write))
+def _write(index: Any, file: files.HashingFile) -> None:
+    writer: Any = getattr(faiss, "PyCallbackIOWriter")(file.write)  # noqa: B009 - its type stubs leave it out
+    faiss.write_index(index, writer)
 
 
 def _write_text(file: files.HashingFile, text: str) -> None:

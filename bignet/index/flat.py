@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import faiss
 import numpy as np
-from numpy.typing import NDArray
 
 from bignet.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from numpy.typing import NDArray
 
 # Rows fetched beyond k: float32 may swap near-ties at the edge, float64 puts them right.
 _SPARE = 16

@@ -5,13 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bignet.errors import IntegrityError, MismatchError, UsageError
-from bignet.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bignet.store.snapshot import Snapshot
 
 FORMAT_VERSION = 1
 FILE_NAME = "index.json"
@@ -74,7 +79,9 @@ def load(folder: Path) -> IndexIdentity:
     try:
         data = json.loads(path.read_bytes())
         if data["format_version"] > FORMAT_VERSION:
-            raise UsageError(f"index {path} has format {data['format_version']}, newer than this BigNet; upgrade bignet")
+            raise UsageError(
+                f"index {path} has format {data['format_version']}, newer than this BigNet; upgrade bignet"
+            )
         return IndexIdentity(**{item.name: data[item.name] for item in fields(IndexIdentity)})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"index record {path} cannot be read ({type(error).__name__}); {REBUILD}") from None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bignet import files
 from bignet.errors import IntegrityError, UsageError
 from bignet.spec import EmbeddingSpec
 from bignet.store import layout
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
 
 FORMAT = "bignet-store"
 FORMAT_VERSION = 1
@@ -98,9 +100,7 @@ def publish(store: Path, manifest: Manifest) -> None:
     """
     body = _canonical(_to_json(manifest))
     text = json.dumps({"sha256": _digest(body), "manifest": json.loads(body)}, indent=1, sort_keys=True)
-    files.publish_new(
-        layout.manifest_path(store, manifest.number), lambda file: _write_text(file, text)
-    )
+    files.publish_new(layout.manifest_path(store, manifest.number), lambda file: _write_text(file, text))
 
 
 def newest(store: Path) -> Manifest:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from numpy.typing import NDArray
 
 from bignet import files
 from bignet.errors import IntegrityError
-from bignet.spec import EmbeddingSpec
 from bignet.store.manifest import ShardRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from bignet.spec import EmbeddingSpec
 
 METADATA_FIELDS = (
     pa.field("id", pa.int64(), nullable=False),

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from bignet.errors import IntegrityError, UsageError, nearest
-from bignet.spec import EmbeddingSpec
 from bignet.store import layout, lock, manifest, shards
-from bignet.store.manifest import Manifest, ShardRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import TracebackType
+
+    from numpy.typing import NDArray
+
+    from bignet.spec import EmbeddingSpec
+    from bignet.store.manifest import Manifest, ShardRecord
 
 
 class Snapshot:

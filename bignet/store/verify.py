@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +11,12 @@ import pyarrow as pa
 from bignet import files
 from bignet.errors import IntegrityError
 from bignet.store import layout, shards
-from bignet.store.manifest import Manifest, ShardRecord
-from bignet.store.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from bignet.store.manifest import Manifest, ShardRecord
+    from bignet.store.snapshot import Snapshot
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from bignet import files
 from bignet.errors import LockedError, UsageError, explain_os_error
-from bignet.spec import EmbeddingSpec
 from bignet.store import layout, lock, manifest, shards
 from bignet.store.manifest import Counts, Manifest, ShardRecord, Source
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable, Collection, Iterator, Mapping
+
+    from bignet.spec import EmbeddingSpec
 
 
 @dataclass(frozen=True)
@@ -134,9 +138,7 @@ class StoreWriter:
         number = before.number + 1
         names = _names(number)
         kept = self._without(before.shards, layout.SHARDS, names, _id_filter(batch.drop_ids))
-        kept_rejected = self._without(
-            before.rejected, layout.REJECTED, names, _path_filter(batch.drop_rejected)
-        )
+        kept_rejected = self._without(before.rejected, layout.REJECTED, names, _path_filter(batch.drop_rejected))
         after = replace(
             before,
             shards=kept + self._added(layout.SHARDS, names, batch.rows),

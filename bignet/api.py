@@ -1,0 +1,239 @@
+"""The verbs, each short, plain data out: what ``import bignet`` gives and what the command line calls."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bignet.store.snapshot import Snapshot
+from bignet.store.verify import Verdict
+from bignet.store.verify import verify as verify_snapshot
+from bignet.store.writer import writing
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
+
+    import numpy as np
+    import pyarrow as pa
+    from numpy.typing import NDArray
+
+    from bignet.evaluate.result import Evaluation
+    from bignet.extractor.run import Listener, Summary
+    from bignet.extractor.settings import ExtractSettings
+    from bignet.index.identity import IndexIdentity
+    from bignet.query import Hit, QueryInput
+    from bignet.report.write import ReportFiles
+    from bignet.spec import EmbeddingSpec
+
+    StorePath = str | os.PathLike[str]
+
+
+class Store:
+    """A store of embeddings, opened for reading at its newest snapshot.
+
+    Made by ``bignet.open`` and ``bignet.extract``. ``summary`` says what an extraction did, None when only opened.
+    """
+
+    def __init__(self, snapshot: Snapshot, summary: Summary | None = None) -> None:
+        self.snapshot = snapshot
+        self.summary = summary
+
+    def __len__(self) -> int:
+        return len(self.snapshot)
+
+    def __repr__(self) -> str:
+        names = ", ".join(spec.name for spec in self.embeddings)
+        return f"<bignet.Store '{self.path}': {len(self):,} images, {names}>"
+
+    @property
+    def path(self) -> Path:
+        """The store's folder."""
+        return self.snapshot.path
+
+    @property
+    def embeddings(self) -> tuple[EmbeddingSpec, ...]:
+        """What each vector column is."""
+        return self.snapshot.embeddings
+
+    def table(self) -> pa.Table:
+        """Every row: id, path, sha256, bytes, width, height, mtime_ns, label, and the vectors."""
+        return self.snapshot.table()
+
+    def vectors(self, embedding: str | None = None) -> NDArray[np.float32]:
+        """(N, D) float32 as stored, not normalised, rows as in ``table()``."""
+        return self.snapshot.vectors(embedding)
+
+    def rejected(self) -> pa.Table:
+        """The files that could not be embedded: path, reason, detail, bytes, mtime_ns."""
+        return self.snapshot.rejected()
+
+    def search(self, query: QueryInput, k: int = 10, **settings: Any) -> list[Hit]:
+        """The k images most similar to an image file, a stored path, an id or a (D,) vector, best first.
+
+        Args:
+            query: an int is an id; a text is a file, else a stored path, else an id.
+            k: how many; fewer only if the store has fewer.
+            **settings: further fields of ``bignet.query.SearchSettings``.
+
+        Raises:
+            UsageError: nothing by that name, or no readable image.
+            MismatchError: the store's index is out of date; see SearchSettings.
+        """
+        from bignet.query import SearchSettings, search_all
+
+        return search_all(self.snapshot, [query], SearchSettings(k=k, **settings))[0][1]
+
+
+def open(store: StorePath) -> Store:  # noqa: A001 - bignet.open reads as what it does
+    """Open a store for reading.
+
+    Raises:
+        UsageError: there is no store.
+        IntegrityError: its manifest is damaged.
+    """
+    return Store(Snapshot.open(store))
+
+
+def extract(
+    images: str | os.PathLike[str],
+    store: StorePath,
+    *,
+    layers: Sequence[str] = (),
+    pools: Sequence[str] = (),
+    listener: Listener | None = None,
+    **settings: Any,
+) -> Store:
+    """Embed a folder (or a list) of images into a store, or bring the store up to date.
+
+    Args:
+        images: a folder, searched recursively, or a text file with a path on each line.
+        store: folder of the store, made if it does not exist.
+        layers: names of layers; none = the model's last feature map.
+        pools: ``gap``, ``max``, ``gem:p``, ``avg:k``, ``flat``; none = gap. Each layer gets each pool.
+        listener: told about progress.
+        **settings: further fields of ``bignet.extractor.settings.ExtractSettings``: model, weights, device, ...
+
+    Raises:
+        UsageError, MismatchError, LockedError, ResourceError: see ``bignet.extractor.run.extract``.
+    """
+    from bignet.extractor.run import extract as run
+    from bignet.extractor.settings import ExtractSettings
+
+    wanted: ExtractSettings = ExtractSettings(layers=tuple(layers), pools=tuple(pools), **settings)
+    summary = run(images, store, wanted, listener)
+    return Store(Snapshot.open(store), summary)
+
+
+def build_index(store: StorePath, embedding: str | None = None) -> IndexIdentity:
+    """Build the search index of one embedding, in place of an older one.
+
+    Raises:
+        UsageError: no such store or embedding.
+        ResourceError: the disk refused; the older index still answers.
+    """
+    from bignet.index import disk
+
+    with Snapshot.open(store) as snapshot:
+        return disk.build(snapshot, embedding)
+
+
+def verify(store: StorePath, *, repair: bool = False) -> Verdict:
+    """Read every byte of a store and compare it with its manifest.
+
+    Args:
+        store: its folder.
+        repair: publish a snapshot without the damaged shards; extracting again embeds their images anew.
+
+    Raises:
+        UsageError: there is no store.
+        IntegrityError: its newest manifest is damaged.
+    """
+    with Snapshot.open(store) as snapshot:
+        verdict = verify_snapshot(snapshot)
+        damaged = {finding.file for finding in verdict.findings} & snapshot.manifest.file_names()
+    if repair and damaged:
+        with writing(store) as writer:
+            writer.drop_shards(damaged)
+    return verdict
+
+
+def report(
+    store: StorePath,
+    out: str | os.PathLike[str],
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    embedding: str | None = None,
+    images: str | os.PathLike[str] | None = None,
+    k: int = 10,
+) -> tuple[Evaluation, ReportFiles]:
+    """Measure an embedding and write the page, the record and the tables into the folder ``out``.
+
+    Args:
+        store: its folder.
+        out: made if it does not exist; files of an earlier report are replaced.
+        labels: CSV or Parquet with ``label`` and ``id`` or ``path``; the store's own (folder names) if None.
+        embedding: which vector column; the first if None.
+        images: where the pictures are now, if they moved.
+        k: depth of precision@k and of the strips.
+
+    Raises:
+        UsageError: no such store or embedding, labels that do not fit.
+        ResourceError: the disk refused.
+    """
+    from bignet.evaluate.evaluate import EvaluateSettings, evaluate
+    from bignet.evaluate.label_file import read_labels
+    from bignet.report.settings import ReportSettings
+    from bignet.report.write import write_report
+
+    with Snapshot.open(store) as snapshot:
+        names = snapshot.metadata(["id", "path", "label"])
+        ids = names["id"].to_numpy()
+        paths = names["path"].to_pylist()
+        known = names["label"].to_pylist() if labels is None else read_labels(Path(labels), ids, paths)
+        spec = snapshot.embedding(embedding)
+        evaluation = evaluate(snapshot.vectors(spec.name), ids, known, EvaluateSettings(k=k))
+        source = _report_source(snapshot, spec, dict(zip(ids.tolist(), paths, strict=True)), evaluation, images)
+        return evaluation, write_report(evaluation, source, Path(out), ReportSettings(neighbours=k))
+
+
+def _report_source(
+    snapshot: Snapshot,
+    spec: EmbeddingSpec,
+    path_of: dict[int, bytes],
+    evaluation: Evaluation,
+    images: str | os.PathLike[str] | None,
+) -> Any:
+    from collections import Counter
+
+    from bignet.report.source import ReportSource
+
+    return ReportSource(
+        store_name=snapshot.path.resolve().name,
+        embedding=spec.name,
+        dims=spec.dims,
+        paths=tuple(path_of[row_id] for row_id in evaluation.ids.tolist()),
+        image_root=snapshot.image_root(images),
+        provenance=_provenance(snapshot, spec),
+        n_discovered=snapshot.manifest.counts.discovered,
+        rejected=Counter(snapshot.rejected()["reason"].to_pylist()),
+    )
+
+
+def _provenance(snapshot: Snapshot, spec: EmbeddingSpec) -> dict[str, str | int | float | None]:
+    encoder, manifest = spec.encoder, snapshot.manifest
+    preprocess = encoder.preprocess
+    return {
+        "model": encoder.model,
+        "weights": encoder.weights.rsplit("/", 1)[-1].removeprefix("file:"),
+        "weights_sha256": encoder.weights_sha256,
+        "layer": spec.layer,
+        "pool": spec.pool,
+        "preprocess": f"shorter side {preprocess.resize}, centre {preprocess.crop}, {preprocess.interpolation}",
+        "precision": encoder.precision,
+        "dtype": spec.dtype,
+        "fingerprint": spec.fingerprint,
+        "store_uuid": manifest.store_uuid,
+        "snapshot": manifest.number,
+        **{f"{name}_version" if name != "device" else name: value for name, value in manifest.environment.items()},
+    }

@@ -1,0 +1,115 @@
+"""What a person sees: results on stdout, notices and progress on stderr, errors in one line."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.progress import Progress
+
+
+def say(text: str = "") -> None:
+    """A line of the result."""
+    sys.stdout.write(f"{text}\n")
+
+
+def say_json(data: Any) -> None:
+    """The result for machines: one JSON document, nothing else on stdout."""
+    say(json.dumps(data, indent=1, allow_nan=False))
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], right: str = "") -> list[str]:
+    """Aligned lines; columns whose letter in ``right`` is ``r`` are set flush right."""
+    widths = [max(len(line[column]) for line in [header, *rows]) for column in range(len(header))]
+    sides = [">" if right[column : column + 1] == "r" else "<" for column in range(len(header))]
+    return [
+        "  ".join(f"{cell:{side}{width}}" for cell, side, width in zip(line, sides, widths, strict=True)).rstrip()
+        for line in [header, *rows]
+    ]
+
+
+def grouped(number: int) -> str:
+    """12480 -> ``12,480``."""
+    return f"{number:,}"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """``1 row``, ``2,000 rows``."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def size(n_bytes: int) -> str:
+    """Bytes in the unit people use: ``73.8 MB``."""
+    value = float(n_bytes)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000:  # noqa: PLR2004, RUF100 - the unit's own step
+            return f"{value:.3g} {unit}" if unit != "bytes" else f"{n_bytes} bytes"
+        value /= 1000
+    return f"{value:.3g} TB"
+
+
+def duration(seconds: float) -> str:
+    """``0.8 s``, ``42 s``, ``1m 11s``, ``2h 05m``."""
+    if seconds < 10:  # noqa: PLR2004, RUF100 - tenths matter below ten seconds
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours}h {minutes:02d}m"
+    return f"{minutes}m {rest:02d}s" if minutes else f"{rest} s"
+
+
+class Notices:
+    """Our own lines on stderr, also while the libraries' are silenced."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+        self._stream: TextIO = sys.stderr
+
+    def note(self, text: str) -> None:
+        """A line about what is going on."""
+        if not self._quiet:
+            self._stream.write(f"{text}\n")
+            self._stream.flush()
+
+    def progress(self) -> Progress | None:
+        """A progress bar with rate and time left; None when nobody watches."""
+        if self._quiet or not self._stream.isatty():
+            return None
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        return Progress(
+            TextColumn("  {task.description}"),
+            BarColumn(bar_width=40),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            console=Console(file=self._stream),
+            transient=True,
+        )
+
+    @contextmanager
+    def only_ours(self) -> Iterator[Notices]:
+        """Send what libraries write on file descriptor 2 nowhere: libtiff and libjpeg pass Python by."""
+        sys.stderr.flush()
+        kept = os.dup(2)
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        before = self._stream
+        try:
+            os.dup2(nowhere, 2)
+            with os.fdopen(os.dup(kept), "w", errors="backslashreplace") as stream, warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._stream = stream
+                yield self
+        finally:
+            self._stream = before
+            os.dup2(kept, 2)
+            os.close(kept)
+            os.close(nowhere)

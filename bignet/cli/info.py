@@ -1,0 +1,117 @@
+"""``bignet info``: what a store holds."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bignet.cli.console import counted, grouped, say, say_json, size, table
+
+if TYPE_CHECKING:
+    from bignet.store.snapshot import Snapshot
+
+NAME = "info"
+PANEL = "Store"
+
+
+def command(
+    store: Annotated[str, typer.Argument(help="Folder of the store.")],
+    rejected: Annotated[bool, typer.Option("--rejected", help="List the rejected files, tab-separated.")] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
+) -> None:
+    """Say what a store holds: images, embeddings, where they came from, what was rejected.
+
+    \b
+    bignet info photos.bignet
+    bignet info photos.bignet --rejected
+    """
+    from bignet.store.snapshot import Snapshot
+
+    with Snapshot.open(store) as snapshot:
+        refused = _rejected(snapshot)
+        if json_output:
+            say_json(_as_json(snapshot) | ({"rejected": refused} if rejected else {}))
+        elif rejected:
+            _print_rejected(refused)
+        else:
+            _print(snapshot, refused)
+
+
+def _rejected(snapshot: Snapshot) -> list[dict[str, str]]:
+    rows = snapshot.rejected().select(["path", "reason", "detail"]).to_pylist()
+    return [{**row, "path": os.fsdecode(row["path"])} for row in sorted(rows, key=lambda row: row["path"])]
+
+
+def _print_rejected(refused: list[dict[str, str]]) -> None:
+    from bignet.report.names import visible
+
+    for row in refused:
+        say("\t".join(visible(row[name]) for name in ("path", "reason", "detail")))
+
+
+def _print(snapshot: Snapshot, refused: list[dict[str, str]]) -> None:
+    manifest = snapshot.manifest
+    encoder = snapshot.embeddings[0].encoder
+    preprocess = encoder.preprocess
+    n_bytes = sum(item.n_bytes for item in (*manifest.shards, *manifest.rejected))
+    state = "complete" if manifest.complete else "incomplete: run bignet extract again"
+    say(f"{snapshot.path}: {counted(len(snapshot), 'row')}, {size(n_bytes)}, snapshot {manifest.number}, {state}")
+    counts = manifest.counts
+    lines = [
+        ("images", f"{manifest.source.root} ({grouped(counts.discovered)} files found)"),
+        ("model", f"{encoder.model} · {encoder.weights}"),
+        ("weights", f"SHA-256 {encoder.weights_sha256}"),
+        ("input", f"shorter side {preprocess.resize}, centre {preprocess.crop}, {preprocess.interpolation}"),
+    ]
+    if refused:
+        reasons = Counter(row["reason"] for row in refused).most_common()
+        listed = ", ".join(f"{number:,} {reason}" for reason, number in reasons)
+        lines.append(("rejected", f"{grouped(len(refused))} ({listed}; list: --rejected)"))
+    for name, text in lines:
+        say(f"  {name:9} {text}")
+    for line in table(("embedding", "dims", "fingerprint", "index"), _embeddings(snapshot), right="lrll"):
+        say(f"  {line}")
+
+
+def _embeddings(snapshot: Snapshot) -> list[tuple[str, str, str, str]]:
+    return [
+        (spec.name, grouped(spec.dims), spec.fingerprint, _index_state(snapshot, spec.name))
+        for spec in snapshot.embeddings
+    ]
+
+
+def _index_state(snapshot: Snapshot, embedding: str) -> str:
+    from bignet.errors import BigNetError
+    from bignet.index import identity
+    from bignet.store import layout
+
+    folder = snapshot.path / layout.INDEX / embedding
+    if not (folder / identity.FILE_NAME).exists():
+        return "none"
+    try:
+        record = identity.load(folder)
+        current = identity.check(record, snapshot, folder, stale_ok=True)
+    except BigNetError as error:
+        return error.code
+    return f"{record.kind}, current" if current else f"{record.kind}, of snapshot {record.snapshot}"
+
+
+def _as_json(snapshot: Snapshot) -> dict[str, Any]:
+    manifest = snapshot.manifest
+    return {
+        "store": str(snapshot.path),
+        "store_uuid": manifest.store_uuid,
+        "snapshot": manifest.number,
+        "complete": manifest.complete,
+        "rows": len(snapshot),
+        "counts": vars(manifest.counts),
+        "source": vars(manifest.source),
+        "embeddings": [
+            spec.as_json() | {"name": spec.name, "fingerprint": spec.fingerprint} for spec in snapshot.embeddings
+        ],
+        "shards": [vars(item) for item in manifest.shards],
+        "environment": dict(manifest.environment),
+    }

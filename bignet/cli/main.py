@@ -1,0 +1,115 @@
+"""The ``bignet`` command: its subcommands, its exit codes, its one-line errors."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from typer import Exit
+
+from bignet.cli import demo, extract, index, info, layers, models, report, search, verify
+from bignet.cli.help import GroupedCommands, GroupedOptions
+from bignet.errors import BigNetError, ExitCode
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+app = typer.Typer(
+    name="bignet",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    cls=GroupedCommands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Embed folders of images with any torchvision network, search them, measure the embeddings.
+
+    \b
+    bignet extract photos photos.bignet --model resnet50
+    bignet search photos.bignet query.jpg -k 10
+    bignet report photos.bignet -o report
+
+    Add --debug to any command for the traceback of an error.
+    """,
+)
+
+for module in (demo, extract, models, layers, search, index, report, info, verify):
+    app.command(module.NAME, cls=GroupedOptions, rich_help_panel=module.PANEL)(module.command)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"bignet {version('bignet')}")
+        raise Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of bignet itself; help is set above."""
+
+
+class _Stopped(BaseException):
+    """A signal asked the command to stop."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+
+
+def _on_signal(number: int, _frame: FrameType | None) -> None:
+    for again in _STOPPING:
+        signal.signal(again, signal.SIG_DFL)  # a second one stops at once
+    raise _Stopped(number)
+
+
+_STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def run(arguments: list[str] | None = None) -> None:
+    """Entry point of the console script; leaves through SystemExit with a code of the contract."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # names hold any bytes
+    for number in _STOPPING:
+        signal.signal(number, _on_signal)
+    sys.exit(_outcome([word for word in words if word != "--debug"], debug=debug))
+
+
+def _outcome(words: list[str], *, debug: bool) -> int:
+    try:
+        app(words, prog_name="bignet")
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else ExitCode.OK
+    except BigNetError as error:
+        return _explained(f"error[{error.code}]: {error}", error.exit_code, debug=debug)
+    except _Stopped as stop:
+        text = "stopped; what was committed is kept, the same command goes on from there"
+        return _explained(text, stop.code, debug=debug)
+    except MemoryError:
+        text = "error[environment]: out of memory; close other programs or lower --batch-size, then run again"
+        return _explained(text, ExitCode.ENVIRONMENT, debug=debug)
+    return ExitCode.OK
+
+
+def _explained(text: str, code: ExitCode, *, debug: bool) -> ExitCode:
+    """Print one line (all of a traceback if asked for) -> the exit code."""
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    line = " ".join(text.split())
+    sys.stderr.write(f"bignet: {''.join(c if c.isprintable() else ascii(c)[1:-1] for c in line)}\n")
+    return code
+
+
+if __name__ == "__main__":
+    run()
