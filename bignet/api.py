@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bignet.extractor.settings import ExtractSettings
     from bignet.index.identity import IndexIdentity
     from bignet.query import Hit, QueryInput
-    from bignet.report.write import ReportFiles
+    from bignet.reporting.write import ReportFiles
     from bignet.spec import EmbeddingSpec
 
     StorePath = str | os.PathLike[str]
@@ -183,8 +183,8 @@ def report(
     """
     from bignet.evaluate.evaluate import EvaluateSettings, evaluate
     from bignet.evaluate.label_file import read_labels
-    from bignet.report.settings import ReportSettings
-    from bignet.report.write import write_report
+    from bignet.reporting.settings import ReportSettings
+    from bignet.reporting.write import write_report
 
     with Snapshot.open(store) as snapshot:
         names = snapshot.metadata(["id", "path", "label"])
@@ -206,7 +206,7 @@ def _report_source(
 ) -> Any:
     from collections import Counter
 
-    from bignet.report.source import ReportSource
+    from bignet.reporting.source import ReportSource
 
     return ReportSource(
         store_name=snapshot.path.resolve().name,

@@ -7,6 +7,7 @@ by name. ``LOAD_TRUNCATED_IMAGES`` stays off: a half-read picture is one flat co
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import logging
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FORMATS = ("JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP")
-JPEG_FORMATS = frozenset({"JPEG", "MPO"})  # MPO: a camera's JPEG with further frames behind it
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"BM", b"II*\0", b"MM\0*", b"RIFF")
 _READ_CHUNK = 1 << 20
 
@@ -92,33 +92,37 @@ def read_image_file(path: str | bytes | os.PathLike[str], limits: Limits | None 
     Raises:
         RejectedImage: not a regular file, unreadable, too large, or changed while it was read.
     """
-    limits = limits or Limits()
     try:
         # Non-blocking, so that a FIFO named x.jpg cannot hold the run.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        with os.fdopen(descriptor, "rb", buffering=0) as file:
-            return _read_open_file(file, limits)
+    except OSError as error:
+        reason = Reason.NOT_REGULAR_FILE if error.errno == errno.ENXIO else Reason.UNREADABLE  # ENXIO: a socket
+        raise RejectedImage(reason, error.strerror or str(error)) from None
+    try:
+        return _read_open_file(descriptor, limits or Limits())
     except OSError as error:
         raise RejectedImage(Reason.UNREADABLE, error.strerror or str(error)) from None
+    finally:
+        os.close(descriptor)
 
 
-def _read_open_file(file: io.FileIO, limits: Limits) -> ImageFile:
-    before = os.fstat(file.fileno())
+def _read_open_file(descriptor: int, limits: Limits) -> ImageFile:
+    before = os.fstat(descriptor)
     if not stat.S_ISREG(before.st_mode):
         raise RejectedImage(Reason.NOT_REGULAR_FILE, "not a regular file")
     if before.st_size > limits.max_bytes:
         detail = f"{before.st_size:,} bytes, at most {limits.max_bytes:,} are read"
         raise RejectedImage(Reason.TOO_LARGE_BYTES, detail)
-    data = _read_at_most(file, before.st_size + 1)
-    after = os.fstat(file.fileno())
+    data = _read_at_most(descriptor, before.st_size + 1)
+    after = os.fstat(descriptor)
     if len(data) != before.st_size or after.st_mtime_ns != before.st_mtime_ns:
         raise RejectedImage(Reason.CHANGED_WHILE_READING, "the file changed while it was read")
     return ImageFile(data, hashlib.sha256(data).digest(), len(data), before.st_mtime_ns)
 
 
-def _read_at_most(file: io.FileIO, n_bytes: int) -> bytes:
+def _read_at_most(descriptor: int, n_bytes: int) -> bytes:
     chunks = []
-    while n_bytes > 0 and (chunk := file.read(min(n_bytes, _READ_CHUNK))):
+    while n_bytes > 0 and (chunk := os.read(descriptor, min(n_bytes, _READ_CHUNK))):
         chunks.append(chunk)
         n_bytes -= len(chunk)
     return b"".join(chunks)
@@ -163,16 +167,11 @@ def open_rgb(data: bytes, limits: Limits | None = None, draft: tuple[int, int] |
         RejectedImage: with a reason of the closed list.
     """
     image = open_header(data, limits)
-    return decode_rgb(image, data, draft)
-
-
-def decode_rgb(image: Image.Image, data: bytes, draft: tuple[int, int] | None = None) -> Image.Image:
-    """An opened header and its bytes -> RGB picture; see open_rgb."""
     try:
         if draft is not None:
             image.draft("RGB", draft)
+        image.load()  # before asking for EXIF: PNG loads for that, and a second try would hide the first one's error
         turn = orientation(image)
-        image.load()
         picture = _to_rgb(image)
         return picture if turn == 1 else _upright(picture, turn)
     except Exception as error:  # noqa: BLE001, RUF100 - as above
@@ -242,7 +241,7 @@ def _rejection(error: Exception, data: bytes) -> RejectedImage:
         return RejectedImage(Reason.TRUNCATED, "the file is empty")
     if isinstance(error, UnidentifiedImageError):
         return _unidentified(data)
-    if isinstance(error, Image.DecompressionBombError):
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return RejectedImage(Reason.TOO_MANY_PIXELS, text)
     return RejectedImage(_reason_for(error, text.lower()), text)
 

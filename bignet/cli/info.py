@@ -46,7 +46,7 @@ def _rejected(snapshot: Snapshot) -> list[dict[str, str]]:
 
 
 def _print_rejected(refused: list[dict[str, str]]) -> None:
-    from bignet.report.names import visible
+    from bignet.reporting.names import visible
 
     for row in refused:
         say("\t".join(visible(row[name]) for name in ("path", "reason", "detail")))

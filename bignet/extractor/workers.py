@@ -141,6 +141,21 @@ class _Slot:
         self.started: float | None = None
         self.outcome: Outcome | None = None
         self.done = threading.Event()
+        self._given_up = False
+        self._lock = threading.Lock()
+
+    def finish(self, outcome: Outcome) -> bool:
+        """Put the outcome in its place -> whether somebody still waits for it."""
+        with self._lock:
+            self.outcome = outcome
+            self.done.set()
+            return not self._given_up
+
+    def give_up(self) -> bool:
+        """Wait no longer -> False if the outcome came at the last moment."""
+        with self._lock:
+            self._given_up = not self.done.is_set()
+            return self._given_up
 
 
 class DecodePool:
@@ -179,7 +194,7 @@ class DecodePool:
 
     def _wait(self, slot: _Slot) -> Outcome:
         while not slot.done.wait(self._left(slot)):
-            if self._left(slot) <= 0:
+            if self._left(slot) <= 0 and slot.give_up():
                 self._start_thread()
                 detail = f"reading and decoding took longer than {self._timeout:g} s"
                 return Refused(slot.entry, Reason.TIMEOUT, detail)
@@ -199,7 +214,5 @@ class DecodePool:
     def _serve(self) -> None:
         while (slot := self._queue.get()) is not None:
             slot.started = time.monotonic()
-            slot.outcome = slot.work(slot.entry)
-            slot.done.set()
-            if time.monotonic() - slot.started > self._timeout:
+            if not slot.finish(slot.work(slot.entry)):
                 return  # it was given up on and replaced meanwhile

@@ -100,7 +100,7 @@ def _flat(index: Any, record: IndexIdentity, path: Path) -> FlatIndex:
     if (index.ntotal, index.d) != (record.rows, record.dims):
         raise IntegrityError(f"index {path} holds {index.ntotal} x {index.d}, not {record.rows} x {record.dims}")
     ids = faiss.vector_to_array(index.id_map).astype(np.int64)
-    inner = faiss.downcast_index(index.index)
+    inner: Any = faiss.downcast_index(index.index)
     vectors = faiss.rev_swig_ptr(inner.get_xb(), record.rows * record.dims).reshape(record.rows, record.dims)
     return FlatIndex(vectors.copy(), ids)
 

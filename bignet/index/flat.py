@@ -37,7 +37,8 @@ def normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """(N, D) -> (N, D) float32 copy with rows of length 1; zero rows stay zero."""
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
     scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    result: NDArray[np.float32] = vectors * scale[:, None].astype(np.float32)
+    result = np.empty(vectors.shape, np.float32)
+    np.multiply(vectors, scale[:, None], out=result, casting="same_kind")
     return result
 
 
@@ -73,16 +74,17 @@ class FlatIndex:
             return Neighbors(np.empty(0, np.int64), np.empty(0))
         unit = normalised(query[None, :])
         rows = self._candidates(unit, wanted)
-        scores = self._vectors[rows].astype(np.float64) @ unit[0].astype(np.float64)
+        # Row by row: a matrix product may round equal rows differently.
+        scores = np.einsum("nd,d->n", self._vectors[rows].astype(np.float64), unit[0].astype(np.float64))
         order = np.lexsort((rows, -scores))
         kept = order[~np.isin(self._ids[rows[order]], list(exclude))][:k]
         return Neighbors(self._ids[rows[kept]], np.clip(scores[kept], -1.0, 1.0))
 
     def _candidates(self, unit: NDArray[np.float32], wanted: int) -> NDArray[np.int64]:
-        """The best ``wanted`` rows, and every row that float32 cannot tell from the last of them."""
+        """The best ``wanted`` rows; all that are as good as the last if float32 cannot tell it from the last needed."""
         use_all_cores()
         similarity, rows = faiss.knn(unit, self._vectors, wanted, metric=faiss.METRIC_INNER_PRODUCT)
-        if wanted == len(self) or similarity[0, 0] - similarity[0, -1] > _SAME:
+        if wanted == len(self) or similarity[0, -1 - _SPARE] - similarity[0, -1] > _SAME:
             best: NDArray[np.int64] = rows[0]
             return best
         every = self._vectors @ unit[0]

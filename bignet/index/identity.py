@@ -97,14 +97,15 @@ def check(identity: IndexIdentity, snapshot: Snapshot, folder: Path, *, stale_ok
         MismatchError: of another store, model, layer or pool, or older than the store; both sides are named.
     """
     store = snapshot.manifest
-    spec = snapshot.embedding(identity.embedding)
+    spec = snapshot.embedding(folder.name)  # not what the record says of itself: folders get copied
     if identity.store_uuid != store.store_uuid:
         raise MismatchError(
             f"index {folder} belongs to store {identity.store_uuid}, this is store {store.store_uuid}; {REBUILD}"
         )
     if identity.fingerprint != spec.fingerprint or identity.dims != spec.dims:
         raise MismatchError(
-            f"index {folder} holds embedding {identity.fingerprint}, the store's {spec.name} is {spec.fingerprint}; {REBUILD}"
+            f"index {folder} holds embedding {identity.fingerprint}, the store's {spec.name} is "
+            f"{spec.fingerprint}; {REBUILD}"
         )
     if identity.ids_sha256 == digest_of_ids(snapshot.ids()):
         return True

@@ -41,6 +41,8 @@ def _take(descriptor: int, store: Path) -> None:
     except BlockingIOError:
         holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
         raise LockedError(f"store '{store}' is being written by {holder}; wait for it or stop it") from None
+    if os.fstat(descriptor).st_nlink == 0:  # a first run that failed took its store away meanwhile
+        raise LockedError(f"store '{store}' was being removed by another process; run again")
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
 

@@ -93,25 +93,33 @@ def write(path: Path, table: pa.Table) -> ShardRecord:
     return ShardRecord(path.name, table.num_rows, written.n_bytes, written.sha256)
 
 
-def read(path: Path, record: ShardRecord, columns: Sequence[str] | None = None) -> pa.Table:
-    """Columns of a shard, every page checked against its checksum.
+def read(path: Path, record: ShardRecord, expected: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+    """Columns of a shard, in the order asked for, every page checked against its checksum.
 
     Raises:
-        IntegrityError: missing, of another size, damaged, or not the recorded number of rows.
+        IntegrityError: missing, of another size, damaged, not the recorded number of rows or not the expected columns.
     """
+    wanted = expected.names if columns is None else list(columns)
     try:
         found = path.stat().st_size
         if found != record.n_bytes:
             raise IntegrityError(f"shard {path} has {found:,} bytes, {record.n_bytes:,} were written{_MEND}")
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            table = file.read(columns=None if columns is None else list(columns))
+            table = file.read(columns=wanted)
     except FileNotFoundError:
         raise IntegrityError(f"shard {path} is missing{_MEND}") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise IntegrityError(f"shard {path} is damaged: {_first_line(error)}{_MEND}") from None
     if table.num_rows != record.rows:
         raise IntegrityError(f"shard {path} has {table.num_rows} rows, {record.rows} were written{_MEND}")
-    return table
+    # The footer has no checksum: where a bit of it changes anything, it is a column's name or type.
+    if set(wanted) - set(table.schema.names) or not _fits(table.select(wanted).schema, expected):
+        raise IntegrityError(f"shard {path} has other columns than were written{_MEND}")
+    return table.select(wanted)
+
+
+def _fits(found: pa.Schema, expected: pa.Schema) -> bool:
+    return all(field.equals(expected.field(field.name)) for field in found)
 
 
 _MEND = "; bignet verify STORE --repair drops what is damaged, and extracting again embeds it anew"

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from bignet.errors import IntegrityError, UsageError, nearest
+from bignet.errors import UsageError, nearest
 from bignet.store import layout, lock, manifest, shards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
 
     from numpy.typing import NDArray
@@ -123,12 +123,13 @@ class Snapshot:
 
     def rejected(self) -> pa.Table:
         """Rejected files: path, reason, detail, bytes, mtime_ns."""
-        parts = [shards.read(self.path / layout.REJECTED / item.name, item) for item in self.manifest.rejected]
-        return pa.concat_tables([shards.REJECTED_SCHEMA.empty_table(), *parts])
+        folder, expected = self.path / layout.REJECTED, shards.REJECTED_SCHEMA
+        parts = [shards.read(folder / item.name, item, expected) for item in self.manifest.rejected]
+        return pa.concat_tables([expected.empty_table(), *parts])
 
     def read_shard(self, record: ShardRecord, columns: Sequence[str] | None = None) -> pa.Table:
         """Columns of one shard, checked."""
-        return shards.read(self.path / layout.SHARDS / record.name, record, columns)
+        return shards.read(self.path / layout.SHARDS / record.name, record, shards.schema(self.embeddings), columns)
 
     def image_root(self, override: str | os.PathLike[str] | None = None) -> Path:
         """The folder that paths are relative to: where it was, or beside the store if both moved together."""
@@ -145,12 +146,5 @@ class Snapshot:
         if unknown:
             raise UsageError(f"column {sorted(unknown)[0]!r} is not in {self.path}; it has: {', '.join(wanted.names)}")
         empty = wanted.empty_table().select(list(columns))
-        parts = list(self._shard_tables(columns))
+        parts = [self.read_shard(record, columns) for record in self.manifest.shards]
         return pa.concat_tables([empty, *(part.cast(empty.schema) for part in parts)])
-
-    def _shard_tables(self, columns: Sequence[str]) -> Iterator[pa.Table]:
-        for record in self.manifest.shards:
-            table = self.read_shard(record, columns)
-            if set(columns) - set(table.schema.names):
-                raise IntegrityError(f"shard {record.name} of {self.path} lacks a column; the store is damaged")
-            yield table.select(list(columns))

@@ -52,9 +52,10 @@ def verify(snapshot: Snapshot) -> Verdict:
     tables: list[pa.Table] = []
     rejected: list[pa.Table] = []
     for record in described.shards:
-        findings += _check_file(snapshot.path / layout.SHARDS, record, tables)
+        columns = shards.schema(described.embeddings)
+        findings += _check_file(snapshot.path / layout.SHARDS, record, columns, tables)
     for record in described.rejected:
-        findings += _check_file(snapshot.path / layout.REJECTED, record, rejected)
+        findings += _check_file(snapshot.path / layout.REJECTED, record, shards.REJECTED_SCHEMA, rejected)
     if not findings:
         findings += _check_rows(snapshot, tables, rejected)
     findings += _check_counts(described)
@@ -70,13 +71,13 @@ def verify(snapshot: Snapshot) -> Verdict:
     )
 
 
-def _check_file(folder: Path, record: ShardRecord, tables: list[pa.Table]) -> list[Finding]:
+def _check_file(folder: Path, record: ShardRecord, expected: pa.Schema, tables: list[pa.Table]) -> list[Finding]:
     path = folder / record.name
     name = f"{folder.name}/{record.name}"
     try:
         if files.sha256_of(path) != record.sha256:
             return [Finding(name, "its bytes differ from what was written (SHA-256)")]
-        table = shards.read(path, record)
+        table = shards.read(path, record, expected)
     except FileNotFoundError:
         return [Finding(name, "the file is missing")]
     except (IntegrityError, OSError) as error:

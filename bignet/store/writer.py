@@ -177,9 +177,10 @@ class StoreWriter:
         """The shards less the dropped rows; only those that hold such a row are written anew."""
         if keep is None:
             return records
+        expected = {layout.SHARDS: shards.schema(self._current().embeddings), layout.REJECTED: shards.REJECTED_SCHEMA}
         result: list[ShardRecord] = []
         for record in records:
-            table = shards.read(self.path / folder / record.name, record)
+            table = shards.read(self.path / folder / record.name, record, expected[folder])
             kept = table.filter(keep(table))
             unchanged = kept.num_rows == table.num_rows
             result += [record] if unchanged else self._added(folder, names, kept)
@@ -240,13 +241,16 @@ def writing(path: str | os.PathLike[str]) -> Iterator[StoreWriter]:
 
 
 def _prepare(store: Path) -> list[Path]:
-    """Make the store's folders -> those that were made."""
+    """Make the store's folders -> those that were made. Manifests first: they tell a store from any other folder."""
+    if store.exists() and not store.is_dir():
+        raise UsageError(f"'{store}' is a file; choose a new or empty folder for the store")
     if store.is_dir() and any(store.iterdir()) and not (store / layout.MANIFESTS).is_dir():
         raise UsageError(f"'{store}' exists and is not a BigNet store; choose a new or empty folder for the store")
-    wanted = [store, *(store / name for name in (layout.SHARDS, layout.REJECTED, layout.MANIFESTS))]
+    wanted = [store, *(store / name for name in (layout.MANIFESTS, layout.SHARDS, layout.REJECTED))]
     missing = [folder for folder in wanted if not folder.is_dir()]
     for folder in missing:
         folder.mkdir(parents=folder == store, exist_ok=True)
+        files.sync_folder(folder.parent)
     return missing
 
 

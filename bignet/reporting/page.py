@@ -1,0 +1,146 @@
+"""Evaluation, names and verdict -> ``report.html``: one file that needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from bignet.reporting.colour import ramp
+from bignet.reporting.facts import FEW_QUERIES, Facts
+from bignet.reporting.names import visible
+from bignet.reporting.numbers import sentence
+from bignet.reporting.sections import classes, methods, neighbours, scorecard, top, trust
+from bignet.reporting.strips import choose_strips
+from bignet.reporting.thumbnails import make_thumbnails
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from bignet.evaluate.result import Evaluation
+    from bignet.reporting.settings import ReportSettings
+    from bignet.reporting.source import ReportSource
+    from bignet.reporting.strips import Strip
+    from bignet.reporting.thumbnails import Thumbnail
+    from bignet.reporting.verdict import Verdict
+
+STYLES = ("base.css", "top.css", "sections.css", "strips.css")
+SCRIPTS = ("core.js", "tables.js", "strips.js", "viewer.js", "start.js")
+
+
+def render_page(evaluation: Evaluation, source: ReportSource, verdict: Verdict, settings: ReportSettings) -> str:
+    """The whole page as text."""
+    facts = Facts(evaluation, source)
+    strips = choose_strips(evaluation, settings)
+    thumbnails = make_thumbnails(source, _rows(strips), settings)
+    context = _top(facts, verdict) | _middle(facts, settings) | _methods(facts, verdict)
+    context |= _strips(facts, strips, thumbnails)
+    return _environment().get_template("report.html.j2").render(context)
+
+
+def embedded_json(value: object) -> Markup:
+    """Plain values -> JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)  # noqa: S704 - nothing that HTML reads is left in it
+
+
+def _environment() -> Environment:
+    return Environment(
+        loader=PackageLoader("bignet.reporting", "assets"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def _asset(names: Sequence[str]) -> Markup:
+    folder = resources.files("bignet.reporting").joinpath("assets")
+    texts = [folder.joinpath(name).read_text(encoding="utf-8") for name in names]
+    return Markup("\n".join(texts))  # noqa: S704 - our own files
+
+
+def _rows(strips: Sequence[Strip]) -> list[int]:
+    return [row for strip in strips for row in strip.rows]
+
+
+def _top(facts: Facts, verdict: Verdict) -> dict[str, Any]:
+    source, evaluation = facts.source, facts.evaluation
+    return {
+        "css": _asset(STYLES),
+        "js": _asset(SCRIPTS),
+        "ramp": ramp(),
+        "store": visible(source.store_name),
+        "embedding": visible(source.embedding),
+        "headline": top.headline_tile(facts),
+        "tiles": top.tiles(facts),
+        "sentences": verdict.sentences,
+        "flags": verdict.flags,
+        "provenance": top.provenance_items(source, evaluation.gallery_fingerprint),
+    }
+
+
+def _middle(facts: Facts, settings: ReportSettings) -> dict[str, Any]:
+    return {
+        "trust": {
+            "answer": trust.answer(facts),
+            "advice": trust.advice(facts),
+            "parts": trust.parts(facts),
+            "rejected": trust.rejected(facts),
+            "ties": trust.ties(facts),
+            "warnings": [sentence(visible(text)) for text in facts.evaluation.warnings],
+        },
+        "scores": {
+            "answer": scorecard.answer(facts),
+            "advice": scorecard.advice(facts),
+            "rows": scorecard.rows(facts),
+        },
+        "classes": {
+            "answer": classes.answer(facts),
+            "advice": classes.advice(facts),
+            "matrix": classes.matrix(facts, settings),
+            "lines": classes.lines(facts, settings),
+            "n_all": len(facts.evaluation.classes),
+            "n_labels": facts.n_classes,
+            "few": FEW_QUERIES,
+        },
+    }
+
+
+def _methods(facts: Facts, verdict: Verdict) -> dict[str, Any]:
+    fingerprint = facts.evaluation.gallery_fingerprint
+    return {
+        "methods": {
+            "answer": methods.answer(facts),
+            "definitions": methods.definitions(facts),
+            "rules": methods.rules(verdict),
+            "provenance": methods.provenance_rows(facts.source, fingerprint),
+            "conventions": methods.CONVENTIONS,
+            "limits": methods.LIMITS,
+            "files": methods.FILES,
+        }
+    }
+
+
+def _strips(facts: Facts, strips: Sequence[Strip], thumbnails: Mapping[int, Thumbnail]) -> dict[str, Any]:
+    painter = neighbours.StripPainter(facts, thumbnails)
+    labels = {label for strip in strips if (label := facts.evaluation.labels[strip.row]) is not None}
+    return {
+        "strips": {
+            "answer": neighbours.answer(facts),
+            "advice": neighbours.advice(facts, strips),
+            "views": painter.views(strips),
+            "filters": neighbours.filters_of(strips),
+            "labels": sorted({visible(label) for label in labels}),
+            "missing": neighbours.missing_note(thumbnails),
+            "columns": max((len(strip.neighbours) for strip in strips), default=0),
+            "has_labels": facts.n_labelled > 0,
+            "pictures": [(row, made.data_uri) for row, made in thumbnails.items() if made.jpeg],
+        },
+        "data": embedded_json(painter.data(strips)),
+    }

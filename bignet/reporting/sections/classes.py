@@ -1,0 +1,169 @@
+"""The classes: the distance matrix and the separation table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bignet.reporting.colour import step_of
+from bignet.reporting.facts import FEW_QUERIES
+from bignet.reporting.numbers import brief, count, counted, decimals, finite, signed
+from bignet.reporting.sections import commands
+from bignet.reporting.sections.parts import Advice, Name, Whisker, name_of, whisker_of
+from bignet.reporting.verdict import all_separate, negative_margins
+
+if TYPE_CHECKING:
+    from bignet.evaluate.result import ClassRow
+    from bignet.reporting.facts import Facts
+    from bignet.reporting.settings import ReportSettings
+
+_NUMBERS_UP_TO = 12
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One distance: its text and its step on the colour scale; None where it is undefined."""
+
+    text: str
+    step: int | None
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """The distance matrix as printed.
+
+    Attributes:
+        names: of the classes shown, in order.
+        cells: their distances.
+        legend: numbers at both ends and the middle of the scale.
+        n_all: classes there are; more than shown if only the worst are.
+        has_numbers: few enough classes to print numbers in the cells.
+    """
+
+    names: list[Name]
+    cells: list[list[Cell]]
+    legend: tuple[str, str, str]
+    n_all: int
+    has_numbers: bool
+
+
+@dataclass(frozen=True)
+class ClassLine:
+    """One class in the separation table."""
+
+    name: Name
+    n: str
+    queries: str
+    map_r: str
+    interval: str
+    whisker: Whisker | None
+    p1: str
+    within: str
+    margin: str
+    nearest: Name | None
+    few: bool
+    negative: bool
+    raw: dict[str, float | int | None]
+
+
+def matrix(facts: Facts, settings: ReportSettings) -> Matrix | None:
+    """Distances between the classes, or between the worst separated if there are too many to read."""
+    found = facts.evaluation.class_distance
+    if found is None or len(found.labels) < 2:
+        return None
+    keep = _kept(facts, settings.matrix_classes)
+    values = found.matrix[np.ix_(keep, keep)]
+    known = values[np.isfinite(values)]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
+    return Matrix(
+        names=[name_of(found.labels[i], 18) for i in keep],
+        cells=[[_cell(float(value), low, high) for value in line] for line in values],
+        legend=(decimals(low), decimals((low + high) / 2), decimals(high)),
+        n_all=len(found.labels),
+        has_numbers=len(keep) <= _NUMBERS_UP_TO,
+    )
+
+
+def lines(facts: Facts, settings: ReportSettings) -> list[ClassLine]:
+    """The separation table, worst score first, at most ``table_classes`` of it."""
+    ordered = sorted(facts.evaluation.classes, key=_worst_first)
+    return [_line(row) for row in ordered[: settings.table_classes]]
+
+
+def answer(facts: Facts) -> str:
+    """The section's sentence."""
+    if not facts.n_classes:
+        return "No image has a label, so there are no classes to compare."
+    if facts.n_classes == 1:
+        return "All labelled images are of one class; distances between classes need a second one."
+    if facts.n_negative_margins:
+        return negative_margins(facts)
+    if facts.margins:
+        return all_separate(facts)
+    return f"{counted(facts.n_classes, 'class', 'classes')}, each with a single image: none has a margin yet."
+
+
+def advice(facts: Facts) -> Advice:
+    """What to do about the classes."""
+    if facts.n_classes < 2:
+        text = "Sort the images into one folder per class and extract them again."
+        return Advice(text, commands.extract_folder(facts.source))
+    if not facts.margins:
+        return Advice("Add a second image to each class.", commands.extract_folder(facts.source))
+    worst = facts.margins[0]
+    text = "Look at the narrowest class beside its nearest: merge them, split one, or collect more of both."
+    return Advice(text, commands.search_row(facts.source, facts.evaluation.labels.index(worst.label)))
+
+
+def _kept(facts: Facts, most: int) -> list[int]:
+    """Positions of the classes to show, in the matrix's own order."""
+    found = facts.evaluation.class_distance
+    labels = found.labels if found else ()
+    if len(labels) <= most:
+        return list(range(len(labels)))
+    worst = {row.label for row in facts.margins[:most]}
+    spare = (label for label in labels if label not in worst)
+    while len(worst) < most:
+        worst.add(next(spare))
+    return [i for i, label in enumerate(labels) if label in worst]
+
+
+def _cell(value: float, low: float, high: float) -> Cell:
+    if finite(value) is None:
+        return Cell("one image", None)
+    return Cell(decimals(value), step_of(value, low, high))
+
+
+def _worst_first(row: ClassRow) -> tuple[bool, float, str]:
+    value = finite(row.map_r.value)
+    return value is None, value or 0.0, row.label
+
+
+def _line(row: ClassRow) -> ClassLine:
+    lo, hi = finite(row.map_r.lo), finite(row.map_r.hi)
+    return ClassLine(
+        name=name_of(row.label),
+        n=count(row.n),
+        queries=count(row.n_queries),
+        map_r=decimals(row.map_r.value),
+        interval="" if lo is None or hi is None else f"{decimals(lo)} to {decimals(hi)}",
+        whisker=whisker_of(row.map_r),
+        p1=decimals(row.p1.value),
+        within=decimals(row.within),
+        margin=signed(row.margin),
+        nearest=None if row.nearest_class is None else name_of(row.nearest_class),
+        few=row.n_queries < FEW_QUERIES,
+        negative=(finite(row.margin) or 0.0) < 0,
+        raw={
+            "n": row.n,
+            "queries": row.n_queries,
+            "map_r": brief(row.map_r.value),
+            "map_r_lo": brief(row.map_r.lo),
+            "map_r_hi": brief(row.map_r.hi),
+            "p1": brief(row.p1.value),
+            "within": brief(row.within),
+            "margin": brief(row.margin),
+        },
+    )

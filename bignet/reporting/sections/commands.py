@@ -1,0 +1,35 @@
+"""The commands the page offers to copy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bignet.reporting.names import shell_word, text_of
+
+if TYPE_CHECKING:
+    from bignet.reporting.source import ReportSource
+
+
+def show_rejected(source: ReportSource) -> str:
+    """List the files that were not embedded."""
+    return f"bignet info {shell_word(source.store_name)} --rejected"
+
+
+def make_report(source: ReportSource) -> str:
+    """Write this report again."""
+    return f"bignet report {shell_word(source.store_name)} -o report"
+
+
+def extract_folder(source: ReportSource) -> str:
+    """Fill the store from a folder of class folders."""
+    return f"bignet extract {_folder(source)} {shell_word(source.store_name)}"
+
+
+def search_row(source: ReportSource, row: int) -> str:
+    """Draw the neighbours of one image as a picture."""
+    query = f"{_folder(source)}/{text_of(source.paths[row])}"
+    return f"bignet search {shell_word(source.store_name)} {shell_word(query)} --sheet sheet.jpg"
+
+
+def _folder(source: ReportSource) -> str:
+    return shell_word(source.image_root.name if source.image_root else "IMAGES")

@@ -1,0 +1,90 @@
+"""Methods: every definition, parameter, exclusion, rule and limit behind the page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bignet.reporting.definitions import define
+from bignet.reporting.names import visible
+from bignet.reporting.numbers import counted, percent
+from bignet.reporting.record import provenance
+
+if TYPE_CHECKING:
+    from bignet.evaluate.result import Metric
+    from bignet.reporting.facts import Facts
+    from bignet.reporting.source import ReportSource
+    from bignet.reporting.verdict import Finding, Verdict
+
+CONVENTIONS = (
+    "Similarity is the cosine of two vectors; higher is more similar. Distance is 1 minus similarity.",
+    "An image is never its own neighbour. Equal similarities are ordered by their place in the store.",
+    "Unlabelled images are no queries and do not count as neighbours in scores.",
+    "An image that is alone in its class is no query, but stays a possible wrong neighbour of others.",
+    "Vectors that are not finite or all zero are left out of everything.",
+    "Macro is the mean of the classes' means: a rare class weighs as much as a common one.",
+    "Chance is what the same lists would score with the labels shuffled.",
+    "A query bootstrap answers: the same classes, other images. It does not speak for other classes.",
+    (
+        "A class's margin is its distance to the nearest other class minus the distance within; "
+        "below 0 the class lies nearer to another than to itself."
+    ),
+    "Under labels that are paths (animal#dog), two classes with the same path above them share a parent.",
+)
+LIMITS = (
+    "Scores depend on the number of images and classes: compare them only over the same images.",
+    "Labels are taken as true. A neighbour marked as a wrong label counts as a mistake until it is mended.",
+    "The strips are a selection; all neighbours are in neighbours.parquet, all queries in per_query.parquet.",
+)
+FILES = (
+    ("report.json", "every number with its interval, its reason if undefined, and the verdict's rules"),
+    ("per_query.parquet", "one row an image: its scores and its farthest image"),
+    ("neighbours.parquet", "one row a listed neighbour: id, rank, nn_id, sim, relation"),
+    ("per_class.parquet", "one row a class: scores with intervals, spread, margin, nearest class"),
+    ("class_pairs.parquet", "one row a pair of classes: their mean distance"),
+)
+
+
+def answer(facts: Facts) -> str:
+    """The section's sentence."""
+    n, images = counted(len(facts.evaluation.metrics), "metric"), counted(facts.n_embedded, "image")
+    return f"{n} over {images}, by cosine similarity: everything needed to repeat or to doubt it."
+
+
+def definitions(facts: Facts) -> list[tuple[str, str, str, str]]:
+    """Name, meaning, formula and parameters of every metric on the page."""
+    return [_definition(metric) for metric in facts.evaluation.metrics]
+
+
+def rules(verdict: Verdict) -> list[tuple[str, str, str, bool]]:
+    """Id, condition, inputs and whether it spoke, for every rule of the verdict."""
+    return [_rule(finding) for finding in verdict.findings]
+
+
+def provenance_rows(source: ReportSource, fingerprint: str) -> list[tuple[str, str]]:
+    """All that is known about where the vectors come from."""
+    rows = [("store", source.store_name), ("embedding", source.embedding), ("dims", str(source.dims))]
+    rows += [(key, str(value)) for key, value in provenance(source).items() if value is not None]
+    rows.append(("evaluated images, SHA-256 of their ids", fingerprint))
+    return [(visible(key).replace("_", " "), visible(value)) for key, value in rows]
+
+
+def _definition(metric: Metric) -> tuple[str, str, str, str]:
+    words = define(metric)
+    items = [f"{key} = {value}" for key, value in sorted(metric.params.items())]
+    if metric.lo is not None:
+        items.append(f"{metric.ci}, {percent(metric.level)}")
+    items.append(f"gallery {metric.gallery_size:,}")
+    left_out = {name: n for name, n in vars(metric.excluded).items() if n}
+    items += [f"{n:,} {name} left out" for name, n in left_out.items()]
+    return words.name, words.meaning, words.formula, visible("; ".join(items))
+
+
+def _rule(finding: Finding) -> tuple[str, str, str, bool]:
+    inputs = ", ".join(f"{name} = {_value(value)}" for name, value in finding.inputs.items())
+    return finding.rule.id, finding.rule.condition, visible(inputs), finding.fired
+
+
+def _value(value: object) -> str:
+    if isinstance(value, list):
+        return "; ".join(_value(item) for item in value) or "none"
+    return "none" if value is None else str(value)

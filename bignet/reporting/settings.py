@@ -1,0 +1,34 @@
+"""How large a report may be and what it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """Settings of one report.
+
+    Attributes:
+        strips: query rows on the page.
+        neighbours: neighbours in each row, and ranks in ``neighbours.parquet``.
+        thumb_px: shorter side of a thumbnail, pixels.
+        jpeg_quality: of the thumbnails.
+        max_thumbnails: no more pictures than this on the page.
+        max_bytes: the page's budget; thumbnails beyond it are left out and counted.
+        hard_max_bytes: a larger page is refused.
+        matrix_classes: the distance matrix shows at most this many classes.
+        table_classes: the class table lists at most this many classes.
+        seed: picks the random rows.
+    """
+
+    strips: int = 60
+    neighbours: int = 10
+    thumb_px: int = 96
+    jpeg_quality: int = 70
+    max_thumbnails: int = 1500
+    max_bytes: int = 15_000_000
+    hard_max_bytes: int = 40_000_000
+    matrix_classes: int = 60
+    table_classes: int = 2000
+    seed: int = 0
