@@ -225,7 +225,7 @@ def _provenance(snapshot: Snapshot, spec: EmbeddingSpec) -> dict[str, str | int 
     preprocess = encoder.preprocess
     return {
         "model": encoder.model,
-        "weights": encoder.weights.rsplit("/", 1)[-1].removeprefix("file:"),
+        "weights": encoder.weights_name,
         "weights_sha256": encoder.weights_sha256,
         "layer": spec.layer,
         "pool": spec.pool,

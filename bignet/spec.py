@@ -91,6 +91,12 @@ class EncoderSpec:
     precision: str = "fp32"
 
     @property
+    def weights_name(self) -> str:
+        """The weights as a person would call them: a published set's or a file's name, without its folder."""
+        kind, _, rest = self.weights.partition(":")
+        return self.weights if kind == "random" else rest.rpartition("/")[2]
+
+    @property
     def untrained(self) -> bool:
         """Whether the weights are random numbers."""
         return self.weights.startswith("random:")

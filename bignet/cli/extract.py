@@ -125,8 +125,7 @@ class _Screen:
         """What will be done."""
         spec = encoder.spec
         what = ", ".join(f"{head.spec.name} {grouped(head.spec.dims)} dims" for head in encoder.heads)
-        origin = spec.weights.rpartition("/")[2].removeprefix("published:").removeprefix("package:")
-        self._notices.note(f"{spec.model} · {origin} · {what} · {encoder.device} {spec.precision}")
+        self._notices.note(f"{spec.model} · {spec.weights_name} · {what} · {encoder.device} {spec.precision}")
         if spec.untrained:
             self._notices.note("note: the weights are random: the network is untrained, its neighbours mean little")
         for head in encoder.heads:

@@ -11,7 +11,7 @@ import faiss
 import numpy as np
 
 from bignet import files
-from bignet.errors import IntegrityError, explain_os_error
+from bignet.errors import BigNetError, IntegrityError, explain_os_error
 from bignet.index import identity
 from bignet.index.flat import FlatIndex, normalised
 from bignet.index.identity import IndexIdentity
@@ -64,8 +64,9 @@ def build(snapshot: Snapshot, embedding: str | None = None) -> IndexIdentity:
         )
         files.replace(folder / identity.FILE_NAME, lambda file: _write_text(file, record.dump()))
     except OSError as error:
-        with suppress(OSError):
-            (folder / name).unlink()
+        if not _is_named(folder, name):
+            with suppress(OSError):
+                (folder / name).unlink()
         raise explain_os_error(error, f"write the index {folder}") from error
     _remove_others(folder, name)
     return record
@@ -112,6 +113,14 @@ def _write(index: Any, file: files.HashingFile) -> None:
 
 def _write_text(file: files.HashingFile, text: str) -> None:
     file.write(text.encode())
+
+
+def _is_named(folder: Path, name: str) -> bool:
+    """Whether the record got as far as naming that file: then it is the index, though the disk may yet lose it."""
+    try:
+        return identity.load(folder).file == name
+    except BigNetError:
+        return False
 
 
 def _remove_others(folder: Path, name: str) -> None:

@@ -81,7 +81,7 @@ class FlatIndex:
         return Neighbors(self._ids[rows[kept]], np.clip(scores[kept], -1.0, 1.0))
 
     def _candidates(self, unit: NDArray[np.float32], wanted: int) -> NDArray[np.int64]:
-        """The best ``wanted`` rows; all that are as good as the last if float32 cannot tell it from the last needed."""
+        """The best ``wanted`` rows; where float32 cannot tell the last from the last needed, all as good as those."""
         use_all_cores()
         similarity, rows = faiss.knn(unit, self._vectors, wanted, metric=faiss.METRIC_INNER_PRODUCT)
         if wanted == len(self) or similarity[0, -1 - _SPARE] - similarity[0, -1] > _SAME:

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image, ImageFont
 
 from bignet.errors import ResourceError, UsageError
-from bignet.report import sheet
+from bignet.reporting import sheet
 from bignet.reporting.sheet import SheetRow, SheetTile, contact_sheet
 
 

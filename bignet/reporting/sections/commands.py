@@ -27,7 +27,7 @@ def extract_folder(source: ReportSource) -> str:
 
 def search_row(source: ReportSource, row: int) -> str:
     """Draw the neighbours of one image as a picture."""
-    query = f"{_folder(source)}/{text_of(source.paths[row])}"
+    query = f"path:{text_of(source.paths[row])}"
     return f"bignet search {shell_word(source.store_name)} {shell_word(query)} --sheet sheet.jpg"
 
 
