@@ -1,0 +1,111 @@
+import re
+
+import pytest
+import torch
+import torchvision
+from torch import nn
+
+from bignet.errors import UsageError
+from bignet.extractor import backbones, encoder, weights
+from bignet.spec import Preprocess
+from tests import tiny
+
+
+@pytest.fixture
+def narrow(monkeypatch):
+    """Whatever is built counts."""
+    built = []
+    monkeypatch.setattr(torchvision.models, "get_model", lambda name, **_: built.append(name) or nn.Identity())
+    return built
+
+
+def test_every_torchvision_classifier_and_the_offline_model_has_a_name():
+    names = backbones.names()
+    assert set(names) >= set(torchvision.models.list_models(module=torchvision.models))
+    assert {"alexnet", "squeezenet1_1", "resnet18", "resnet34", "resnet50", "resnet152"} <= set(names)
+    assert names == sorted(names)
+    assert backbones.OFFLINE_MODEL in names
+
+
+def test_finding_a_model_builds_nothing(narrow):
+    found = [backbones.find(name) for name in backbones.names()]
+    assert narrow == []
+    assert all(item.preprocess.crop <= item.preprocess.resize for item in found)
+
+
+def test_every_published_file_carries_its_digest_in_its_name():
+    for name in torchvision.models.list_models(module=torchvision.models):
+        for published in torchvision.models.get_model_weights(name):
+            assert re.search(r"-[0-9a-f]{8,}\.pth$", published.url)
+
+
+def test_preprocessing_is_that_of_the_published_weights():
+    expected = Preprocess(232, 224, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+    assert backbones.find("resnet50").preprocess == expected
+    assert backbones.find("inception_v3").preprocess.crop == 299
+    assert backbones.find("efficientnet_b0").preprocess.interpolation == "bicubic"
+
+
+@pytest.mark.parametrize(
+    ("name", "layer", "dims"),
+    [("squeezenet1_1", "features", 512), ("alexnet", "features", 256), ("resnet18", "layer4", 512)],
+)
+def test_a_model_without_a_layer_asked_for_gives_its_last_map(name, layer, dims):
+    spec = encoder.build(name, "random:0", (), ("gap",)).specs[0]
+    assert (spec.layer, spec.dims) == (layer, dims)
+
+
+def test_layers_of_known_models_give_the_dims_of_the_literature():
+    alexnet = encoder.build("alexnet", "random:0", ("features",), ("avg:3", "avg:4"))
+    assert [spec.dims for spec in alexnet.specs] == [1024, 256]
+    assert [round(head.coverage, 2) for head in alexnet.heads] == [1.0, 0.44]
+    squeezenet = encoder.build("squeezenet1_1", "random:0", ("features",), ("avg:3", "avg:4", "avg:5"))
+    assert [spec.dims for spec in squeezenet.specs] == [8192, 4608, 2048]
+
+
+@pytest.mark.parametrize("name", ["resnet50", "alexnet"])
+def test_random_weights_are_those_of_the_constructor_after_seeding(name):
+    before = torch.get_rng_state()
+    model, loaded = weights.prepare("random:0", backbones.find(name))
+    assert torch.equal(torch.get_rng_state(), before)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        plain = getattr(torchvision.models, name)(weights=None)
+    assert loaded.origin == "random:0"
+    assert not model.training
+    ours, theirs = model.state_dict(), plain.state_dict()
+    assert list(ours) == list(theirs)
+    assert all(torch.equal(ours[key], theirs[key]) for key in ours)
+
+
+def test_an_unknown_model_names_the_nearest():
+    with pytest.raises(UsageError, match=r"model 'resnet51' is unknown; nearest: 'resnet50'.*bignet models"):
+        backbones.find("resnet51")
+
+
+def test_a_factory_brings_its_own_preprocessing():
+    found = backbones.find("tests.tiny:build")
+    assert found.preprocess == tiny.build.preprocess
+    assert isinstance(found.build(), tiny.Tiny)
+
+
+def test_a_factory_without_preprocessing_gets_the_usual_one():
+    assert backbones.find("torch.nn:Identity").preprocess.crop == 224
+
+
+@pytest.mark.parametrize(
+    "name", ["nowhere:build", "tests.tiny:nothing", "tests.tiny:", ":build", ".tiny:build", "os:path"]
+)
+def test_a_factory_that_is_not_there_is_a_usage_error(name):
+    with pytest.raises(UsageError, match=r"give package\.module:function"):
+        backbones.find(name)
+
+
+def test_last_map_is_the_last_output_larger_than_one_pixel():
+    assert backbones.last_map(tiny.build().eval(), tiny.build.preprocess) == "head"
+
+
+def test_a_network_without_maps_asks_for_a_layer():
+    model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4))
+    with pytest.raises(UsageError, match=r"no layer of this model gives a feature map; name one with --layer"):
+        backbones.last_map(model, tiny.build.preprocess)

@@ -1,0 +1,103 @@
+import json
+from dataclasses import fields, replace
+
+import pytest
+
+from bignet.errors import UsageError
+from bignet.spec import EmbeddingSpec, EncoderSpec, PoolName, Preprocess, differences, parse_pool
+
+PREPROCESS = Preprocess(256, 224, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+ENCODER = EncoderSpec("resnet50", "published:IMAGENET1K_V2", "ab" * 32, PREPROCESS)
+SPEC = EmbeddingSpec(ENCODER, "layer4", "gap", 2048)
+
+CHANGES = [
+    {"layer": "layer3"},
+    {"pool": "max"},
+    {"dims": 1024},
+    {"dtype": "float16"},
+    *[{"encoder": replace(ENCODER, **change)} for change in (
+        {"model": "resnet34"},
+        {"weights_sha256": "cd" * 32},
+        {"precision": "bf16"},
+        {"preprocess": replace(PREPROCESS, resize=232)},
+        {"preprocess": replace(PREPROCESS, crop=225)},
+        {"preprocess": replace(PREPROCESS, interpolation="bicubic")},
+        {"preprocess": replace(PREPROCESS, mean=(0.5, 0.456, 0.406))},
+        {"preprocess": replace(PREPROCESS, std=(0.229, 0.224, 0.2250001))},
+    )],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_fingerprint_changes_with_every_field_that_changes_vectors(change):
+    assert replace(SPEC, **change).fingerprint != SPEC.fingerprint
+
+
+def test_fingerprint_is_pinned():
+    assert SPEC.fingerprint == "d265cf2d1c29c9d1"
+
+
+def test_fingerprint_does_not_depend_on_where_the_weights_lie():
+    moved = replace(SPEC, encoder=replace(ENCODER, weights="file:/elsewhere/resnet50.pth"))
+    assert moved.fingerprint == SPEC.fingerprint
+
+
+def test_spec_survives_json():
+    assert EmbeddingSpec.from_json(json.loads(json.dumps(SPEC.as_json()))) == SPEC
+
+
+def test_spec_of_a_later_version_is_read_without_its_new_fields():
+    data = json.loads(json.dumps(SPEC.as_json()))
+    data["rotation"] = data["encoder"]["flash"] = data["encoder"]["preprocess"]["gamma"] = 2
+    assert EmbeddingSpec.from_json(data) == SPEC
+
+
+def test_differences_name_the_field_and_both_values():
+    other = replace(SPEC, pool="max", encoder=replace(ENCODER, preprocess=replace(PREPROCESS, crop=200)))
+    assert differences(SPEC, other) == ["crop: 224 != 200", "pool: gap != max"]
+    assert differences(SPEC, SPEC) == []
+
+
+def test_column_names_hold_no_colon():
+    assert replace(SPEC, pool="gem:2.5").name == "layer4.gem2.5"
+    assert replace(SPEC, layer="features", pool="avg:3").name == "features.avg3"
+
+
+def test_only_random_weights_are_untrained():
+    assert replace(ENCODER, weights="random:3").untrained
+    assert not ENCODER.untrained
+
+
+def test_specs_are_values():
+    assert len({SPEC, replace(SPEC)}) == 1
+    assert {item.name for item in fields(EmbeddingSpec)} == {"encoder", "layer", "pool", "dims", "dtype"}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "number", "canonical"),
+    [
+        ("gap", "gap", 0, "gap"),
+        ("max", "max", 0, "max"),
+        ("flat", "flat", 0, "flat"),
+        ("gem", "gem", 3, "gem:3"),
+        ("gem:3.0", "gem", 3, "gem:3"),
+        ("gem:2.5", "gem", 2.5, "gem:2.5"),
+        ("avg:3", "avg", 3, "avg:3"),
+        ("avg:03", "avg", 3, "avg:3"),
+    ],
+)
+def test_pool_names_have_one_spelling(text, kind, number, canonical):
+    pool = parse_pool(text)
+    assert pool == PoolName(kind, number)
+    assert str(pool) == canonical
+    assert parse_pool(str(pool)) == pool
+
+
+WRONG = ["", "GAP", "gap:", "gap:2", "max:1", "flat:3", "avg", "avg:", "avg:0", "avg:-1", "avg:2.5", "avg:x", "avg:inf"]
+WRONG += ["gem:0", "gem:-2", "gem:nan", "gem:inf", "gem:", "gem:3:4", "spoc", " gap", "avg:3,avg:4"]
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_unknown_pools_are_refused_with_the_list_of_those_there_are(text):
+    with pytest.raises(UsageError, match=r"unknown; allowed: gap, max, gem:p \(p > 0\), avg:k \(k >= 1\), flat"):
+        parse_pool(text)
