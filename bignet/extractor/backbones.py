@@ -85,14 +85,18 @@ def last_map(model: nn.Module, preprocess: Preprocess) -> str:
     """The last of a network's outermost layers whose output is a feature map larger than 1 x 1.
 
     Raises:
-        UsageError: none of its layers gives a map.
+        UsageError: none of its layers gives a map, or it turns its maps into tokens (a vision transformer).
     """
     found = ""
 
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             nonlocal found
-            if isinstance(output, torch.Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:  # noqa: PLR2004, RUF100
+            if not isinstance(output, torch.Tensor):
+                return
+            if output.ndim == 3:  # noqa: PLR2004, RUF100 - (N, tokens, C): what went before was only the patches
+                found = ""
+            elif output.ndim == 4 and min(output.shape[2:]) > 1:  # noqa: PLR2004, RUF100 - (N, C, H, W)
                 found = name
 
         return hook

@@ -36,11 +36,6 @@ class Tally:
     removed: int = 0
     rejected: int = 0
 
-    @property
-    def changed_nothing(self) -> bool:
-        """Whether the store is as it was."""
-        return not (self.embedded or self.copied or self.renamed or self.removed or self.rejected)
-
 
 @dataclass(frozen=True)
 class _Row:
@@ -129,16 +124,20 @@ class Ledger:
         self.tally.renamed += 1
         return self.plan.by_path[old].id
 
+    def _is_refused_already(self, item: Refused) -> bool:
+        row = self.plan.rejected.get(item.entry.path)
+        return row is not None and row == (item.entry.n_bytes, item.entry.mtime_ns, item.reason)
+
     def _batch(self, rows: list[_Row], refused: list[Refused], partition: Partition, stored: _Copies) -> Batch:
         rows.sort(key=lambda row: row.file.entry.path)
-        refused.sort(key=lambda item: item.entry.path)
-        replaced = [self.plan.by_path[path] for path in _paths(rows, refused) if path in self.plan.by_path]
         self._count(rows, refused)
+        refused = sorted((item for item in refused if not self._is_refused_already(item)), key=_path_of)
+        replaced = [self.plan.by_path[path] for path in _paths(rows, refused) if path in self.plan.by_path]
         return Batch(
             rows=self._table(rows, partition, stored) if rows else None,
             rejected=_rejected_table(refused) if refused else None,
             drop_ids=self._dropped_ids(rows, replaced),
-            drop_rejected=[path for path in _paths(rows, refused) if path in self.plan.rejected_paths],
+            drop_rejected=[path for path in _paths(rows, refused) if path in self.plan.rejected],
         )
 
     def _dropped_ids(self, rows: list[_Row], replaced: list[Known]) -> set[int]:
@@ -212,6 +211,10 @@ class _Copies:
         """(dims,) float32."""
         name, row = self._row_in_table[place]
         return np.asarray(self._tables[name][spec.name][row].as_py(), dtype=np.float32)
+
+
+def _path_of(item: Refused) -> bytes:
+    return item.entry.path
 
 
 def _paths(rows: list[_Row], refused: list[Refused]) -> list[bytes]:

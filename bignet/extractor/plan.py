@@ -36,6 +36,14 @@ class Known(NamedTuple):
     sha256: bytes
 
 
+class Refusal(NamedTuple):
+    """A rejected row of the store, as far as a run must know it."""
+
+    n_bytes: int
+    mtime_ns: int
+    reason: str
+
+
 @dataclass
 class Plan:
     """What to do.
@@ -46,7 +54,7 @@ class Plan:
         by_path: the store's rows by path.
         by_content: where the vectors of each content are.
         gone: paths in the store that are no longer on disk, by content: a new path with the same bytes is a rename.
-        rejected_paths: paths of the store's rejected rows.
+        rejected: the store's rejected files by path.
         gone_rejected: those no longer on disk.
     """
 
@@ -55,7 +63,7 @@ class Plan:
     by_path: dict[bytes, Known] = field(default_factory=dict)
     by_content: dict[bytes, Place] = field(default_factory=dict)
     gone: dict[bytes, list[bytes]] = field(default_factory=dict)
-    rejected_paths: set[bytes] = field(default_factory=set)
+    rejected: dict[bytes, Refusal] = field(default_factory=dict)
     gone_rejected: set[bytes] = field(default_factory=set)
 
     @property
@@ -72,23 +80,24 @@ class Plan:
 def plan(scan: Scan, snapshot: Snapshot | None, settings: ExtractSettings) -> Plan:
     """Compare what is on disk with what is stored, by path, size and time (or by content, if asked to rehash)."""
     result = Plan()
-    rejected = _read_rows(snapshot, result) if snapshot is not None else {}
+    if snapshot is not None:
+        _read_rows(snapshot, result)
     on_disk = set()
     for entry in scan.entries:
         on_disk.add(entry.path)
-        if _is_stored(entry, result, settings) or _is_still_refused(entry, scan.root, rejected, settings):
+        if _is_stored(entry, result, settings) or _is_still_refused(entry, scan.root, result, settings):
             result.unchanged += 1
         else:
             result.pending.append(entry)
     for path, row in result.by_path.items():
         if path not in on_disk:
             result.gone.setdefault(row.sha256, []).append(path)
-    result.gone_rejected = result.rejected_paths - on_disk
+    result.gone_rejected = set(result.rejected) - on_disk
     return result
 
 
-def _read_rows(snapshot: Snapshot, result: Plan) -> dict[bytes, tuple[int, int, str]]:
-    """Fill in the store's rows -> its rejected files by path: size, time, reason."""
+def _read_rows(snapshot: Snapshot, result: Plan) -> None:
+    """Fill in what the store has."""
     columns = ["id", "path", "sha256", "bytes", "mtime_ns"]
     for record in snapshot.manifest.shards:
         table = snapshot.read_shard(record, columns)
@@ -97,9 +106,9 @@ def _read_rows(snapshot: Snapshot, result: Plan) -> dict[bytes, tuple[int, int, 
             result.by_path[path] = Known(row_id, n_bytes, mtime_ns, sha256)
             result.by_content.setdefault(sha256, Place(record.name, number))
     rejected = snapshot.rejected()
-    result.rejected_paths = set(rejected["path"].to_pylist())
     names = ("path", "bytes", "mtime_ns", "reason")
-    return {row[0]: row[1:] for row in zip(*(rejected[name].to_pylist() for name in names), strict=True)}
+    for path, *row in zip(*(rejected[name].to_pylist() for name in names), strict=True):
+        result.rejected[path] = Refusal(*row)
 
 
 def _is_stored(entry: Entry, result: Plan, settings: ExtractSettings) -> bool:
@@ -109,16 +118,13 @@ def _is_stored(entry: Entry, result: Plan, settings: ExtractSettings) -> bool:
     return (entry.n_bytes, entry.mtime_ns) == (row.n_bytes, row.mtime_ns)
 
 
-def _is_still_refused(
-    entry: Entry, root: Path, rejected: dict[bytes, tuple[int, int, str]], settings: ExtractSettings
-) -> bool:
-    refusal = rejected.get(entry.path)
+def _is_still_refused(entry: Entry, root: Path, result: Plan, settings: ExtractSettings) -> bool:
+    refusal = result.rejected.get(entry.path)
     if refusal is None or settings.retry_rejected or settings.rehash:
         return False
-    n_bytes, mtime_ns, reason = refusal
-    if reason in _WORTH_ANOTHER_LOOK:
-        return reason == _refusal_to_be_read(os.path.join(os.fsencode(root), entry.path), settings.limits)
-    return (entry.n_bytes, entry.mtime_ns) == (n_bytes, mtime_ns)
+    if refusal.reason in _WORTH_ANOTHER_LOOK:
+        return refusal.reason == _refusal_to_be_read(os.path.join(os.fsencode(root), entry.path), settings.limits)
+    return (entry.n_bytes, entry.mtime_ns) == (refusal.n_bytes, refusal.mtime_ns)
 
 
 def _refusal_to_be_read(path: bytes, limits: Limits) -> str | None:

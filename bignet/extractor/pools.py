@@ -96,6 +96,9 @@ def check(pool: Pool, layer: str, sample: Tensor) -> int:
     if pool.needs_map and sample.ndim != 4:  # noqa: PLR2004, RUF100 - (N, C, H, W)
         shape = tuple(sample.shape[1:])
         raise UsageError(f"layer '{layer}' gives {shape}, not a feature map, so '{pool.name}' has no meaning; use flat")
+    if pool.needs_map and 1 < sample.shape[1] == sample.shape[2] != sample.shape[3]:
+        shape = tuple(sample.shape[1:])
+        raise UsageError(f"layer '{layer}' gives {shape}, with its channels last; tap the layer that permutes them")
     if pool.kernel and min(sample.shape[2:]) < pool.kernel:
         height, width = sample.shape[2:]
         raise UsageError(f"pool '{pool.name}' is larger than the {height} x {width} map of layer '{layer}'")

@@ -192,7 +192,7 @@ class _Run:
                 self.listener.advanced(done, total)
 
     def _commit(self, ledger: Ledger, batch: Batch, encoder: Encoder, *, complete: bool = False) -> None:
-        if batch == Batch() and not complete:
+        if batch.changes_nothing and not complete:
             return
         start = time.perf_counter()
         timings = {name: round(value, 3) for name, value in self.seconds.items()}
@@ -204,8 +204,8 @@ class _Run:
         """The last commit drops what is gone and says that the run is complete."""
         batch = ledger.last_batch()
         manifest = self.writer.manifest
-        if manifest is not None and manifest.complete and ledger.tally.changed_nothing:
-            return
+        if manifest is not None and manifest.complete and batch.changes_nothing:
+            return  # any commit of this run would have left it incomplete
         self._commit(ledger, batch, encoder, complete=True)
 
     def _summary(self, work: Plan, tally: Tally | None) -> Summary:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import stat
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def _entry(path: bytes, name: bytes) -> Entry:
 
 
 def _scan_list(path: Path) -> Scan:
-    data = path.read_bytes()
+    data = path.read_bytes().removeprefix(codecs.BOM_UTF8)
     separator = b"\0" if b"\0" in data else b"\n"
     lines = (line.strip(b"\r") if separator == b"\n" else line for line in data.split(separator))
     root = os.fsencode(path.parent)

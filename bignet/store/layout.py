@@ -32,5 +32,5 @@ def manifest_numbers(store: Path) -> list[int]:
 
 
 def is_store(folder: Path) -> bool:
-    """Whether a folder holds at least one manifest."""
-    return bool(manifest_numbers(folder))
+    """Whether a folder holds a manifest, or is locked for its first: a run cut off before that leaves shards too."""
+    return bool(manifest_numbers(folder)) or ((folder / MANIFESTS).is_dir() and (folder / LOCK).is_file())

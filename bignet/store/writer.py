@@ -39,6 +39,11 @@ class Batch:
     drop_ids: Collection[int] = ()
     drop_rejected: Collection[bytes] = ()
 
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the store would be as it was."""
+        return self.rows is None and self.rejected is None and not (self.drop_ids or self.drop_rejected)
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -256,7 +261,7 @@ def _prepare(store: Path) -> list[Path]:
 
 def _remove_if_unused(writer: StoreWriter, made: list[Path]) -> None:
     """A run that failed before its first commit leaves no empty store behind."""
-    if writer.path not in made or layout.is_store(writer.path):
+    if writer.path not in made or layout.manifest_numbers(writer.path):
         return
     with suppress(OSError):
         writer.clean()

@@ -109,3 +109,20 @@ def test_a_network_without_maps_asks_for_a_layer():
     model = nn.Sequential(nn.Flatten(), nn.Linear(3 * 32 * 32, 4))
     with pytest.raises(UsageError, match=r"no layer of this model gives a feature map; name one with --layer"):
         backbones.last_map(model, tiny.build.preprocess)
+
+
+class Tokens(nn.Module):
+    """Patches, then tokens: a vision transformer in two layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, kernel_size=8, stride=8)
+        self.encoder = nn.Linear(8, 8)
+
+    def forward(self, batch):
+        return self.encoder(self.patches(batch).flatten(2).transpose(1, 2)).mean(dim=1)
+
+
+def test_a_network_of_tokens_has_no_last_map_to_take_silently():
+    with pytest.raises(UsageError, match="name one with --layer"):
+        backbones.last_map(Tokens().eval(), tiny.build.preprocess)

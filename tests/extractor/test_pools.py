@@ -122,3 +122,8 @@ def test_pools_over_positions_are_refused_where_there_is_no_map(name, shape):
 def test_flat_takes_vectors_and_token_grids():
     assert pools.check(pools.find("flat"), "fc", torch.zeros(1, 10)) == 10
     assert pools.check(pools.find("flat"), "tokens", torch.zeros(1, 7, 3)) == 21
+
+
+def test_a_map_with_its_channels_last_is_refused():
+    with pytest.raises(UsageError, match=r"gives \(7, 7, 768\), with its channels last"):
+        pools.check(pools.find("gap"), "features", torch.zeros(1, 7, 7, 768))
