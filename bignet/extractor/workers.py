@@ -158,6 +158,9 @@ class _Slot:
             return self._given_up
 
 
+_SECONDS_TO_END = 2.0  # for the files in work; a thread that is stuck is left behind
+
+
 class DecodePool:
     """Daemon threads that decode ahead of the network.
 
@@ -169,7 +172,8 @@ class DecodePool:
         self._loader = loader
         self._timeout = timeout
         self._queue: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
-        self._n_workers = n_workers
+        self._closing = threading.Event()
+        self._threads: list[threading.Thread] = []
         for _ in range(n_workers):
             self._start_thread()
 
@@ -177,8 +181,13 @@ class DecodePool:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        for _worker in range(self._n_workers):
+        """Let the threads end: one that is in native code when Python shuts down would abort the process."""
+        self._closing.set()
+        for _thread in self._threads:
             self._queue.put(None)
+        deadline = time.monotonic() + _SECONDS_TO_END
+        for thread in self._threads:
+            thread.join(max(deadline - time.monotonic(), 0.0))
 
     def outcomes(self, entries: Iterable[Entry], claims: Claims, ahead: int) -> Iterator[Outcome]:
         """The outcome of each entry, in order, with at most ``ahead`` files in work or waiting."""
@@ -209,10 +218,12 @@ class DecodePool:
         return max(slot.started + self._timeout - time.monotonic(), 0.0)
 
     def _start_thread(self) -> None:
-        threading.Thread(target=self._serve, name="bignet-decode", daemon=True).start()
+        thread = threading.Thread(target=self._serve, name="bignet-decode", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _serve(self) -> None:
-        while (slot := self._queue.get()) is not None:
+        while (slot := self._queue.get()) is not None and not self._closing.is_set():
             slot.started = time.monotonic()
             if not slot.finish(slot.work(slot.entry)):
                 return  # it was given up on and replaced meanwhile

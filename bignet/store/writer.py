@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from bignet import files
-from bignet.errors import LockedError, UsageError, explain_os_error
+from bignet.errors import IntegrityError, LockedError, UsageError, explain_os_error
 from bignet.store import layout, lock, manifest, shards
 from bignet.store.manifest import Counts, Manifest, ShardRecord, Source
 
@@ -55,6 +55,10 @@ class Progress:
     environment: Mapping[str, str] = field(default_factory=dict)
 
 
+_SHARD_FOLDERS = (layout.SHARDS, layout.REJECTED)
+_KEPT_MANIFESTS = 2  # the newest, and the one to go back to if it is damaged
+
+
 class StoreWriter:
     """The only way rows get into a store. Made by ``writing``, which holds the lock."""
 
@@ -90,6 +94,8 @@ class StoreWriter:
         try:
             after = self._written(before, batch, progress)
             manifest.publish(self.path, after)
+            for number in layout.manifest_numbers(self.path)[_KEPT_MANIFESTS:]:
+                self._remove_snapshot(number)
         except FileExistsError:
             raise LockedError(f"another process published snapshot {before.number + 1} of '{self.path}'") from None
         except OSError as error:
@@ -115,7 +121,7 @@ class StoreWriter:
         for number in layout.manifest_numbers(self.path):
             if number != newest:
                 needed |= self._remove_snapshot(number)
-        for folder in (layout.SHARDS, layout.REJECTED, layout.MANIFESTS):
+        for folder in (*_SHARD_FOLDERS, layout.MANIFESTS):
             self._remove_unneeded(folder, needed)
 
     def _remove_snapshot(self, number: int) -> set[str]:
@@ -125,7 +131,10 @@ class StoreWriter:
             if unread:
                 path.unlink()
                 return set()
-        return manifest.load(self.path, number).file_names()
+        try:
+            return manifest.load(self.path, number).file_names()
+        except IntegrityError:  # read by somebody and damaged since: what it needs is unknown, so everything stays
+            return {f"{folder}/{item.name}" for folder in _SHARD_FOLDERS for item in (self.path / folder).iterdir()}
 
     def _remove_unneeded(self, folder: str, needed: set[str]) -> None:
         for item in (self.path / folder).iterdir():
@@ -150,7 +159,7 @@ class StoreWriter:
             rejected=kept_rejected + self._added(layout.REJECTED, names, batch.rejected),
             next_id=_next_id(before.next_id, batch.rows),
         )
-        for folder in (layout.SHARDS, layout.REJECTED):
+        for folder in _SHARD_FOLDERS:
             files.sync_folder(self.path / folder)
         return self._numbered(after, progress)
 
@@ -247,14 +256,15 @@ def writing(path: str | os.PathLike[str]) -> Iterator[StoreWriter]:
 
 def _prepare(store: Path) -> list[Path]:
     """Make the store's folders -> those that were made. Manifests first: they tell a store from any other folder."""
-    if store.exists() and not store.is_dir():
+    if (store.exists() or store.is_symlink()) and not store.is_dir():
         raise UsageError(f"'{store}' is a file; choose a new or empty folder for the store")
     if store.is_dir() and any(store.iterdir()) and not (store / layout.MANIFESTS).is_dir():
         raise UsageError(f"'{store}' exists and is not a BigNet store; choose a new or empty folder for the store")
-    wanted = [store, *(store / name for name in (layout.MANIFESTS, layout.SHARDS, layout.REJECTED))]
+    parents = [folder for folder in reversed(store.parents) if not folder.exists()]
+    wanted = [*parents, store, *(store / name for name in (layout.MANIFESTS, *_SHARD_FOLDERS))]
     missing = [folder for folder in wanted if not folder.is_dir()]
     for folder in missing:
-        folder.mkdir(parents=folder == store, exist_ok=True)
+        folder.mkdir(exist_ok=True)
         files.sync_folder(folder.parent)
     return missing
 

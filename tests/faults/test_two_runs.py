@@ -1,0 +1,35 @@
+"""Two runs on one store: one works, the other is told who does."""
+
+import signal
+import time
+
+from bignet.errors import ExitCode
+from tests.faults import harness
+
+
+def test_the_second_is_refused_at_once_and_a_killed_holder_blocks_nobody(photos, golden, tmp_path):
+    store = tmp_path / "store"
+    command = harness.extract_command(photos, store)
+    with harness.start(command) as first:
+        pid = harness.wait_for(lambda: harness.lock_holder(store))
+        assert pid == first.pid
+        harness.stop(pid, signal.SIGSTOP)
+        asked = time.monotonic()
+        second = harness.run(command)
+        assert time.monotonic() - asked < 5
+        assert second.code == ExitCode.LOCKED
+        harness.assert_one_line(second, "locked")
+        assert f"process {pid} on " in second.err
+        harness.stop(pid)
+    harness.resume(photos, store, golden)
+
+
+def test_the_first_is_not_disturbed_by_the_second(photos, golden, tmp_path):
+    store = tmp_path / "store"
+    command = harness.extract_command(photos, store)
+    with harness.start(command) as first:
+        harness.wait_for(lambda: harness.lock_holder(store))
+        second = harness.run(command)
+        outcome = harness.finish(first)
+    assert second.code == ExitCode.LOCKED
+    harness.assert_golden(outcome, store, golden)
