@@ -30,13 +30,14 @@ def command(
     """
     import time
 
+    start = time.monotonic()
+
     from bignet import api
     from bignet.cli.extract import _Screen, describe
     from bignet.cli.report import headline
     from bignet.demo import write_digits
     from bignet.extractor.backbones import OFFLINE_MODEL
 
-    start = time.monotonic()
     folder = Path(out)
     images, store, report = folder / "digits", folder / "digits.bignet", folder / "report"
     number = write_digits(images)
