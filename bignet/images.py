@@ -137,7 +137,7 @@ def open_header(data: bytes, limits: Limits | None = None) -> Image.Image:
     limits = limits or Limits()
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
-    except Exception as error:  # noqa: BLE001, RUF100 - Pillow's plugins raise nearly anything on hostile bytes
+    except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
         raise _rejection(error, data) from None
     n_pixels = image.width * image.height
     if n_pixels > limits.max_pixels:
@@ -150,9 +150,9 @@ def orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 to 8; 1 when there is none or it cannot be read."""
     try:
         value = image.getexif().get(0x0112, 1)
-    except Exception:  # noqa: BLE001, RUF100 - broken EXIF does not make a broken picture
+    except Exception:  # broken EXIF does not make a broken picture
         return 1
-    return value if isinstance(value, int) and 1 <= value <= 8 else 1  # noqa: PLR2004, RUF100 - EXIF's own range
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1  # EXIF's own range
 
 
 def open_rgb(data: bytes, limits: Limits | None = None, draft: tuple[int, int] | None = None) -> Image.Image:
@@ -174,7 +174,7 @@ def open_rgb(data: bytes, limits: Limits | None = None, draft: tuple[int, int] |
         turn = orientation(image)
         picture = _to_rgb(image)
         return picture if turn == 1 else _upright(picture, turn)
-    except Exception as error:  # noqa: BLE001, RUF100 - as above
+    except Exception as error:  # as above
         raise _rejection(error, data) from None
 
 

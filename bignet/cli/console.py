@@ -49,7 +49,7 @@ def size(n_bytes: int) -> str:
     """Bytes in the unit people use: ``73.8 MB``."""
     value = float(n_bytes)
     for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:  # noqa: PLR2004, RUF100 - the unit's own step
+        if value < 1000:  # the unit's own step
             return f"{value:.3g} {unit}" if unit != "bytes" else f"{n_bytes} bytes"
         value /= 1000
     return f"{value:.3g} TB"
@@ -57,7 +57,7 @@ def size(n_bytes: int) -> str:
 
 def duration(seconds: float) -> str:
     """``0.8 s``, ``42 s``, ``1m 11s``, ``2h 05m``."""
-    if seconds < 10:  # noqa: PLR2004, RUF100 - tenths matter below ten seconds
+    if seconds < 10:  # tenths matter below ten seconds
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

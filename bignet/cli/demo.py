@@ -33,7 +33,7 @@ def command(
     start = time.monotonic()
 
     from bignet import api
-    from bignet.cli.extract import _Screen, describe
+    from bignet.cli.extract import Screen, describe
     from bignet.cli.report import headline
     from bignet.demo import write_digits
     from bignet.extractor.backbones import OFFLINE_MODEL
@@ -45,7 +45,7 @@ def command(
     say(f"2. bignet extract {images} {store} --model {OFFLINE_MODEL}")
     notices = Notices(quiet=False)
     with notices.only_ours():
-        screen = _Screen(notices)
+        screen = Screen(notices)
         made = api.extract(images, store, model=OFFLINE_MODEL, listener=screen)
         screen.close()
     if made.summary is not None:

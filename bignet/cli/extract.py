@@ -73,7 +73,7 @@ def command(
 
     notices = Notices(quiet=quiet or json_output)
     with notices.only_ours():
-        listener = _Screen(notices)
+        listener = Screen(notices)
         result = api.extract(
             images,
             store,
@@ -102,7 +102,7 @@ def command(
         raise typer.Exit(ExitCode.SOME_REJECTED)
 
 
-class _Screen:
+class Screen:
     """Shows an extraction while it runs."""
 
     def __init__(self, notices: Notices) -> None:

@@ -94,9 +94,9 @@ def last_map(model: nn.Module, preprocess: Preprocess) -> str:
             nonlocal found
             if not isinstance(output, torch.Tensor):
                 return
-            if output.ndim == 3:  # noqa: PLR2004, RUF100 - (N, tokens, C): what went before was only the patches
+            if output.ndim == 3:  # (N, tokens, C): what went before was only the patches
                 found = ""
-            elif output.ndim == 4 and min(output.shape[2:]) > 1:  # noqa: PLR2004, RUF100 - (N, C, H, W)
+            elif output.ndim == 4 and min(output.shape[2:]) > 1:  # (N, C, H, W)
                 found = name
 
         return hook

@@ -156,7 +156,7 @@ def _heads(network: nn.Module, spec: EncoderSpec, layers: Sequence[str], wanted:
     for layer, output in sample_outputs(network, layers, spec.preprocess).items():
         for pool in wanted:
             dims = pools.check(pool, layer, output)
-            used = pools.coverage(pool, *output.shape[2:]) if output.ndim == 4 else 1.0  # noqa: PLR2004, RUF100
+            used = pools.coverage(pool, *output.shape[2:]) if output.ndim == 4 else 1.0
             heads.append(Head(EmbeddingSpec(spec, layer, pool.name, dims), pool, used))
     return heads
 
@@ -175,7 +175,7 @@ def sample_outputs(network: nn.Module, layers: Sequence[str], preprocess: Prepro
 
     expected = taps.calls(network, layers, noise)
     taps.run(network, noise, {layer: keep(layer) for layer in layers}, expected)
-    unusable = [layer for layer, output in outputs.items() if output.ndim < 2]  # noqa: PLR2004, RUF100
+    unusable = [layer for layer, output in outputs.items() if output.ndim < 2]
     if unusable:
         raise UsageError(f"layer '{unusable[0]}' gives one number for the whole batch; choose another")
     return {layer: outputs[layer] for layer in layers}

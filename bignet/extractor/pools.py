@@ -93,7 +93,7 @@ def check(pool: Pool, layer: str, sample: Tensor) -> int:
     Raises:
         UsageError: the output is no map, too small for the window, or negative where that is nonsense.
     """
-    if pool.needs_map and sample.ndim != 4:  # noqa: PLR2004, RUF100 - (N, C, H, W)
+    if pool.needs_map and sample.ndim != 4:  # (N, C, H, W)
         shape = tuple(sample.shape[1:])
         raise UsageError(f"layer '{layer}' gives {shape}, not a feature map, so '{pool.name}' has no meaning; use flat")
     if pool.needs_map and 1 < sample.shape[1] == sample.shape[2] != sample.shape[3]:

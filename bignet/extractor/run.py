@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from bignet import files
-from bignet.errors import MismatchError, UsageError
+from bignet.errors import UsageError
+from bignet.extractor.agreement import check_request, check_source
 from bignet.extractor.plan import Plan, plan
 from bignet.extractor.sources import Scan, scan
-from bignet.spec import EmbeddingSpec, parse_pool
 from bignet.store.snapshot import Snapshot
 from bignet.store.writer import Batch, Progress, StoreWriter, writing
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
+    from pathlib import Path
 
     from bignet.extractor.encoder import Encoder
     from bignet.extractor.ledger import Ledger, Tally
     from bignet.extractor.settings import ExtractSettings
+    from bignet.spec import EmbeddingSpec
     from bignet.store.manifest import Manifest
 
 
@@ -133,15 +133,23 @@ class _Run:
         before = self.writer.manifest
         snapshot = Snapshot.open(self.writer.path) if before is not None else None
         if before is not None:
-            _check_request(self.settings, before.embeddings)
+            check_request(self.settings, before.embeddings)
         work = plan(self.found, snapshot, self.settings)
         if before is not None:
-            _check_source(self.found, before, work)
+            check_source(self.found, before, work)
         self._lap("scan")
         self.listener.scanned(self.found, work)
         if before is not None and before.complete and work.nothing_to_do:
+            self._note_where_images_are(before)
             return self._summary(work, None)
         return self._embed(work, snapshot)
+
+    def _note_where_images_are(self, before: Manifest) -> None:
+        """The same images under another root: the store is told, and nothing else changes."""
+        source = self.found.source(self.writer.path)
+        if source.root != before.source.root:
+            progress = Progress(len(self.found.entries), complete=True, source=source, timings=before.timings)
+            self.writer.commit(Batch(), progress)
 
     def _embed(self, work: Plan, snapshot: Snapshot | None) -> Summary:
         from bignet.extractor.ledger import Ledger
@@ -196,7 +204,8 @@ class _Run:
             return
         start = time.perf_counter()
         timings = {name: round(value, 3) for name, value in self.seconds.items()}
-        progress = Progress(len(self.found.entries), complete, timings, _environment(encoder))
+        source = self.found.source(self.writer.path)
+        progress = Progress(len(self.found.entries), complete, source, timings, _environment(encoder))
         ledger.committed(self.writer.commit(batch, progress), batch)
         self._add("write", time.perf_counter() - start)
 
@@ -247,59 +256,3 @@ def _environment(encoder: Encoder) -> dict[str, str]:
         "device": str(encoder.device),
         "machine": platform.machine(),
     }
-
-
-def _check_request(settings: ExtractSettings, embeddings: Sequence[EmbeddingSpec]) -> None:
-    """What was asked for in words against what the store has; what was left open is the store's.
-
-    Raises:
-        MismatchError: naming both sides.
-    """
-    encoder = embeddings[0].encoder
-    pools = {str(parse_pool(pool)) for pool in settings.pools}
-    pairs = [
-        ("model", encoder.model, settings.model or encoder.model),
-        ("layers", _listed({spec.layer for spec in embeddings}), _listed(set(settings.layers))),
-        ("pools", _listed({spec.pool for spec in embeddings}), _listed(pools)),
-        ("weights", _weights_name(encoder.weights), _weights_asked(settings.weights, embeddings[0])),
-    ]
-    for name, stored, asked in pairs:
-        if asked and asked != stored:
-            raise MismatchError(
-                f"the store was made with {name} {stored} (fingerprint {embeddings[0].fingerprint}), not {asked}; "
-                "leave the option out to go on with the store's own, or extract into another store"
-            )
-
-
-def _listed(names: set[str]) -> str:
-    return ", ".join(sorted(names))
-
-
-def _weights_name(origin: str) -> str:
-    return "default" if origin.startswith(("published:", "package:")) else origin
-
-
-def _weights_asked(request: str | None, spec: EmbeddingSpec) -> str:
-    """The request in the store's own words; a file counts as the store's if it has the same digest."""
-    stored = spec.encoder
-    if request == stored.weights:
-        return _weights_name(stored.weights)
-    if request is None or request == "default" or request.startswith(("random:", "published:", "package:")):
-        return request or ""
-    path = Path(request.removeprefix("file:")).expanduser()
-    if not path.is_file():
-        raise UsageError(f"weights '{request}' are not a file; allowed: default, random:SEED or a file")
-    same = files.sha256_of(path) == stored.weights_sha256
-    return _weights_name(stored.weights) if same else f"file:{path.resolve()}"
-
-
-def _check_source(found: Scan, before: Manifest, work: Plan) -> None:
-    """Images of another folder must not silently take the place of all that is stored."""
-    if str(found.root) == before.source.root or not work.by_path:
-        return
-    stays = any(entry.path in work.by_path for entry in found.entries)
-    if not stays:
-        raise MismatchError(
-            f"the store holds {len(work.by_path):,} images of '{before.source.root}', none of which is in "
-            f"'{found.root}'; give the same folder, or another store"
-        )

@@ -51,6 +51,7 @@ class Progress:
 
     discovered: int
     complete: bool
+    source: Source | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
 
@@ -172,6 +173,7 @@ class StoreWriter:
             number=described.number + 1,
             counts=Counts(progress.discovered, embedded, rejected, pending),
             complete=progress.complete,
+            source=progress.source or described.source,
             timings=dict(progress.timings),
             environment=dict(progress.environment) or described.environment,
         )

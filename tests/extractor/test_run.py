@@ -582,3 +582,15 @@ def test_reasons_are_counted_in_the_summary(filled):
 def test_settings_out_of_range_are_refused(wrong):
     with pytest.raises(UsageError, match=next(iter(wrong))):
         ExtractSettings(**wrong)
+
+
+def test_images_that_moved_are_found_again_and_nothing_else_changes(filled, tmp_path):
+    before, ids = filled.vectors(), filled.ids()
+    filled.images = filled.images.rename(tmp_path / "moved")
+    summary = filled.extract()
+    assert (summary.decoded, summary.removed) == (0, 0)
+    assert filled.ids() == ids
+    assert set(filled.vectors()) == set(before)
+    with Snapshot.open(filled.store) as snapshot:
+        assert snapshot.manifest.complete
+        assert snapshot.image_root() == tmp_path / "moved"

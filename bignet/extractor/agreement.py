@@ -1,0 +1,78 @@
+"""Whether a request agrees with the store it is about: the same settings, the same images. No network is needed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bignet import files
+from bignet.errors import MismatchError, UsageError
+from bignet.spec import EmbeddingSpec, parse_pool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bignet.extractor.plan import Plan
+    from bignet.extractor.settings import ExtractSettings
+    from bignet.extractor.sources import Scan
+    from bignet.store.manifest import Manifest
+
+
+def check_request(settings: ExtractSettings, embeddings: Sequence[EmbeddingSpec]) -> None:
+    """What was asked for in words against what the store has; what was left open is the store's.
+
+    Raises:
+        MismatchError: naming both sides.
+    """
+    encoder = embeddings[0].encoder
+    pools = {str(parse_pool(pool)) for pool in settings.pools}
+    pairs = [
+        ("model", encoder.model, settings.model or encoder.model),
+        ("layers", _listed({spec.layer for spec in embeddings}), _listed(set(settings.layers))),
+        ("pools", _listed({spec.pool for spec in embeddings}), _listed(pools)),
+        ("weights", _weights_name(encoder.weights), _weights_asked(settings.weights, embeddings[0])),
+    ]
+    for name, stored, asked in pairs:
+        if asked and asked != stored:
+            raise MismatchError(
+                f"the store was made with {name} {stored} (fingerprint {embeddings[0].fingerprint}), not {asked}; "
+                "leave the option out to go on with the store's own, or extract into another store"
+            )
+
+
+def _listed(names: set[str]) -> str:
+    return ", ".join(sorted(names))
+
+
+def _weights_name(origin: str) -> str:
+    return "default" if origin.startswith(("published:", "package:")) else origin
+
+
+def _weights_asked(request: str | None, spec: EmbeddingSpec) -> str:
+    """The request in the store's own words; a file counts as the store's if it has the same digest."""
+    stored = spec.encoder
+    if request == stored.weights:
+        return _weights_name(stored.weights)
+    if request is None or request == "default" or request.startswith(("random:", "published:", "package:")):
+        return request or ""
+    path = Path(request.removeprefix("file:")).expanduser()
+    if not path.is_file():
+        raise UsageError(f"weights '{request}' are not a file; allowed: default, random:SEED or a file")
+    same = files.sha256_of(path) == stored.weights_sha256
+    return _weights_name(stored.weights) if same else f"file:{path.resolve()}"
+
+
+def check_source(found: Scan, before: Manifest, work: Plan) -> None:
+    """Images of another folder must not silently take the place of all that is stored.
+
+    Raises:
+        MismatchError: none of the store's images is in the folder.
+    """
+    if str(found.root) == before.source.root or not work.by_path:
+        return
+    stays = any(entry.path in work.by_path for entry in found.entries)
+    if not stays:
+        raise MismatchError(
+            f"the store holds {len(work.by_path):,} images of '{before.source.root}', none of which is in "
+            f"'{found.root}'; give the same folder, or another store"
+        )
