@@ -45,6 +45,13 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
+def pasted(path: object) -> str:
+    """A path as one word of a command line."""
+    from bignet.reporting.names import shell_word
+
+    return shell_word(str(path))
+
+
 def size(n_bytes: int) -> str:
     """Bytes in the unit people use: ``73.8 MB``."""
     value = float(n_bytes)

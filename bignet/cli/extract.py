@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import Notices, counted, duration, grouped, say, say_json, size
+from bignet.cli.console import Notices, counted, duration, grouped, pasted, say, say_json, size
 from bignet.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -161,7 +161,8 @@ def describe(summary: Summary, store: Store) -> None:
         say(_time_line(summary))
     n_embeddings = counted(len(summary.embeddings), "embedding")
     say(f"{summary.store}: {counted(summary.total_rows, 'row')}, {n_embeddings}, {size(summary.n_bytes)}")
-    say(f"next: bignet search {summary.store} QUERY.jpg · bignet report {summary.store} -o report")
+    name = pasted(summary.store)
+    say(f"next: bignet search {name} QUERY.jpg · bignet report {name} -o report")
 
 
 def _outcome_line(summary: Summary, store: Store) -> str:
@@ -176,7 +177,7 @@ def _outcome_line(summary: Summary, store: Store) -> str:
         reasons = Counter(store.rejected()["reason"].to_pylist()).most_common()
         listed = ", ".join(f"{number:,} {reason}" for reason, number in reasons)
         parts.append(
-            f"{grouped(summary.total_rejected)} rejected ({listed}; list: bignet info {summary.store} --rejected)"
+            f"{grouped(summary.total_rejected)} rejected ({listed}; list: bignet info {pasted(summary.store)} --rejected)"
         )
     return ", ".join(parts)
 

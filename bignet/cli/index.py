@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bignet.cli.console import counted, duration, say, say_json, size
+from bignet.cli.console import counted, duration, pasted, say, say_json, size
 
 NAME = "index"
 PANEL = "Search"
@@ -34,4 +34,4 @@ def command(
         return
     built = f"{counted(record.rows, 'vector')} x {record.dims:,} dims, {record.metric}"
     say(f"{record.embedding}: {record.kind} index of {built}, {size(record.n_bytes)}, {duration(record.build_seconds)}")
-    say(f"next: bignet search {store} QUERY.jpg")
+    say(f"next: bignet search {pasted(store)} QUERY.jpg")

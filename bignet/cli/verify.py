@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from bignet.cli.console import counted, say, say_json, size
+from bignet.cli.console import counted, pasted, say, say_json, size
 from bignet.errors import ExitCode
 
 NAME = "verify"
@@ -49,4 +49,4 @@ def command(
 def _advice(store: str, *, repair: bool) -> str:
     if repair:
         return "damaged shards were dropped; next: bignet extract IMAGES STORE embeds their images anew"
-    return f"next: bignet verify {store} --repair drops what is damaged; extracting again embeds it anew"
+    return f"next: bignet verify {pasted(store)} --repair drops what is damaged; extracting again embeds it anew"
