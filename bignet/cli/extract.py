@@ -176,9 +176,8 @@ def _outcome_line(summary: Summary, store: Store) -> str:
     if summary.total_rejected:
         reasons = Counter(store.rejected()["reason"].to_pylist()).most_common()
         listed = ", ".join(f"{number:,} {reason}" for reason, number in reasons)
-        parts.append(
-            f"{grouped(summary.total_rejected)} rejected ({listed}; list: bignet info {pasted(summary.store)} --rejected)"
-        )
+        how = f"list: bignet info {pasted(summary.store)} --rejected"
+        parts.append(f"{grouped(summary.total_rejected)} rejected ({listed}; {how})")
     return ", ".join(parts)
 
 
