@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from bignet.errors import UsageError
+from bignet.store.layout import is_store
 from bignet.store.snapshot import Snapshot
 from bignet.store.verify import Verdict
 from bignet.store.verify import verify as verify_snapshot
 from bignet.store.writer import writing
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Sequence
 
     import numpy as np
@@ -20,9 +22,9 @@ if TYPE_CHECKING:
 
     from bignet.evaluate.result import Evaluation
     from bignet.extractor.run import Listener, Summary
-    from bignet.extractor.settings import ExtractSettings
+    from bignet.extractor.settings import ExtractOptions
     from bignet.index.identity import IndexIdentity
-    from bignet.query import Hit, QueryInput
+    from bignet.query import Hit, QueryInput, SearchOptions
     from bignet.reporting.write import ReportFiles
     from bignet.spec import EmbeddingSpec
 
@@ -68,7 +70,7 @@ class Store:
         """The files that could not be embedded: path, reason, detail, bytes, mtime_ns."""
         return self.snapshot.rejected()
 
-    def search(self, query: QueryInput, k: int = 10, **settings: Any) -> list[Hit]:
+    def search(self, query: QueryInput, k: int = 10, **settings: Unpack[SearchOptions]) -> list[Hit]:
         """The k images most similar to an image file, a stored path, an id or a (D,) vector, best first.
 
         Args:
@@ -102,7 +104,7 @@ def extract(
     layers: Sequence[str] = (),
     pools: Sequence[str] = (),
     listener: Listener | None = None,
-    **settings: Any,
+    **settings: Unpack[ExtractOptions],
 ) -> Store:
     """Embed a folder (or a list) of images into a store, or bring the store up to date.
 
@@ -120,9 +122,14 @@ def extract(
     from bignet.extractor.run import extract as run
     from bignet.extractor.settings import ExtractSettings
 
-    wanted: ExtractSettings = ExtractSettings(layers=tuple(layers), pools=tuple(pools), **settings)
+    wanted = ExtractSettings(layers=_several(layers), pools=_several(pools), **settings)
     summary = run(images, store, wanted, listener)
     return Store(Snapshot.open(store), summary)
+
+
+def _several(names: Sequence[str]) -> tuple[str, ...]:
+    """A single name is meant as one, not as its letters."""
+    return (names,) if isinstance(names, str) else tuple(names)
 
 
 def build_index(store: StorePath, embedding: str | None = None) -> IndexIdentity:
@@ -186,6 +193,8 @@ def report(
     from bignet.reporting.settings import ReportSettings
     from bignet.reporting.write import write_report
 
+    if not os.fspath(out) or is_store(Path(out)):
+        raise UsageError(f"'{os.fspath(out)}' cannot hold a report: it is a store or no name; give a new folder")
     with Snapshot.open(store) as snapshot:
         names = snapshot.metadata(["id", "path", "label"])
         ids = names["id"].to_numpy()

@@ -76,7 +76,7 @@ class LockedError(BigNetError):
 
 
 _WHAT_TO_DO = {
-    errno.ENOSPC: "the disk is full; free some space and run the same command again, it goes on where it stopped",
+    errno.ENOSPC: "the disk is full; free some space and run the same command again",
     errno.EDQUOT: "the disk quota is used up; free some space and run the same command again",
     errno.EROFS: "the file system is read-only; choose another output folder",
     errno.EACCES: "permission denied; choose an output folder you may write to",
@@ -88,7 +88,7 @@ _WHAT_TO_DO = {
 
 def explain_os_error(error: OSError, doing: str) -> ResourceError:
     """An operating-system refusal while ``doing`` something -> the one line a person can act on."""
-    advice = _WHAT_TO_DO.get(error.errno or 0, "progress is kept; mend this and run the same command again")
+    advice = _WHAT_TO_DO.get(error.errno or 0, "mend this and run the same command again")
     return ResourceError(f"cannot {doing}: {error.strerror or error}; {advice}")
 
 

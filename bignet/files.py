@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 TEMPORARY_PREFIX = ".tmp-"
@@ -100,6 +100,28 @@ def replace(path: Path, write: Callable[[HashingFile], None]) -> WrittenFile:
         temporary.replace(path)
     sync_folder(path.parent)
     return written
+
+
+def replace_all(contents: Mapping[Path, bytes]) -> None:
+    """Write several files of one folder: all are complete on disk before the first takes its older one's place.
+
+    Raises:
+        OSError: the disk refused; the older files stand.
+    """
+    with ExitStack() as stack:
+        ready = []
+        for path, data in contents.items():
+            temporary = stack.enter_context(_temporary(path))
+            _write_and_sync(temporary, lambda file, data=data: _write_all(file, data))  # type: ignore[misc]
+            ready.append((temporary, path))
+        for temporary, path in ready:
+            temporary.replace(path)
+    for folder in {path.parent for path in contents}:
+        sync_folder(folder)
+
+
+def _write_all(file: HashingFile, data: bytes) -> None:
+    file.write(data)
 
 
 def sync_folder(folder: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +53,17 @@ class SearchSettings:
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"k is {self.k}; ask for at least 1 neighbour")
+
+
+class SearchOptions(TypedDict, total=False):
+    """The keywords of ``Store.search`` besides k; see SearchSettings, which has the defaults."""
+
+    embedding: str | None
+    exclude_self: bool
+    exact: bool
+    stale_ok: bool
+    weights: str | None
+    device: str
 
 
 @dataclass(frozen=True)
@@ -174,7 +185,7 @@ class Searcher:
         return row
 
     def _row_with_id(self, text: str) -> int:
-        if not text.isdigit():
+        if not (text.isascii() and text.isdigit()):
             where = f"a file here, nor a path or an id in {self._snapshot.path}"
             raise UsageError(f"query '{text}' is neither {where}; give an image file, id:N or path:P")
         row = self._row_of.get(int(text), -1)

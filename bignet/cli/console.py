@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from rich.progress import Progress
 
@@ -71,6 +72,11 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours}h {minutes:02d}m"
     return f"{minutes}m {rest:02d}s" if minutes else f"{rest} s"
+
+
+def missing_images(root: Path) -> str:
+    """What to say when the pictures are not where they were."""
+    return f"note: the images are not at '{root}'; if they moved, say where with --images FOLDER"
 
 
 class Notices:

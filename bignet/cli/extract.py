@@ -102,6 +102,9 @@ def command(
         raise typer.Exit(ExitCode.SOME_REJECTED)
 
 
+_PASSED_OVER = {"hidden": "hidden", "linked_folders": "linked folder(s)", "stores": "BigNet store(s)"}
+
+
 class Screen:
     """Shows an extraction while it runs."""
 
@@ -117,7 +120,7 @@ class Screen:
         parts = [f"{grouped(len(work.pending))} to do", f"{grouped(work.unchanged)} unchanged"]
         parts += [f"{grouped(removed)} no longer there"] if removed else []
         self._notices.note(f"{counted(len(found.entries), 'file')}: {', '.join(parts)}")
-        passed = [f"{number:,} {kind.replace('_', ' ')}" for kind, number in found.skipped.items() if number]
+        passed = [f"{number:,} {_PASSED_OVER[kind]}" for kind, number in found.skipped.items() if number]
         if passed:
             self._notices.note(f"passed over: {', '.join(passed)}")
 
@@ -172,7 +175,7 @@ def _outcome_line(summary: Summary, store: Store) -> str:
         parts.append(f"{grouped(summary.copied)} with bytes already embedded{renamed}")
     if summary.removed:
         parts.append(f"{grouped(summary.removed)} removed")
-    parts.append(f"{grouped(summary.unchanged)} unchanged")
+    parts.append(f"{grouped(summary.total_rows - summary.decoded - summary.copied)} unchanged")
     if summary.total_rejected:
         reasons = Counter(store.rejected()["reason"].to_pylist()).most_common()
         listed = ", ".join(f"{number:,} {reason}" for reason, number in reasons)

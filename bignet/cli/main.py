@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,7 @@ from typer import Exit
 
 from bignet.cli import demo, extract, index, info, layers, models, report, search, verify
 from bignet.cli.help import GroupedCommands, GroupedOptions
-from bignet.errors import BigNetError, ExitCode
+from bignet.errors import BigNetError, ExitCode, explain_os_error
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -35,7 +36,8 @@ app = typer.Typer(
     """,
 )
 
-for module in (demo, extract, models, layers, search, index, report, info, verify):
+_MODULES = (demo, extract, models, layers, search, index, report, info, verify)
+for module in _MODULES:
     app.command(module.NAME, cls=GroupedOptions, rich_help_panel=module.PANEL)(module.command)
 
 
@@ -86,7 +88,9 @@ def run(arguments: list[str] | None = None) -> None:
 
 def _outcome(words: list[str], *, debug: bool) -> int:
     try:
-        app(words, prog_name="bignet")
+        code = app(words or ["--help"], prog_name="bignet", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else ExitCode.OK
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else ExitCode.OK
     except BigNetError as error:
@@ -97,7 +101,17 @@ def _outcome(words: list[str], *, debug: bool) -> int:
     except MemoryError:
         text = "error[environment]: out of memory; close other programs or lower --batch-size, then run again"
         return _explained(text, ExitCode.ENVIRONMENT, debug=debug)
-    return ExitCode.OK
+    except OSError as error:
+        where = f"use '{os.fsdecode(error.filename)}'" if error.filename else "write the output"
+        return _explained(f"error[environment]: {explain_os_error(error, where)}", ExitCode.ENVIRONMENT, debug=debug)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        command = " ".join(["bignet", *words[:1]]) if words[0] in _COMMANDS else "bignet"
+        return _explained(f"error[usage]: {error.format_message()} See: {command} --help", ExitCode.USAGE, debug=debug)
+
+
+_COMMANDS = frozenset(module.NAME for module in _MODULES)
 
 
 def _explained(text: str, code: ExitCode, *, debug: bool) -> ExitCode:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import Notices, say, say_json, table
+from bignet.cli.console import Notices, missing_images, say, say_json, table
 
 if TYPE_CHECKING:
     from bignet.evaluate.result import Evaluation, Metric
@@ -37,6 +37,8 @@ def command(
     bignet report photos.bignet -o report --labels labels.csv --embedding layer4.gap
     """
     from bignet import api
+    from bignet.reporting.names import visible
+    from bignet.store.snapshot import Snapshot
 
     with Notices(quiet=json_output).only_ours():
         evaluation, files = api.report(store, out, labels=labels, embedding=embedding, images=images, k=k)
@@ -45,8 +47,12 @@ def command(
         return
     for line in headline(evaluation):
         say(line)
+    with Snapshot.open(store) as snapshot:
+        root = snapshot.image_root(images)
+    if not root.is_dir():
+        say(missing_images(root))
     for warning in evaluation.warnings:
-        say(f"note: {warning}")
+        say(f"note: {visible(warning)}")
     say(f"report: {files.html}")
 
 

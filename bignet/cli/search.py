@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import Notices, say, say_json, table
+from bignet.cli.console import Notices, missing_images, say, say_json, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,12 +79,12 @@ def command(
     with Snapshot.open(store) as snapshot:
         with Notices(quiet=json_output).only_ours():
             answers = search_all(snapshot, query, settings)
-        if sheet is not None:
-            _draw(snapshot, answers, sheet, images)
         if json_output:
             say_json([{"query": asked.text, "neighbors": [_as_json(hit) for hit in hits]} for asked, hits in answers])
         else:
             _print(answers)
+        if sheet is not None:
+            _draw(snapshot, answers, sheet, images)
     if sheet is not None and not json_output:
         say(f"sheet: {sheet}")
 
@@ -112,6 +112,8 @@ def _draw(snapshot: Snapshot, answers: Sequence[tuple[Query, list[Hit]]], sheet:
     from bignet.reporting.sheet import contact_sheet
 
     root = snapshot.image_root(images)
+    if not root.is_dir():
+        Notices(quiet=False).note(missing_images(root))
     contact_sheet([_row(asked, hits, root) for asked, hits in answers], Path(sheet))
 
 

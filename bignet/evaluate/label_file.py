@@ -46,14 +46,17 @@ def read_labels(file: Path, ids: NDArray[np.int64], paths: Sequence[bytes]) -> t
 
 def _read(file: Path) -> pa.Table:
     if not file.is_file():
-        raise UsageError(f"label file '{file}' does not exist; give {ALLOWED}")
+        raise UsageError(f"label file '{file}' is not a file; give {ALLOWED}")
     try:
-        if file.suffix.lower() == ".parquet":
-            return pq.read_table(file)
-        as_text = pa_csv.ConvertOptions(column_types={"label": pa.string(), "path": pa.string()}, null_values=[""])
-        return pa_csv.read_csv(file, convert_options=as_text)
-    except (pa.ArrowException, OSError) as error:
+        table = pq.read_table(file) if file.suffix.lower() == ".parquet" else _read_csv(file)
+        return table.rename_columns([str(name) for name in table.column_names])  # names that are no text fail here
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UsageError(f"label file '{file}' cannot be read ({str(error).splitlines()[0]}); give {ALLOWED}") from None
+
+
+def _read_csv(file: Path) -> pa.Table:
+    as_text = pa_csv.ConvertOptions(column_types={"label": pa.string(), "path": pa.string()}, null_values=[""])
+    return pa_csv.read_csv(file, convert_options=as_text)
 
 
 def _ids_of(table: pa.Table, file: Path, id_of: dict[bytes, int]) -> list[int]:

@@ -109,6 +109,12 @@ def rebuild(specs: Sequence[EmbeddingSpec], weights_request: str | None = None, 
     layers = list(dict.fromkeys(spec.layer for spec in specs))
     pool_names = list(dict.fromkeys(spec.pool for spec in specs))
     built = build(encoder.model, weights_request or encoder.weights, layers, pool_names, device)
+    if built.spec.weights_sha256 != encoder.weights_sha256:
+        found, wanted = built.spec.weights_sha256[:12], encoder.weights_sha256[:12]
+        raise MismatchError(
+            f"weights {built.spec.weights} have SHA-256 {found}..., the store was made with {wanted}... "
+            f"(fingerprint {specs[0].fingerprint}); give the file it was made with: --weights FILE"
+        )
     check_same(built.specs, specs)
     return built
 

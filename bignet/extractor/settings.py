@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import threading
 from dataclasses import dataclass, field
+from typing import TypedDict
 
 from bignet.errors import UsageError
 from bignet.images import Limits
 
 DEFAULT_MODEL = "resnet50"
 DEFAULT_POOL = "gap"
+MAX_WORKERS = 256
 
 
 def available_cores() -> int:
@@ -51,6 +53,8 @@ class ExtractSettings:
     retry_rejected: bool = False
 
     def __post_init__(self) -> None:
+        if self.workers > MAX_WORKERS:
+            raise UsageError(f"workers is {self.workers}; it must be at most {MAX_WORKERS}")
         for name, smallest in (("batch_size", 1), ("workers", 0), ("shard_rows", 1)):
             if getattr(self, name) < smallest:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least {smallest}")
@@ -61,3 +65,18 @@ class ExtractSettings:
     def n_workers(self) -> int:
         """Decoding threads, resolved."""
         return self.workers or available_cores()
+
+
+class ExtractOptions(TypedDict, total=False):
+    """The keywords of ``bignet.extract`` besides layers and pools; see ExtractSettings, which has the defaults."""
+
+    model: str | None
+    weights: str | None
+    device: str
+    batch_size: int
+    workers: int
+    shard_rows: int
+    limits: Limits
+    image_timeout: float
+    rehash: bool
+    retry_rejected: bool

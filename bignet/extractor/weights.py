@@ -81,6 +81,8 @@ def _locate(request: str, backbone: Backbone) -> tuple[str, Path]:
     if request == "default" or kind in ("published", "package"):
         return _default(request, rest, backbone)
     path = Path(rest if kind == "file" else request).expanduser()
+    if not path.is_file() and kind == "file":
+        raise UsageError(f"the store's weights '{path}' are not there; if they moved, say where with --weights FILE")
     if not path.is_file():
         allowed = "default, random:SEED or a .safetensors or .pth file"
         raise UsageError(f"weights '{request}' are not a file; allowed: {allowed}")
@@ -146,9 +148,13 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     try:
         state = load_file(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    except UsageError:
+        raise
     except Exception as error:  # torch's reader raises nearly anything on a file that is cut short
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UsageError(f"weights {path} cannot be read ({first}); allowed: {', '.join(SUFFIXES)}") from None
+        # Not the reader's own words: torch's advise to load the file without its protection.
+        kind = type(error).__name__
+        allowed = f"{', '.join(SUFFIXES)}, whole, with nothing but parameters in it"
+        raise UsageError(f"weights {path} cannot be read as parameters ({kind}); allowed: {allowed}") from None
     return state
 
 
@@ -159,7 +165,7 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     if isinstance(data, Mapping) and isinstance(data.get("state_dict"), Mapping):
         data = data["state_dict"]
     if not isinstance(data, Mapping) or not all(isinstance(value, Tensor) for value in data.values()):
-        raise ValueError("it holds no table of parameters")
+        raise UsageError(f"weights {path} hold no table of parameters; give a state dict")
     return {str(name).removeprefix("module."): value for name, value in data.items()}
 
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 from bignet.errors import UsageError, explain_os_error
+from bignet.files import replace_all
 from bignet.images import RejectedImage, open_rgb
-from bignet.reporting.disk import save
 from bignet.reporting.names import shorten, visible
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def contact_sheet(rows: Sequence[SheetRow], out: Path) -> None:
     target = io.BytesIO()
     _draw(rows).save(target, kind, quality=90)
     try:
-        save(out, target.getvalue())
+        replace_all({out: target.getvalue()})
     except OSError as error:
         raise explain_os_error(error, f"write the sheet {out}") from error
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.errors import UsageError, explain_os_error
-from bignet.reporting.disk import save
+from bignet.files import replace_all
 from bignet.reporting.facts import Facts
 from bignet.reporting.page import render_page
 from bignet.reporting.record import json_text, report_record
@@ -47,7 +47,7 @@ def write_report(
     out: Path,
     settings: ReportSettings = ReportSettings(),  # noqa: B008 - frozen
 ) -> ReportFiles:
-    """Everything known about one embedding -> files in the folder ``out``, each replaced in one step.
+    """Everything known about one embedding -> files in the folder ``out``, all of them or none.
 
     Raises:
         UsageError: names and rows do not match, or the page would be too large to open.
@@ -58,8 +58,7 @@ def write_report(
     contents = _contents(evaluation, source, files, settings)
     try:
         _make_folder(out)
-        for path, data in contents.items():
-            save(path, data)
+        replace_all(contents)
     except OSError as error:
         raise explain_os_error(error, f"write the report into {out}") from error
     return files

@@ -134,6 +134,8 @@ class Snapshot:
     def image_root(self, override: str | os.PathLike[str] | None = None) -> Path:
         """The folder that paths are relative to: where it was, or beside the store if both moved together."""
         if override is not None:
+            if not Path(override).is_dir():
+                raise UsageError(f"'{os.fspath(override)}' is not a folder; give the one the images are in now")
             return Path(override)
         source = self.manifest.source
         beside = Path(os.path.normpath(self.path.resolve() / source.root_from_store))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -325,3 +327,98 @@ def test_a_store_that_is_not_there_is_a_usage_error(bignet_command: Command, wor
 def test_a_traceback_is_shown_only_with_debug(bignet_command: Command) -> None:
     assert "Traceback" not in bignet_command("info", "nowhere").err
     assert "Traceback" in bignet_command("--debug", "info", "nowhere").err
+
+
+@pytest.mark.parametrize(
+    "words", [["search", "s", "x", "-k", "0"], ["extract", "only-one"], ["nonsense"], ["info", "s", "--nonsense"]]
+)
+def test_a_command_that_is_no_command_is_explained_in_one_line(bignet_command: Command, words: list[str]) -> None:
+    done = bignet_command(*words)
+
+    assert done.code == 2
+    assert done.err.startswith("bignet: error[usage]: ")
+    assert len(lines_of(done.err)) == 1
+
+
+def test_bignet_alone_shows_its_help(bignet_command: Command) -> None:
+    assert bignet_command().out == bignet_command("--help").out
+
+
+@pytest.mark.parametrize("query", ["x" * 300, "²", "id:²", "٣"])
+def test_odd_queries_are_explained(bignet_command: Command, store: Path, query: str) -> None:
+    done = bignet_command("search", store, query)
+
+    assert done.code in (2, 4)
+    assert len(lines_of(done.err)) == 1
+
+
+def test_the_demo_on_a_file_is_explained(bignet_command: Command, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    done = bignet_command("demo", "-o", tmp_path / "file")
+
+    assert done.code == 4
+    assert len(lines_of(done.err)) == 1
+
+
+def test_a_report_is_not_written_into_a_store(bignet_command: Command, store: Path) -> None:
+    before = sorted(store.rglob("*"))
+
+    assert bignet_command("report", store, "-o", store).code == 2
+    assert bignet_command("report", store, "-o", "").code == 2
+    assert sorted(store.rglob("*")) == before
+
+
+def test_a_report_that_does_not_fit_on_the_disk_leaves_the_older_one_whole(
+    bignet_command: Command, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bignet_command("report", store, "-o", tmp_path / "r")
+    before = {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()}
+    real, calls = os.fsync, []
+
+    def failing(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 4:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", failing)
+    done = bignet_command("report", store, "-o", tmp_path / "r", "-k", 3)
+
+    assert done.code == 4
+    assert {path.name: path.read_bytes() for path in (tmp_path / "r").iterdir()} == before
+
+
+def test_notes_show_control_characters_instead_of_sending_them(
+    bignet_command: Command, store: Path, tmp_path: Path
+) -> None:
+    table = bignet.open(store).table()
+    rows = [f'{row_id},"{"a" if row_id % 2 else "b"}\x1b[31m"' for row_id in table["id"].to_pylist()]
+    (tmp_path / "labels.csv").write_text("id,label\n" + "\n".join(rows) + "\n")
+
+    done = bignet_command("report", store, "-o", tmp_path / "r", "--labels", tmp_path / "labels.csv")
+
+    assert done.code == 0
+    assert "\x1b" not in done.out + done.err
+
+
+def test_moved_images_are_mentioned_and_a_wrong_folder_is_refused(
+    bignet_command: Command, images: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(images, tmp_path / "in")
+    bignet_command("extract", tmp_path / "in", tmp_path / "s", "--model", MODEL, "--weights", "random:0")
+    (tmp_path / "in").rename(tmp_path / "away")
+
+    moved = bignet_command("report", tmp_path / "s", "-o", tmp_path / "r")
+    found = bignet_command("report", tmp_path / "s", "-o", tmp_path / "r", "--images", tmp_path / "away")
+    wrong = bignet_command("report", tmp_path / "s", "-o", tmp_path / "r", "--images", tmp_path / "nowhere")
+
+    assert "--images FOLDER" in moved.out
+    assert "--images" not in found.out
+    assert wrong.code == 2
+
+
+def test_the_counts_of_an_extraction_add_up(bignet_command: Command, images: Path, store: Path) -> None:
+    line = bignet_command("extract", images, store).out.splitlines()[0]
+
+    assert line.startswith("0 embedded, 12 unchanged, 1 rejected")

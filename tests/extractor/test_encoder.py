@@ -115,24 +115,25 @@ def test_rebuilding_gives_the_same_vectors(built, squares):
         np.testing.assert_array_equal(vectors, built.encode(squares)[name])
 
 
-def test_rebuilding_with_another_file_names_both_fingerprints(tmp_path):
+def test_rebuilding_with_another_file_names_both_digests(tmp_path):
     torch.manual_seed(0)
     torch.save(tiny.build().state_dict(), tmp_path / "a.pth")
     torch.save(tiny.build().state_dict(), tmp_path / "b.pth")
     made = encoder.build(MODEL, str(tmp_path / "a.pth"))
-    other = encoder.build(MODEL, str(tmp_path / "b.pth"))
+    other = encoder.build(MODEL, str(tmp_path / "b.pth")).spec
     with pytest.raises(MismatchError) as caught:
         encoder.rebuild(made.specs, str(tmp_path / "b.pth"))
-    assert made.specs[0].fingerprint in str(caught.value)
-    assert other.specs[0].fingerprint in str(caught.value)
-    assert "weights_sha256" in str(caught.value)
+    assert made.spec.weights_sha256[:12] in str(caught.value)
+    assert other.weights_sha256[:12] in str(caught.value)
+    assert "b.pth" in str(caught.value)
+    assert "--weights FILE" in str(caught.value)
 
 
 def test_rebuilding_from_a_moved_file_works(tmp_path):
     torch.save(tiny.build().state_dict(), tmp_path / "a.pth")
     made = encoder.build(MODEL, str(tmp_path / "a.pth"))
     moved = (tmp_path / "a.pth").rename(tmp_path / "moved.pth")
-    with pytest.raises(UsageError, match="are not a file"):
+    with pytest.raises(UsageError, match="if they moved, say where with --weights FILE"):
         encoder.rebuild(made.specs)
     assert encoder.rebuild(made.specs, str(moved)).specs[0].fingerprint == made.specs[0].fingerprint
 

@@ -113,7 +113,10 @@ def advice(facts: Facts) -> Advice:
     if not facts.margins:
         return Advice("Add a second image to each class.", commands.extract_folder(facts.source))
     worst = facts.margins[0]
-    text = "Look at the narrowest class beside its nearest: merge them, split one, or collect more of both."
+    text = (
+        "Look at the narrowest class beside its nearest. If people would confuse them too, merge them or collect more "
+        "of both; if not, try another layer or a stronger model on the same images."
+    )
     return Advice(text, commands.search_row(facts.source, facts.evaluation.labels.index(worst.label)))
 
 
