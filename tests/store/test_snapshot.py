@@ -124,7 +124,10 @@ def test_images_are_looked_for_where_they_were_or_beside_the_store(tmp_path):
         assert str(snapshot.image_root()) == "/nowhere/images"
         (tmp_path / "images").mkdir()
         assert snapshot.image_root() == tmp_path / "images"
-        assert snapshot.image_root("/else/where").parts[-2:] == ("else", "where")
+        (tmp_path / "elsewhere").mkdir()
+        assert snapshot.image_root(tmp_path / "elsewhere") == tmp_path / "elsewhere"
+        with pytest.raises(UsageError, match="is not a folder"):
+            snapshot.image_root(tmp_path / "nowhere")
 
 
 def test_reading_writes_nothing(store):
