@@ -112,7 +112,7 @@ def replace_all(contents: Mapping[Path, bytes]) -> None:
         ready = []
         for path, data in contents.items():
             temporary = stack.enter_context(_temporary(path))
-            _write_and_sync(temporary, lambda file, data=data: _write_all(file, data))  # type: ignore[misc]
+            _write_and_sync(temporary, whole(data))
             ready.append((temporary, path))
         for temporary, path in ready:
             temporary.replace(path)
@@ -120,8 +120,13 @@ def replace_all(contents: Mapping[Path, bytes]) -> None:
         sync_folder(folder)
 
 
-def _write_all(file: HashingFile, data: bytes) -> None:
-    file.write(data)
+def whole(data: bytes) -> Callable[[HashingFile], None]:
+    """What writes ``data`` and nothing else: for contents that are in memory already."""
+
+    def write(file: HashingFile) -> None:
+        file.write(data)
+
+    return write
 
 
 def sync_folder(folder: Path) -> None:

@@ -121,7 +121,7 @@ def _torchvision_names() -> list[str]:
 def _build_torchvision(name: str) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # GoogLeNet and Inception announce a future change of their initialisation
-        return torchvision.models.get_model(name, weights=None)  # type: ignore[no-any-return]
+        return torchvision.models.get_model(name, weights=None)  # type: ignore[no-any-return] # torchvision ships no types
 
 
 def _preprocess_of(weights: Any) -> Preprocess:

@@ -38,7 +38,7 @@ class Encoder:
         self.spec = spec
         self.heads = tuple(heads)
         self.device = device
-        self._model: nn.Module = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._model: nn.Module = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # left out of torch's stubs
         self._mean = torch.tensor(spec.preprocess.mean, device=device).view(1, 3, 1, 1)
         self._std = torch.tensor(spec.preprocess.std, device=device).view(1, 3, 1, 1)
         sample = torch.zeros(1, 3, spec.preprocess.crop, spec.preprocess.crop, device=device)

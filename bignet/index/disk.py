@@ -62,7 +62,7 @@ def build(snapshot: Snapshot, embedding: str | None = None) -> IndexIdentity:
             sha256=written.sha256,
             build_seconds=round(time.perf_counter() - start, 3),
         )
-        files.replace(folder / identity.FILE_NAME, lambda file: _write_text(file, record.dump()))
+        files.replace(folder / identity.FILE_NAME, files.whole(record.dump().encode()))
     except OSError as error:
         if not _is_named(folder, name):
             with suppress(OSError):
@@ -109,10 +109,6 @@ def _flat(index: Any, record: IndexIdentity, path: Path) -> FlatIndex:
 def _write(index: Any, file: files.HashingFile) -> None:
     writer: Any = getattr(faiss, "PyCallbackIOWriter")(file.write)  # noqa: B009 - its type stubs leave it out
     faiss.write_index(index, writer)
-
-
-def _write_text(file: files.HashingFile, text: str) -> None:
-    file.write(text.encode())
 
 
 def _is_named(folder: Path, name: str) -> bool:

@@ -100,7 +100,7 @@ def publish(store: Path, manifest: Manifest) -> None:
     """
     body = _canonical(_to_json(manifest))
     text = json.dumps({"sha256": _digest(body), "manifest": json.loads(body)}, indent=1, sort_keys=True)
-    files.publish_new(layout.manifest_path(store, manifest.number), lambda file: _write_text(file, text))
+    files.publish_new(layout.manifest_path(store, manifest.number), files.whole(text.encode()))
 
 
 def newest(store: Path) -> Manifest:
@@ -188,7 +188,3 @@ def _canonical(data: Mapping[str, Any]) -> str:
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _write_text(file: files.HashingFile, text: str) -> None:
-    file.write(text.encode())
