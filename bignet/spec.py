@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from bignet.errors import UsageError
@@ -53,16 +53,28 @@ def _positive(text: str) -> float:
     return value if 0 < value < float("inf") else 0.0
 
 
+RESIZE_MODES = ("crop", "squash", "pad")
+VIEWS = {"centre": 1, "flip": 2, "five": 5, "ten": 10}
+DECODERS = ("exact", "fast")
+PRECISIONS = ("fp32", "bf16", "fp16")
+DTYPES = ("float32", "float16")
+
+
 @dataclass(frozen=True)
 class Preprocess:
-    """Pixels as the network saw them in training: shorter side to ``resize``, centre ``crop``, normalise.
+    """Pixels as the network is to see them: resize, cut a square, normalise.
 
     Attributes:
         resize: length of the shorter side after resizing, pixels.
-        crop: side of the central square, pixels.
+        crop: side of the square that the network sees, pixels.
         interpolation: ``"bilinear"`` or ``"bicubic"``, always antialiased.
         mean: per channel, for pixels in 0..1.
         std: per channel, for pixels in 0..1.
+        mode: ``"crop"``: shorter side to ``resize``, then the square from the middle, as in training; ``"squash"``: the
+            whole picture pressed into the square; ``"pad"``: the whole picture, its longer side to ``crop``, the rest
+            filled with the mean colour.
+        views: which squares of a picture are embedded and averaged; see VIEWS for how many they are.
+        decode: ``"exact"``, or ``"fast"``: JPEGs at the smallest DCT scale that is at least twice the size needed.
     """
 
     resize: int
@@ -70,6 +82,18 @@ class Preprocess:
     interpolation: str
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    mode: str = "crop"
+    views: str = "centre"
+    decode: str = "exact"
+
+    @property
+    def n_views(self) -> int:
+        """Squares a picture."""
+        return VIEWS[self.views]
+
+    def sized(self, size: int) -> Preprocess:
+        """The same for a square of ``size`` pixels, in training's proportion of resize to crop."""
+        return replace(self, resize=round(self.resize * size / self.crop), crop=size)
 
 
 @dataclass(frozen=True)
@@ -81,7 +105,7 @@ class EncoderSpec:
         weights: where they came from: a published set's name, a file's name, ``random:SEED``, a package.
         weights_sha256: digest of the file, or of the parameters themselves when there is no file.
         preprocess: see Preprocess.
-        precision: arithmetic of the forward pass.
+        precision: arithmetic of the forward pass: ``fp32``, ``bf16`` or ``fp16``; pools add up in fp32 always.
     """
 
     model: str
@@ -111,7 +135,7 @@ class EmbeddingSpec:
         layer: the layer's name in the network.
         pool: ``gap``, ``max``, ``gem:p``, ``avg:k`` or ``flat``.
         dims: numbers in a vector.
-        dtype: as stored, ``float32``.
+        dtype: as stored: ``float32`` or ``float16``.
     """
 
     encoder: EncoderSpec
