@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,7 +10,9 @@ from torch import Tensor, nn
 
 from bignet.errors import MismatchError, UsageError
 from bignet.extractor import backbones, pools, taps, weights
-from bignet.extractor.settings import DEFAULT_MODEL, DEFAULT_POOL
+from bignet.extractor.machine import find_device
+from bignet.extractor.network import TYPES, Plain, prepare
+from bignet.extractor.settings import DEFAULT_MODEL, DEFAULT_POOL, Form
 from bignet.spec import EmbeddingSpec, EncoderSpec, Preprocess, differences
 
 if TYPE_CHECKING:
@@ -32,22 +34,17 @@ class Head:
 
 
 class Encoder:
-    """A network ready to embed; ``specs`` say exactly what its vectors are."""
+    """A network ready to embed; ``specs`` say exactly what its vectors are. Threads may share it."""
 
-    def __init__(self, model: nn.Module, spec: EncoderSpec, heads: Sequence[Head], device: torch.device) -> None:
-        self.spec = spec
+    def __init__(self, plain: Plain, heads: Sequence[Head], device: torch.device) -> None:
+        self.spec = heads[0].spec.encoder
         self.heads = tuple(heads)
         self.device = device
-        self._model: nn.Module = model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload] # left out of torch's stubs
-        self._mean = torch.tensor(spec.preprocess.mean, device=device).view(1, 3, 1, 1)
-        self._std = torch.tensor(spec.preprocess.std, device=device).view(1, 3, 1, 1)
-        sample = torch.zeros(1, 3, spec.preprocess.crop, spec.preprocess.crop, device=device)
-        self._calls = taps.calls(self._model, self.layers, sample)
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The tapped layers, each once."""
-        return tuple(dict.fromkeys(head.spec.layer for head in self.heads))
+        self._dtype = TYPES[self.spec.precision]
+        self._network = prepare(plain, self.spec.precision, device)
+        std = torch.tensor(self.spec.preprocess.std, device=device).view(1, 3, 1, 1)
+        mean = torch.tensor(self.spec.preprocess.mean, device=device).view(1, 3, 1, 1)
+        self._scale, self._shift = 1 / (255 * std), -mean / std
 
     @property
     def specs(self) -> tuple[EmbeddingSpec, ...]:
@@ -55,22 +52,35 @@ class Encoder:
         return tuple(head.spec for head in self.heads)
 
     def encode(self, squares: Tensor) -> dict[str, NDArray[np.float32]]:
-        """(N, 3, crop, crop) uint8 -> for each embedding (N, dims) float32, not normalised; one forward pass."""
-        squares = squares.to(self.device, memory_format=torch.channels_last)  # convolutions run up to twice as fast
-        batch = squares.to(torch.float32).div_(255).sub_(self._mean).div_(self._std)
-        pooled: dict[str, Tensor] = {}
+        """Pixels -> for each embedding (N, dims) float32, not normalised; one forward pass.
 
-        def pool(layer: str) -> taps.OnOutput:
-            wanted = [head for head in self.heads if head.spec.layer == layer]
+        Args:
+            squares: (N, 3, crop, crop) uint8, or (N, views, 3, crop, crop), whose vectors are averaged.
+        """
+        n_views = squares.shape[1] if squares.ndim == 5 else 1  # (N, views, 3, H, W)
+        with torch.inference_mode():
+            batch = squares.reshape(-1, *squares.shape[-3:]).to(self.device, non_blocking=True)
+            # Channels last: convolutions run up to twice as fast.
+            pixels = batch.to(torch.float32, memory_format=torch.channels_last)
+            pooled = self._network(torch.addcmul(self._shift, pixels, self._scale).to(self._dtype))
+            vectors = [values.float().view(-1, n_views, values.shape[-1]).mean(dim=1) for values in pooled]
+        return {spec.name: values.cpu().numpy() for spec, values in zip(self.specs, vectors, strict=True)}
 
-            def on_output(output: Tensor) -> None:
-                for head in wanted:
-                    pooled[head.spec.name] = head.pool.apply(output)
 
-            return on_output
+@dataclass(frozen=True)
+class Blueprint:
+    """Everything that an encoder is made from but its precision and its device."""
 
-        taps.run(self._model, batch, {layer: pool(layer) for layer in self.layers}, self._calls)
-        return {name: value.to("cpu", torch.float32).numpy() for name, value in pooled.items()}
+    plain: Plain
+    heads: tuple[Head, ...]
+
+    def encoder(self, device: torch.device, precision: str | None = None, decode: str | None = None) -> Encoder:
+        """The encoder for a device; precision and decoder other than the blueprint's if given."""
+        spec = self.heads[0].spec.encoder
+        preprocess = replace(spec.preprocess, decode=decode or spec.preprocess.decode)
+        changed = replace(spec, precision=precision or spec.precision, preprocess=preprocess)
+        heads = [replace(head, spec=replace(head.spec, encoder=changed)) for head in self.heads]
+        return Encoder(self.plain, heads, device)
 
 
 def build(
@@ -79,6 +89,7 @@ def build(
     layers: Sequence[str] = (),
     pool_names: Sequence[str] = (),
     device: str = "auto",
+    form: Form | None = None,
 ) -> Encoder:
     """An encoder from what a person asked for; every layer is combined with every pool.
 
@@ -86,12 +97,24 @@ def build(
         UsageError: an unknown model, layer, pool or device, or weights that cannot be loaded.
     """
     target = find_device(device)
+    return draw(model, weights_request, layers, pool_names, form or Form()).encoder(target)
+
+
+def draw(
+    model: str | None, weights_request: str | None, layers: Sequence[str], pool_names: Sequence[str], form: Form
+) -> Blueprint:
+    """What a person asked for -> the network with its weights, and its embeddings; in fp32 unless ``form`` says else.
+
+    Raises:
+        UsageError: an unknown model, layer or pool, or weights that cannot be loaded.
+    """
     backbone = backbones.find(model or DEFAULT_MODEL)
     network, loaded = weights.prepare(weights_request or "default", backbone)
-    chosen = list(dict.fromkeys(layers)) or [backbone.usual_layer or backbones.last_map(network, backbone.preprocess)]
+    preprocess = form.applied_to(backbone.preprocess)
+    chosen = list(dict.fromkeys(layers)) or [backbone.usual_layer or backbones.last_map(network, preprocess)]
     wanted = list({pool.name: pool for pool in map(pools.find, pool_names or (DEFAULT_POOL,))}.values())
-    spec = EncoderSpec(backbone.name, loaded.origin, loaded.sha256, backbone.preprocess)
-    return Encoder(network, spec, _heads(network, spec, chosen, wanted), target)
+    spec = EncoderSpec(backbone.name, loaded.origin, loaded.sha256, preprocess, form.precision)
+    return _blueprint(network, spec, chosen, wanted, form.storage)
 
 
 def rebuild(specs: Sequence[EmbeddingSpec], weights_request: str | None = None, device: str = "auto") -> Encoder:
@@ -108,7 +131,8 @@ def rebuild(specs: Sequence[EmbeddingSpec], weights_request: str | None = None, 
     encoder = specs[0].encoder
     layers = list(dict.fromkeys(spec.layer for spec in specs))
     pool_names = list(dict.fromkeys(spec.pool for spec in specs))
-    built = build(encoder.model, weights_request or encoder.weights, layers, pool_names, device)
+    form = Form.of(specs[0])
+    built = build(encoder.model, weights_request or encoder.weights, layers, pool_names, device, form)
     if built.spec.weights_sha256 != encoder.weights_sha256:
         found, wanted = built.spec.weights_sha256[:12], encoder.weights_sha256[:12]
         raise MismatchError(
@@ -139,38 +163,34 @@ def check_same(ours: Sequence[EmbeddingSpec], theirs: Sequence[EmbeddingSpec]) -
 _ELSEWHERE = "use the store's own settings, or extract into another store"
 
 
-def find_device(name: str) -> torch.device:
-    """``auto``, ``cpu``, ``cuda``, ``cuda:1`` -> a device that is there.
-
-    Raises:
-        UsageError: it is not.
-    """
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, colon, number = name.partition(":")
-    if name != "cpu" and (kind != "cuda" or (colon and not number.isdecimal())):
-        raise UsageError(f"device '{name}' is unknown; allowed: auto, cpu, cuda, cuda:N")
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        found = torch.cuda.device_count()
-        raise UsageError(f"device '{name}' is not there ({found} CUDA devices found); use --device cpu or auto")
-    return torch.device(name)
-
-
-def _heads(network: nn.Module, spec: EncoderSpec, layers: Sequence[str], wanted: Sequence[Pool]) -> list[Head]:
+def _blueprint(
+    network: nn.Module, spec: EncoderSpec, layers: Sequence[str], wanted: Sequence[Pool], storage: str
+) -> Blueprint:
     """Every layer with every pool, tried on one noise image so that a wrong choice fails before the first photo."""
-    heads = []
-    for layer, output in sample_outputs(network, layers, spec.preprocess).items():
+    network.requires_grad_(False)
+    noise = _noise(spec.preprocess)
+    heads, vectors = [], []
+    for layer, output in sample_outputs(network, layers, noise).items():
         for pool in wanted:
             dims = pools.check(pool, layer, output)
             used = pools.coverage(pool, *output.shape[2:]) if output.ndim == 4 else 1.0
-            heads.append(Head(EmbeddingSpec(spec, layer, pool.name, dims), pool, used))
-    return heads
+            heads.append(Head(EmbeddingSpec(spec, layer, pool.name, dims, storage), pool, used))
+            vectors.append(pool.apply(output))
+    by_layer = {layer: [head.pool.apply for head in heads if head.spec.layer == layer] for layer in layers}
+    return Blueprint(Plain(network, by_layer, noise, vectors), tuple(heads))
 
 
-def sample_outputs(network: nn.Module, layers: Sequence[str], preprocess: Preprocess) -> dict[str, Tensor]:
-    """Each layer's output for one noise image (fixed seed), in the order asked for."""
+def _noise(preprocess: Preprocess) -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(1, 3, preprocess.crop, preprocess.crop, generator=generator)
+    return torch.randn(1, 3, preprocess.crop, preprocess.crop, generator=generator)
+
+
+def sample_outputs(network: nn.Module, layers: Sequence[str], batch: Tensor) -> dict[str, Tensor]:
+    """Each layer's output for a batch, in the order asked for.
+
+    Raises:
+        UsageError: a layer that is not there, never runs, or gives no tensor with an image's own numbers.
+    """
     outputs: dict[str, Tensor] = {}
 
     def keep(layer: str) -> taps.OnOutput:
@@ -179,8 +199,8 @@ def sample_outputs(network: nn.Module, layers: Sequence[str], preprocess: Prepro
 
         return on_output
 
-    expected = taps.calls(network, layers, noise)
-    taps.run(network, noise, {layer: keep(layer) for layer in layers}, expected)
+    expected = taps.calls(network, layers, batch)
+    taps.run(network, batch, {layer: keep(layer) for layer in layers}, expected)
     unusable = [layer for layer, output in outputs.items() if output.ndim < 2]
     if unusable:
         raise UsageError(f"layer '{unusable[0]}' gives one number for the whole batch; choose another")

@@ -2,22 +2,66 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from dataclasses import dataclass, field
-from typing import TypedDict
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, TypedDict
 
 from bignet.errors import UsageError
 from bignet.images import Limits
+from bignet.spec import DECODERS, DTYPES, PRECISIONS, RESIZE_MODES, VIEWS
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from bignet.spec import EmbeddingSpec, Preprocess
 
 DEFAULT_MODEL = "resnet50"
 DEFAULT_POOL = "gap"
 MAX_WORKERS = 256
 
 
-def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0))
+@dataclass(frozen=True)
+class Form:
+    """How pictures become vectors, apart from network, layers and pools.
+
+    Attributes:
+        size: side of the square the network sees, pixels; None = as in training.
+        resize_mode: see Preprocess.mode.
+        views: see Preprocess.views.
+        decode: see Preprocess.decode.
+        precision: see EncoderSpec.precision.
+        storage: see EmbeddingSpec.dtype.
+    """
+
+    size: int | None = None
+    resize_mode: str = "crop"
+    views: str = "centre"
+    decode: str = "exact"
+    precision: str = "fp32"
+    storage: str = "float32"
+
+    def applied_to(self, trained: Preprocess) -> Preprocess:
+        """The preprocessing of training, changed as asked."""
+        sized = trained if self.size is None or self.size == trained.crop else trained.sized(self.size)
+        return replace(sized, mode=self.resize_mode, views=self.views, decode=self.decode)
+
+    @classmethod
+    def of(cls, spec: EmbeddingSpec) -> Form:
+        """The form of a store's embeddings."""
+        pre = spec.encoder.preprocess
+        return cls(pre.crop, pre.mode, pre.views, pre.decode, spec.encoder.precision, spec.dtype)
+
+
+AUTO = "auto"
+DEFAULT_PRECISION = AUTO
+SMALLEST_SIZE = 16
+_CHOICES: dict[str, Collection[str]] = {
+    "resize_mode": RESIZE_MODES,
+    "views": tuple(VIEWS),
+    "decode": (*DECODERS, AUTO),
+    "precision": (AUTO, *PRECISIONS),
+    "storage": DTYPES,
+}
 
 
 @dataclass(frozen=True)
@@ -28,10 +72,17 @@ class ExtractSettings:
         model: name of the backbone.
         weights: ``default``, ``random:SEED`` or a file.
         layers: names of layers; empty = the model's last feature map.
-        pools: ``gap``, ``max``, ``gem:p``, ``avg:k``, ``flat``; empty = gap.
-        device: ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
-        batch_size: images a forward pass.
+        pools: see ``bignet.extractor.pools``; empty = gap.
+        size: side of the square the network sees, pixels; None = as in training.
+        resize_mode: ``crop``, ``squash`` or ``pad``.
+        views: ``centre``, ``flip``, ``five`` or ``ten``: squares of a picture whose vectors are averaged.
+        decode: ``exact``, ``fast`` (large JPEGs at a smaller scale), or ``auto``: fast if a probe proves it.
+        precision: ``fp32``, ``bf16``, ``fp16``, or ``auto``: the fastest here that a probe proves.
+        storage: ``float32`` or ``float16``.
+        device: ``auto``, ``cpu``, ``cuda`` (all GPUs) or ``cuda:N``.
+        batch_size: images a forward pass; 0 = as many as keep its memory the same for all sizes of input.
         workers: decoding threads; 0 = one a core.
+        limit: only so many of the files found, in path order; 0 = all.
         shard_rows: images between two commits: what a crash can lose.
         limits: see Limits.
         image_timeout: seconds one image may take to read and decode.
@@ -43,9 +94,16 @@ class ExtractSettings:
     weights: str | None = None
     layers: tuple[str, ...] = ()
     pools: tuple[str, ...] = ()
+    size: int | None = None
+    resize_mode: str | None = None
+    views: str | None = None
+    decode: str | None = None
+    precision: str | None = None
+    storage: str | None = None
     device: str = "auto"
-    batch_size: int = 32
+    batch_size: int = 0
     workers: int = 0
+    limit: int = 0
     shard_rows: int = 1000
     limits: Limits = field(default_factory=Limits)
     image_timeout: float = 60.0
@@ -55,16 +113,22 @@ class ExtractSettings:
     def __post_init__(self) -> None:
         if self.workers > MAX_WORKERS:
             raise UsageError(f"workers is {self.workers}; it must be at most {MAX_WORKERS}")
-        for name, smallest in (("batch_size", 1), ("workers", 0), ("shard_rows", 1)):
+        for name, smallest in (("batch_size", 0), ("workers", 0), ("limit", 0), ("shard_rows", 1)):
             if getattr(self, name) < smallest:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be at least {smallest}")
+        if self.size is not None and self.size < SMALLEST_SIZE:
+            raise UsageError(f"size is {self.size}; it must be at least {SMALLEST_SIZE} pixels")
         if not 0 < self.image_timeout < threading.TIMEOUT_MAX:
             raise UsageError(f"image_timeout is {self.image_timeout}; it must be above 0 seconds, and finite")
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in (None, *allowed):
+                raise UsageError(f"{name} '{getattr(self, name)}' is unknown; allowed: {', '.join(allowed)}")
 
     @property
-    def n_workers(self) -> int:
-        """Decoding threads, resolved."""
-        return self.workers or available_cores()
+    def form(self) -> Form:
+        """The form of a new store before anything is proved: exact and fp32."""
+        asked = {"resize_mode": self.resize_mode, "views": self.views, "storage": self.storage}
+        return Form(size=self.size, **{name: value for name, value in asked.items() if value is not None})
 
 
 class ExtractOptions(TypedDict, total=False):
@@ -72,9 +136,16 @@ class ExtractOptions(TypedDict, total=False):
 
     model: str | None
     weights: str | None
+    size: int | None
+    resize_mode: str | None
+    views: str | None
+    decode: str | None
+    precision: str | None
+    storage: str | None
     device: str
     batch_size: int
     workers: int
+    limit: int
     shard_rows: int
     limits: Limits
     image_timeout: float

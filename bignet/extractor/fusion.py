@@ -1,0 +1,217 @@
+"""Fewer and cheaper operations for the same numbers: batch norms folded away, activations and sums inside convolutions.
+
+``fold_batch_norms`` holds anywhere. ``pack`` is for CPUs: convolutions become oneDNN's own, with their weights laid out
+once, and the activation or residual sum that follows computed while the result is still in the registers.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+
+def fold_batch_norms(module: fx.GraphModule) -> None:
+    """Convolutions take over the batch norm that follows them: exact in real numbers, one operation less."""
+    for node in list(module.graph.nodes):
+        following = _only_user(node)
+        if following is None or not _is_convolution(module, node):
+            continue
+        norm = _norm(module, following)
+        if norm is None:
+            continue
+        convolution = copy.copy(module.get_submodule(str(node.target)))
+        convolution._parameters = dict(convolution._parameters)  # noqa: SLF001 - its own table; the original keeps its weights
+        weight, bias = fuse_conv_bn_weights(convolution.weight, convolution.bias, *norm)
+        convolution.weight, convolution.bias = weight.requires_grad_(False), bias.requires_grad_(False)
+        _put(module, node, convolution)
+        _absorb(node, following)
+    _tidy(module)
+
+
+def pack(module: fx.GraphModule, sample: Tensor) -> None:
+    """Every convolution becomes oneDNN's, together with the activation or the sum and activation that follow it.
+
+    Args:
+        module: on the CPU, its parameters in the type to compute in.
+        sample: (N, 3, H, W) batch of the size and type to come; one pass with it finds the sizes in between.
+    """
+    with torch.no_grad():
+        ShapeProp(module).propagate(sample)
+    plans = {node: _Plan() for node in module.graph.nodes if _is_convolution(module, node)}
+    for node, plan in plans.items():
+        plan.activation = _take_activation(module, node)
+    order = {node: number for number, node in enumerate(module.graph.nodes)}
+    for node in list(module.graph.nodes):
+        if node.op == "call_function" and node.target in (operator.add, torch.add) and len(node.args) == 2:  # a + b
+            _take_sum(module, node, plans, order)
+    for node in plans:
+        convolution = module.get_submodule(str(node.target))
+        shape = list(node.args[0].meta["tensor_meta"].shape)
+        _put(module, node, _Packed(convolution, shape, plans[node].activation))
+    _tidy(module)
+
+
+Activation = tuple[str, list[float], str]
+_NONE: Activation = ("none", [], "")
+_RELU: Activation = ("relu", [], "")
+_RELU6: Activation = ("hardtanh", [0.0, 6.0], "")
+_MODULES: dict[type, Activation] = {
+    nn.ReLU: _RELU,
+    nn.ReLU6: _RELU6,
+    nn.Hardswish: ("hardswish", [], ""),
+    nn.SiLU: ("swish", [], ""),
+}
+_FUNCTIONS: dict[Any, Activation] = {
+    F.relu: _RELU,
+    torch.relu: _RELU,
+    F.relu6: _RELU6,
+    F.hardswish: ("hardswish", [], ""),
+    F.silu: ("swish", [], ""),
+}
+
+
+@dataclass
+class _Plan:
+    """What a convolution takes over from the operations after it."""
+
+    activation: Activation = _NONE
+
+
+class _Packed(nn.Module):
+    """A convolution as oneDNN wants it; given a second input, it adds its result to that one in place."""
+
+    def __init__(self, convolution: nn.Module, shape: list[int], activation: Activation) -> None:
+        super().__init__()
+        where = (convolution.padding, convolution.stride, convolution.dilation)
+        self._geometry: tuple[Any, ...] = (*map(list, where), convolution.groups)
+        self._activation = activation
+        self._bias = convolution.bias
+        pack_weight = torch.ops.mkldnn._reorder_convolution_weight  # noqa: SLF001 - what Inductor packs with
+        self._weight = pack_weight(convolution.weight, *self._geometry, shape)
+
+    def forward(self, batch: Tensor, into: Tensor | None = None) -> Tensor:
+        kind, numbers, algorithm = self._activation
+        ops = torch.ops.mkldnn
+        if into is None:
+            plain = ops._convolution_pointwise  # noqa: SLF001 - as above
+            result: Tensor = plain(batch, self._weight, self._bias, *self._geometry, kind, numbers, algorithm)
+            return result
+        summing = ops._convolution_pointwise_.binary  # noqa: SLF001 - as above
+        then = (None, [], "") if kind == "none" else self._activation
+        added: Tensor = summing(into, batch, self._weight, self._bias, *self._geometry, "add", 1.0, *then)
+        return added
+
+
+def _take_activation(module: fx.GraphModule, node: fx.Node) -> Activation:
+    """The activation that alone uses this node's result, taken out of the graph."""
+    following = _only_user(node)
+    if following is None:
+        return _NONE
+    found = _NONE
+    if following.op == "call_module":
+        found = _MODULES.get(type(module.get_submodule(str(following.target))), _NONE)
+    elif following.op == "call_function":
+        found = _FUNCTIONS.get(following.target, _NONE)
+    elif following.op == "call_method" and following.target == "relu":
+        found = _RELU
+    if found is not _NONE:
+        _absorb(node, following)
+    return found
+
+
+def _take_sum(module: fx.GraphModule, total: fx.Node, plans: dict[fx.Node, _Plan], order: dict[fx.Node, int]) -> None:
+    """``other + convolution``: the convolution adds into ``other`` if nobody needs that one afterwards."""
+    terms = [term for term in total.args if isinstance(term, fx.Node)]
+    ours = [term for term in terms if term in plans and plans[term].activation is _NONE and _only_user(term) is total]
+    if len(terms) != len(total.args) or terms[0] is terms[1] or not ours:
+        return
+    convolution = max(ours, key=order.__getitem__)
+    other = terms[1] if convolution is terms[0] else terms[0]
+    if len(convolution.args) > 1 or not _may_be_overwritten(module, other, plans, order, total):
+        return
+    shapes = [term.meta["tensor_meta"].shape for term in terms]
+    if shapes[0] != shapes[1]:
+        return
+    convolution.args = (convolution.args[0], other)
+    _absorb(convolution, total)
+    plans[convolution].activation = _take_activation(module, convolution)
+
+
+def _may_be_overwritten(
+    module: fx.GraphModule, node: fx.Node, plans: dict[fx.Node, _Plan], order: dict[fx.Node, int], total: fx.Node
+) -> bool:
+    """Whether a result lies in memory of its own and is not read after the sum, also not through a view of it."""
+    readers = [user for user in node.users if user is not total]
+    return _is_fresh(module, node, plans) and all(
+        order[user] < order[total] and _is_fresh(module, user, plans) for user in readers
+    )
+
+
+def _is_fresh(module: fx.GraphModule, node: fx.Node, plans: dict[fx.Node, _Plan]) -> bool:
+    if node in plans or node.meta.get("pool"):
+        return True
+    if node.op == "call_module":
+        return isinstance(module.get_submodule(str(node.target)), nn.MaxPool2d | nn.ReLU | nn.BatchNorm2d | nn.AvgPool2d)
+    return node.op == "call_function" and node.target in (operator.add, torch.add, torch.relu, F.relu)
+
+
+def _is_convolution(module: fx.GraphModule, node: fx.Node) -> bool:
+    if node.op != "call_module" or len(node.args) != 1 or node.kwargs:
+        return False
+    found = module.get_submodule(str(node.target))
+    return type(found) is nn.Conv2d and found.padding_mode == "zeros" and not isinstance(found.padding, str)
+
+
+def _norm(module: fx.GraphModule, node: fx.Node) -> tuple[Any, ...] | None:
+    """(mean, variance, epsilon, weight, bias) of a batch norm with fixed statistics; None for anything else."""
+    if node.op == "call_module":
+        found = module.get_submodule(str(node.target))
+        if type(found) is not nn.BatchNorm2d or found.training or found.running_mean is None:
+            return None
+        return found.running_mean, found.running_var, found.eps, found.weight, found.bias
+    if node.op != "call_function" or node.target is not F.batch_norm:
+        return None
+    given = dict(zip(("input", "running_mean", "running_var", "weight", "bias", "training", "_", "eps"), node.args))
+    given |= node.kwargs
+    if given.get("training", False) or given.get("running_mean") is None:
+        return None
+    tensors = [_value(module, given.get(name)) for name in ("running_mean", "running_var", "weight", "bias")]
+    return tensors[0], tensors[1], given.get("eps", 1e-5), tensors[2], tensors[3]  # torch's own default
+
+
+def _value(module: fx.GraphModule, node: Any) -> Any:
+    if not isinstance(node, fx.Node):
+        return node
+    owner, _, name = str(node.target).rpartition(".")
+    return getattr(module.get_submodule(owner), name)
+
+
+def _only_user(node: fx.Node) -> fx.Node | None:
+    return next(iter(node.users)) if len(node.users) == 1 else None
+
+
+def _absorb(node: fx.Node, following: fx.Node) -> None:
+    following.replace_all_uses_with(node)
+    following.graph.erase_node(following)
+
+
+def _put(module: fx.GraphModule, node: fx.Node, replacement: nn.Module) -> None:
+    """A module of its own for this node: another node may call the one it had."""
+    name = f"fused_{node.name}"
+    module.add_submodule(name, replacement)
+    node.target = name
+
+
+def _tidy(module: fx.GraphModule) -> None:
+    module.graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
+    module.delete_all_unused_submodules()
+    module.graph.lint()
+    module.recompile()

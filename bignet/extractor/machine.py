@@ -1,0 +1,104 @@
+"""What this machine offers an extraction: cores, devices, arithmetic; and how its threads are shared out."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from bignet.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# More single-threaded streams than this would fill the memory with activations; beyond, each gets several cores.
+MAX_CPU_STREAMS = 8
+# A second stream copies and collects while the first computes.
+STREAMS_A_GPU = 2
+# Pixels of a batch: small enough for a core's caches on a CPU, large enough to fill a GPU.
+_CPU_BATCH_PIXELS = 8 * 224 * 224
+_GPU_BATCH_PIXELS = 128 * 224 * 224
+_LARGEST_BATCH = 256
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def find_device(name: str) -> torch.device:
+    """``auto``, ``cpu``, ``cuda``, ``cuda:1`` -> a device that is there.
+
+    Raises:
+        UsageError: it is not.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, colon, number = name.partition(":")
+    if name != "cpu" and (kind != "cuda" or (colon and not number.isdecimal())):
+        raise UsageError(f"device '{name}' is unknown; allowed: auto, cpu, cuda, cuda:N")
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        found = torch.cuda.device_count()
+        raise UsageError(f"device '{name}' is not there ({found} CUDA devices found); use --device cpu or auto")
+    return torch.device(name)
+
+
+def devices_for(device: torch.device) -> list[torch.device]:
+    """``cuda`` without a number means every GPU, anything else itself."""
+    if device.type == "cuda" and device.index is None:
+        return [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
+    return [device]
+
+
+def fast_precisions(device: torch.device) -> tuple[str, ...]:
+    """Arithmetic below fp32 that this device has circuits for, the closest to fp32 first."""
+    if device.type == "cuda":
+        return ("fp16", "bf16") if torch.cuda.is_bf16_supported(including_emulation=False) else ("fp16",)
+    able = torch.cpu.get_capabilities()
+    return ("bf16",) if able.get("avx512_bf16") or able.get("amx_bf16") else ()
+
+
+@dataclass(frozen=True)
+class Streams:
+    """How forward passes run side by side.
+
+    Attributes:
+        number: of passes at a time on each device.
+        threads: of each pass; their product is the number of cores on a CPU.
+    """
+
+    number: int
+    threads: int
+
+
+def streams_for(device: torch.device, cores: int) -> Streams:
+    """One core a pass: cores that work on one pass together wait for each other, above all while others decode."""
+    if device.type == "cuda":
+        return Streams(STREAMS_A_GPU, 1)
+    number = min(cores, MAX_CPU_STREAMS)
+    return Streams(number, max(cores // number, 1))
+
+
+def batch_size_for(device: torch.device, n_pixels: int) -> int:
+    """Images a pass so that its memory is about the same for all sizes of input.
+
+    Args:
+        device: where it runs.
+        n_pixels: of one image's input, all its views together.
+    """
+    budget = _CPU_BATCH_PIXELS if device.type == "cpu" else _GPU_BATCH_PIXELS
+    return min(max(budget // n_pixels, 1), _LARGEST_BATCH)
+
+
+@contextmanager
+def threads_of_torch(number: int) -> Iterator[None]:
+    """Torch computes with so many threads in every thread started inside the block."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

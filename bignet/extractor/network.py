@@ -1,0 +1,127 @@
+"""The fastest form of a network that still gives its own vectors: fused where it can be, with hooks where it cannot."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, fx, nn
+
+from bignet.extractor import fusion, graph, taps
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    Pools = Mapping[str, Sequence[Callable[[Tensor], Tensor]]]
+    Network = Callable[[Tensor], Sequence[Tensor]]
+
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# The fused form may differ from the plain one by rounding, not by more.
+_RELATIVE = 1e-3
+
+
+@dataclass(frozen=True)
+class Plain:
+    """A network as its author wrote it, and what it gives for one input.
+
+    Attributes:
+        model: in eval mode, fp32, on the CPU.
+        pools: layer -> functions of its output that return no view of it.
+        sample: (1, 3, H, W) float32.
+        vectors: (1, dims) float32 each, in the order of ``pools``: what ``sample`` gives through hooks.
+    """
+
+    model: nn.Module
+    pools: Pools
+    sample: Tensor
+    vectors: Sequence[Tensor]
+
+
+def prepare(plain: Plain, precision: str, device: torch.device) -> Network:
+    """A function (N, 3, H, W) -> (N, dims) float32 each, in the order of ``plain.pools``.
+
+    Its input is to be on ``device``, in the type of ``precision``, channels last.
+    """
+    dtype = TYPES[precision]
+    try:
+        if not _same(graph.trace(plain.model, plain.pools), plain):
+            return _hooked(plain, dtype, device)
+    except graph.Untraceable:
+        return _hooked(plain, dtype, device)
+    if device.type == "cpu" and dtype is not torch.float16 and torch.backends.mkldnn.is_available():
+        packed = _packed(plain, dtype)
+        if packed is not None:
+            return packed
+    return _folded(plain, dtype, device)
+
+
+def _folded(plain: Plain, dtype: torch.dtype, device: torch.device) -> fx.GraphModule:
+    module = graph.trace(plain.model, plain.pools)
+    fusion.fold_batch_norms(module)
+    _move(module, dtype, device)
+    return module
+
+
+def _packed(plain: Plain, dtype: torch.dtype) -> fx.GraphModule | None:
+    """With oneDNN's own convolutions; None if they refuse, or in fp32 give something else."""
+    module = _folded(plain, dtype, torch.device("cpu"))
+    try:
+        fusion.pack(module, plain.sample.to(dtype=dtype, memory_format=torch.channels_last))
+    except (RuntimeError, AttributeError):  # operators that torch keeps to itself: another version may lack them
+        return None
+    return module if dtype is not torch.float32 or _same(module, plain) else None
+
+
+def _hooked(plain: Plain, dtype: torch.dtype, device: torch.device) -> Network:
+    """The network as it is, its layers watched by hooks."""
+    model = copy.deepcopy(plain.model)
+    _move(model, dtype, device)
+    layers = list(plain.pools)
+    sample = plain.sample.to(device, dtype, memory_format=torch.channels_last)
+    calls = taps.calls(model, layers, sample)
+
+    def run(batch: Tensor) -> list[Tensor]:
+        pooled: dict[str, list[Tensor]] = {}
+
+        def watch(layer: str) -> taps.OnOutput:
+            def on_output(output: Tensor) -> None:
+                pooled[layer] = [pool(output) for pool in plain.pools[layer]]
+
+            return on_output
+
+        taps.run(model, batch, {layer: watch(layer) for layer in layers}, calls)
+        return [vectors for layer in layers for vectors in pooled[layer]]
+
+    return run
+
+
+def _move(model: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
+    """New parameters in place of the old ones, which others may share; batch norms keep theirs in fp32."""
+    for module in model.modules():
+        target = torch.float32 if isinstance(module, nn.BatchNorm2d) else dtype
+        for table in (module._parameters, module._buffers):  # noqa: SLF001 - replaced, not written into
+            for name, value in table.items():
+                if value is not None:
+                    table[name] = _placed(value, target, device)
+
+
+def _placed(value: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
+    dtype = dtype if value.is_floating_point() else value.dtype
+    layout = torch.channels_last if value.ndim == 4 else torch.preserve_format  # (out, in, H, W) filters
+    moved = value.detach().to(device, dtype, memory_format=layout)
+    return nn.Parameter(moved, requires_grad=False) if isinstance(value, nn.Parameter) else moved
+
+
+def _same(network: Network, plain: Plain) -> bool:
+    with torch.inference_mode():
+        found = network(plain.sample)
+    return all(_close(ours, theirs) for ours, theirs in zip(found, plain.vectors, strict=True))
+
+
+def _close(ours: Tensor, theirs: Tensor) -> bool:
+    if ours.shape != theirs.shape:
+        return False
+    room = _RELATIVE * float(theirs.abs().max())
+    return bool(((ours.float() - theirs).abs() <= room).all())
