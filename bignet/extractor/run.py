@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from bignet.errors import UsageError
+from bignet.extractor import journal
 from bignet.extractor.agreement import check_request, check_source
 from bignet.extractor.plan import Plan, plan
 from bignet.extractor.sources import Scan, scan
@@ -141,6 +142,7 @@ class _Run:
         self.listener.scanned(self.found, work)
         if before is not None and before.complete and work.nothing_to_do:
             self._note_where_images_are(before)
+            journal.forget(self.writer.path)
             return self._summary(work, None)
         return self._embed(work, snapshot)
 
@@ -187,7 +189,11 @@ class _Run:
         loader = Loader(self.found.root, encoder.spec.preprocess, self.settings.limits, stages)
         total = len(work.pending)
         done = 0
-        with DecodePool(loader, self.settings.n_workers, self.settings.image_timeout) as pool:
+        seconds = self.settings.image_timeout
+        with (
+            journal.keep(self.writer.path, loader, seconds) as kept,
+            DecodePool(loader, self.settings.n_workers, seconds, kept) as pool,
+        ):
             embedder = Embedder(encoder, pool, self.settings.batch_size)
             for entries in work.partitions(self.settings.shard_rows):
                 for partition in embedder.embed(entries, Claims(ledger.is_known)):

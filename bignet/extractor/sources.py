@@ -83,7 +83,7 @@ def _walk(folder: bytes, prefix: bytes, skipped: dict[str, int]) -> Iterator[Ent
             if item.name.startswith(b"."):
                 skipped["hidden"] += 1
             elif not _is_folder(item):
-                yield _entry(item.path, name)
+                yield entry_of(item.path, name)
             elif item.is_symlink():
                 skipped["linked_folders"] += 1
             elif layout.is_store(Path(os.fsdecode(item.path))):
@@ -110,7 +110,8 @@ def _listing(folder: bytes) -> list[os.DirEntry[bytes]]:
         ) from None
 
 
-def _entry(path: bytes, name: bytes) -> Entry:
+def entry_of(path: bytes, name: bytes) -> Entry:
+    """The file at ``path`` as it is now, under the name it has below the root."""
     try:
         status = os.stat(path)
     except OSError:
@@ -126,7 +127,7 @@ def _scan_list(path: Path) -> Scan:
     lines = (line.strip(b"\r") if separator == b"\n" else line for line in data.split(separator))
     root = os.fsencode(path.parent)
     names = {_relative(line, root) for line in lines if line.strip()}
-    entries = tuple(_entry(os.path.join(root, name), name) for name in sorted(names))
+    entries = tuple(entry_of(os.path.join(root, name), name) for name in sorted(names))
     return Scan("list", path.parent, entries, {"hidden": 0, "linked_folders": 0, "stores": 0})
 
 

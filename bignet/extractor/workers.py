@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bignet.extractor import decode
+from bignet.extractor.clock import RunningClock
+from bignet.extractor.journal import Journal
 from bignet.images import Limits, Reason, RejectedImage, read_image_file
 
 if TYPE_CHECKING:
@@ -168,9 +170,11 @@ class DecodePool:
     stuck disk or decoder costs one file, not the run.
     """
 
-    def __init__(self, loader: Loader, n_workers: int, timeout: float) -> None:
+    def __init__(self, loader: Loader, n_workers: int, timeout: float, journal: Journal | None = None) -> None:
         self._loader = loader
         self._timeout = timeout
+        self._journal = journal or Journal()
+        self._clock = RunningClock(timeout)
         self._queue: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -195,14 +199,22 @@ class DecodePool:
         for entry in entries:
             slot = _Slot(entry, lambda item: self._loader.load(item, claims))
             waiting.append(slot)
-            self._queue.put(slot)
+            self._give(slot)
             if len(waiting) >= ahead:
                 yield self._wait(waiting.popleft())
         while waiting:
             yield self._wait(waiting.popleft())
 
+    def _give(self, slot: _Slot) -> None:
+        """To a thread, unless the file is known to kill whoever decodes it."""
+        refusal = self._journal.refused.get(slot.entry)
+        if refusal is None:
+            self._queue.put(slot)
+        else:
+            slot.finish(Refused(slot.entry, *refusal))
+
     def _wait(self, slot: _Slot) -> Outcome:
-        while not slot.done.wait(self._left(slot)):
+        while not slot.done.wait(self._clock.step):
             if self._left(slot) <= 0 and slot.give_up():
                 self._start_thread()
                 detail = f"reading and decoding took longer than {self._timeout:g} s"
@@ -213,17 +225,20 @@ class DecodePool:
 
     def _left(self, slot: _Slot) -> float:
         """Seconds until a file's time is up; a file that waits for a thread has all of it."""
-        if slot.started is None:
-            return self._timeout
-        return max(slot.started + self._timeout - time.monotonic(), 0.0)
+        now = self._clock.now()
+        return self._timeout if slot.started is None else slot.started + self._timeout - now
 
     def _start_thread(self) -> None:
-        thread = threading.Thread(target=self._serve, name="bignet-decode", daemon=True)
+        number = len(self._threads)
+        thread = threading.Thread(target=self._serve, args=(number,), name="bignet-decode", daemon=True)
         self._threads.append(thread)
         thread.start()
 
-    def _serve(self) -> None:
+    def _serve(self, number: int) -> None:
         while (slot := self._queue.get()) is not None and not self._closing.is_set():
-            slot.started = time.monotonic()
-            if not slot.finish(slot.work(slot.entry)):
+            slot.started = self._clock.now()
+            self._journal.begin(number, slot.entry.path)
+            wanted = slot.finish(slot.work(slot.entry))
+            self._journal.end(number)
+            if not wanted:
                 return  # it was given up on and replaced meanwhile

@@ -13,6 +13,8 @@ REJECTED = "rejected"
 MANIFESTS = "manifests"
 INDEX = "index"
 LOCK = ".lock"
+JOURNAL = ".decoding"  # what a run decodes right now, for the next one if it dies
+SUSPECTS = ".suspects"  # files that were in work when runs died
 
 _MANIFEST_NAME = re.compile(r"^(\d{8})\.json$")
 
