@@ -13,13 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 FINGERPRINT_LENGTH = 16
-GEM_POWER = 3.0
-POOLS_ALLOWED = "gap, max, gem:p (p > 0), avg:k (k >= 1), flat"
+POOLS_ALLOWED = (
+    "gap (= spoc), max (= mac), gem:p (p > 0), rmac:L, crow, avg:k, avgc:k, grid:n (L, k, n >= 1), cls, flat"
+)
+_PLAIN_POOLS = ("gap", "max", "crow", "cls", "flat")
+_COUNTED_POOLS = ("avg", "avgc", "grid", "rmac")
+_POOL_ALIASES = {"spoc": "gap", "mac": "max", "gem": "gem:3", "rmac": "rmac:3"}
 
 
 @dataclass(frozen=True)
 class PoolName:
-    """A pool's kind and its number: gem's power, avg's window; 0 where there is none."""
+    """A pool's kind and its number: gem's power, avg's window, grid's side, rmac's levels; 0 where there is none."""
 
     kind: str
     number: float = 0
@@ -29,18 +33,16 @@ class PoolName:
 
 
 def parse_pool(text: str) -> PoolName:
-    """``"gem:3"`` -> its name in parts; ``"gem"`` alone is gem:3.
+    """``"gem:3"`` -> its name in parts; ``"gem"`` alone is gem:3, ``"rmac"`` rmac:3, ``"spoc"`` gap.
 
     Raises:
         UsageError: not a pool; the message lists those there are.
     """
-    kind, colon, argument = text.partition(":")
-    if kind in ("gap", "max", "flat") and not colon:
+    kind, colon, argument = _POOL_ALIASES.get(text, text).partition(":")
+    if kind in _PLAIN_POOLS and not colon:
         return PoolName(kind)
-    if kind == "gem" and not colon:
-        return PoolName(kind, GEM_POWER)
     number = _positive(argument)
-    if number and (kind == "gem" or (kind == "avg" and number.is_integer())):
+    if number and (kind == "gem" or (kind in _COUNTED_POOLS and number.is_integer())):
         return PoolName(kind, number)
     raise UsageError(f"pool '{text}' is unknown; allowed: {POOLS_ALLOWED}")
 
@@ -133,7 +135,7 @@ class EmbeddingSpec:
     Attributes:
         encoder: see EncoderSpec.
         layer: the layer's name in the network.
-        pool: ``gap``, ``max``, ``gem:p``, ``avg:k`` or ``flat``.
+        pool: its canonical name, ``gap``, ``gem:3``; see parse_pool.
         dims: numbers in a vector.
         dtype: as stored: ``float32`` or ``float16``.
     """

@@ -84,6 +84,13 @@ def test_specs_are_values():
         ("gem:2.5", "gem", 2.5, "gem:2.5"),
         ("avg:3", "avg", 3, "avg:3"),
         ("avg:03", "avg", 3, "avg:3"),
+        ("avgc:3", "avgc", 3, "avgc:3"),
+        ("grid:2", "grid", 2, "grid:2"),
+        ("rmac", "rmac", 3, "rmac:3"),
+        ("crow", "crow", 0, "crow"),
+        ("cls", "cls", 0, "cls"),
+        ("spoc", "gap", 0, "gap"),
+        ("mac", "max", 0, "max"),
     ],
 )
 def test_pool_names_have_one_spelling(text, kind, number, canonical):
@@ -94,10 +101,25 @@ def test_pool_names_have_one_spelling(text, kind, number, canonical):
 
 
 WRONG = ["", "GAP", "gap:", "gap:2", "max:1", "flat:3", "avg", "avg:", "avg:0", "avg:-1", "avg:2.5", "avg:x", "avg:inf"]
-WRONG += ["gem:0", "gem:-2", "gem:nan", "gem:inf", "gem:", "gem:3:4", "spoc", " gap", "avg:3,avg:4"]
+WRONG += [
+    "gem:0",
+    "gem:-2",
+    "gem:nan",
+    "gem:inf",
+    "gem:",
+    "gem:3:4",
+    "spoc:1",
+    " gap",
+    "avg:3,avg:4",
+    "grid",
+    "rmac:0",
+    "cls:1",
+]
 
 
 @pytest.mark.parametrize("text", WRONG)
 def test_unknown_pools_are_refused_with_the_list_of_those_there_are(text):
-    with pytest.raises(UsageError, match=r"unknown; allowed: gap, max, gem:p \(p > 0\), avg:k \(k >= 1\), flat"):
+    with pytest.raises(
+        UsageError, match=r"unknown; allowed: gap .*gem:p \(p > 0\).*avg:k.*\(L, k, n >= 1\), cls, flat"
+    ):
         parse_pool(text)
