@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import Notices, counted, duration, grouped, pasted, say, say_json, size
-from bignet.errors import ExitCode
+from bignet.cli.console import Notices, counted, duration, grouped, pasted, say, say_json, table
+from bignet.cli.console import size as in_units
+from bignet.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.progress import Progress, TaskID
 
     from bignet.api import Store
     from bignet.extractor.encoder import Encoder
     from bignet.extractor.plan import Plan
+    from bignet.extractor.prove import Proof
     from bignet.extractor.run import Summary
     from bignet.extractor.sources import Scan
 
@@ -40,14 +44,55 @@ def command(
     ] = None,
     pool: Annotated[
         list[str] | None,
-        typer.Option("--pool", "-p", help="gap, max, gem:p, avg:k, flat; repeat.  [default: gap]"),
+        typer.Option(
+            "--pool",
+            "-p",
+            help="gap, max, gem:p, rmac:L, crow, avg:k, avgc:k, grid:n, flat, cls; repeat.  [default: gap]",
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(help="Side of the square the network sees.  [default: as in training]", rich_help_panel="Picture"),
+    ] = None,
+    resize_mode: Annotated[
+        str | None,
+        typer.Option(help="crop, squash (no cropping) or pad.  [default: crop]", rich_help_panel="Picture"),
+    ] = None,
+    views: Annotated[
+        str | None,
+        typer.Option(
+            help="centre, flip, five or ten: crops whose vectors are averaged.  [default: centre]",
+            rich_help_panel="Picture",
+        ),
+    ] = None,
+    decode: Annotated[
+        str | None,
+        typer.Option(
+            help="exact; fast: large JPEGs at a smaller scale; auto: fast if a sample proves it.  [default: exact]",
+            rich_help_panel="Speed",
+        ),
+    ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            help="fp32, bf16, fp16; auto: the fastest that a sample proves.  [default: auto]", rich_help_panel="Speed"
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="float32 or float16 (half the bytes).  [default: float32]", rich_help_panel="Speed"),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel="Machine")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Images a pass.", rich_help_panel="Machine")] = 32,
+    batch_size: Annotated[
+        str, typer.Option(help="Images a pass, or auto: the same memory for any size.", rich_help_panel="Machine")
+    ] = "auto",
     workers: Annotated[
         int, typer.Option(min=0, help="Decoding threads; 0 = one a core.", rich_help_panel="Machine")
     ] = 0,
     image_timeout: Annotated[float, typer.Option(help="Seconds one image may take.", rich_help_panel="Machine")] = 60.0,
+    limit: Annotated[
+        int, typer.Option(min=0, help="At most so many files this time; 0 = all.", rich_help_panel="Re-runs")
+    ] = 0,
     shard_rows: Annotated[
         int, typer.Option(min=1, help="Images between two commits.", rich_help_panel="Re-runs")
     ] = 1000,
@@ -68,6 +113,7 @@ def command(
     \b
     bignet extract photos photos.bignet
     bignet extract photos photos.bignet -m resnet18 -l layer3 -l layer4 -p gap -p gem:3
+    bignet extract camera camera.bignet --decode auto --views flip --storage float16
     """
     from bignet import api
 
@@ -81,10 +127,17 @@ def command(
             weights=weights,
             layers=layer or (),
             pools=pool or (),
+            size=size,
+            resize_mode=resize_mode,
+            views=views,
+            decode=decode,
+            precision=precision,
+            storage=storage,
             device=device,
-            batch_size=batch_size,
+            batch_size=_batch_size(batch_size),
             workers=workers,
             image_timeout=image_timeout,
+            limit=limit,
             shard_rows=shard_rows,
             rehash=rehash,
             retry_rejected=retry_rejected,
@@ -100,6 +153,14 @@ def command(
         describe(summary, result)
     if summary.total_rejected:
         raise typer.Exit(ExitCode.SOME_REJECTED)
+
+
+def _batch_size(text: str) -> int:
+    if text == "auto":
+        return 0
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(f"batch size '{text}' is no number; allowed: auto, or 1 and more")
+    return int(text)
 
 
 _PASSED_OVER = {"hidden": "hidden", "linked_folders": "linked folder(s)", "stores": "BigNet store(s)"}
@@ -124,13 +185,17 @@ class Screen:
         if passed:
             self._notices.note(f"passed over: {', '.join(passed)}")
 
-    def encoder_ready(self, encoder: Encoder) -> None:
+    def encoder_ready(self, encoder: Encoder, proofs: Sequence[Proof], on_record: str | None) -> None:
         """What will be done."""
         spec = encoder.spec
         what = ", ".join(f"{head.spec.name} {grouped(head.spec.dims)} dims" for head in encoder.heads)
-        self._notices.note(f"{spec.model} · {spec.weights_name} · {what} · {encoder.device} {spec.precision}")
+        proved = f" ({on_record})" if on_record else ""
+        self._notices.note(f"{spec.model} · {spec.weights_name} · {what} · {encoder.device} {spec.precision}{proved}")
         if spec.untrained:
             self._notices.note("note: the weights are random: the network is untrained, its neighbours mean little")
+        for proof in proofs:
+            if not proof.holds:
+                self._notices.note(_doubt(proof))
         for head in encoder.heads:
             if head.coverage < 1:
                 share = f"{head.coverage:.0%} of the map"
@@ -161,9 +226,10 @@ def describe(summary: Summary, store: Store) -> None:
     """What came of it, where the time went, where the result is, what to do next."""
     say(_outcome_line(summary, store))
     if summary.decoded:
-        say(_time_line(summary))
+        for line in _time_lines(summary):
+            say(line)
     n_embeddings = counted(len(summary.embeddings), "embedding")
-    say(f"{summary.store}: {counted(summary.total_rows, 'row')}, {n_embeddings}, {size(summary.n_bytes)}")
+    say(f"{summary.store}: {counted(summary.total_rows, 'row')}, {n_embeddings}, {in_units(summary.n_bytes)}")
     name = pasted(summary.store)
     say(f"next: bignet search {name} QUERY.jpg · bignet report {name} -o report")
 
@@ -176,6 +242,8 @@ def _outcome_line(summary: Summary, store: Store) -> str:
     if summary.removed:
         parts.append(f"{grouped(summary.removed)} removed")
     parts.append(f"{grouped(summary.total_rows - summary.decoded - summary.copied)} unchanged")
+    if summary.left:
+        parts.append(f"{grouped(summary.left)} left for a run without --limit")
     if summary.total_rejected:
         reasons = Counter(store.rejected()["reason"].to_pylist()).most_common()
         listed = ", ".join(f"{number:,} {reason}" for reason, number in reasons)
@@ -184,16 +252,37 @@ def _outcome_line(summary: Summary, store: Store) -> str:
     return ", ".join(parts)
 
 
-def _time_line(summary: Summary) -> str:
+def _doubt(proof: Proof) -> str:
+    if not proof.n_images:
+        return f"note: {proof.way} could not be tried: no image of the sample can be decoded"
+    what = "used because it was asked for" if proof.used else "not used"
+    return f"note: {proof}, below {proof.needed}: {what}"
+
+
+_STAGES = ("read", "decode", "forward", "write", "wait")
+_MENDS = {
+    "read": "the disk: a faster one, or images closer by",
+    "decode": "decoding: --decode auto for large JPEGs, or smaller files",
+    "forward": "the network: a smaller --model, an earlier --layer, a smaller --size, or a GPU",
+    "write": "writing: --storage float16, fewer or smaller embeddings",
+    "wait": "nothing: the cores were idle or busy with other programs",
+}
+
+
+def _time_lines(summary: Summary) -> list[str]:
+    """How fast it was, then a table of core time by stage."""
     seconds = summary.seconds
-    total = seconds["total"]
-    working = max(total - seconds.get("scan", 0) - seconds.get("load model", 0), 1e-9)
-    shares = [
-        f"{name} {seconds.get(stage, 0.0) / working:.0%}"
-        for stage, name in (("forward", "network"), ("wait", "waiting for pixels"), ("write", "writing"))
+    working = max(seconds["total"] - seconds.get("scan", 0) - seconds.get("load model", 0), 1e-9)
+    whole = max(sum(seconds.get(stage, 0.0) for stage in _STAGES), 1e-9)
+    rows = [(stage, duration(seconds.get(stage, 0.0)), f"{seconds.get(stage, 0.0) / whole:.0%}") for stage in _STAGES]
+    bottleneck = max(_STAGES[:-1], key=lambda stage: seconds.get(stage, 0.0))
+    if seconds.get("wait", 0.0) > whole / 2:  # most of the time nobody worked
+        bottleneck = "wait"
+    return [
+        f"{duration(seconds['total'])} · {summary.decoded / working:,.0f} img/s",
+        *(f"  {line}" for line in table(("stage", "core time", "share"), rows, right="lrr")),
+        f"most time goes into {_MENDS[bottleneck]}",
     ]
-    decoding = f"decoding alongside {duration(seconds.get('decode', 0) + seconds.get('read', 0))}"
-    return f"{duration(total)} · {summary.decoded / working:,.0f} img/s · {', '.join(shares)} · {decoding}"
 
 
 def _as_json(summary: Summary, store: Store) -> dict[str, object]:
@@ -207,6 +296,7 @@ def _as_json(summary: Summary, store: Store) -> dict[str, object]:
         "renamed": summary.renamed,
         "removed": summary.removed,
         "rejected": summary.rejected,
+        "left": summary.left,
         "total_rows": summary.total_rows,
         "total_rejected": summary.total_rejected,
         "reasons": dict(Counter(store.rejected()["reason"].to_pylist())),

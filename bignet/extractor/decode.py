@@ -33,7 +33,7 @@ def decode(data: bytes, preprocess: Preprocess, limits: Limits) -> tuple[Tensor,
         RejectedImage: with a reason of the closed list.
     """
     picture = images.open_rgb(data, limits)
-    return fit(picture, preprocess), picture.width, picture.height
+    return fit(picture, preprocess)[None], picture.width, picture.height
 
 
 def fit(picture: Image.Image, preprocess: Preprocess) -> Tensor:

@@ -74,6 +74,11 @@ class Blueprint:
     plain: Plain
     heads: tuple[Head, ...]
 
+    @property
+    def preprocess(self) -> Preprocess:
+        """What the network is to see."""
+        return self.heads[0].spec.encoder.preprocess
+
     def encoder(self, device: torch.device, precision: str | None = None, decode: str | None = None) -> Encoder:
         """The encoder for a device; precision and decoder other than the blueprint's if given."""
         spec = self.heads[0].spec.encoder
@@ -128,19 +133,29 @@ def rebuild(specs: Sequence[EmbeddingSpec], weights_request: str | None = None, 
     Raises:
         MismatchError: what can be built today is not what made the store; the message names the difference.
     """
+    target = find_device(device)
+    return redraw(specs, weights_request).encoder(target)
+
+
+def redraw(specs: Sequence[EmbeddingSpec], weights_request: str | None = None) -> Blueprint:
+    """The blueprint of a store's encoder; see rebuild.
+
+    Raises:
+        MismatchError: what can be built today is not what made the store.
+    """
     encoder = specs[0].encoder
     layers = list(dict.fromkeys(spec.layer for spec in specs))
     pool_names = list(dict.fromkeys(spec.pool for spec in specs))
-    form = Form.of(specs[0])
-    built = build(encoder.model, weights_request or encoder.weights, layers, pool_names, device, form)
-    if built.spec.weights_sha256 != encoder.weights_sha256:
-        found, wanted = built.spec.weights_sha256[:12], encoder.weights_sha256[:12]
+    drawn = draw(encoder.model, weights_request or encoder.weights, layers, pool_names, Form.of(specs[0]))
+    found = drawn.heads[0].spec.encoder
+    if found.weights_sha256 != encoder.weights_sha256:
         raise MismatchError(
-            f"weights {built.spec.weights} have SHA-256 {found}..., the store was made with {wanted}... "
-            f"(fingerprint {specs[0].fingerprint}); give the file it was made with: --weights FILE"
+            f"weights {found.weights} have SHA-256 {found.weights_sha256[:12]}..., the store was made with "
+            f"{encoder.weights_sha256[:12]}... (fingerprint {specs[0].fingerprint}); "
+            "give the file it was made with: --weights FILE"
         )
-    check_same(built.specs, specs)
-    return built
+    check_same([head.spec for head in drawn.heads], specs)
+    return drawn
 
 
 def check_same(ours: Sequence[EmbeddingSpec], theirs: Sequence[EmbeddingSpec]) -> None:

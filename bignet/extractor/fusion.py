@@ -17,6 +17,8 @@ from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from bignet.extractor.graph import Pooling
+
 
 def fold_batch_norms(module: fx.GraphModule) -> None:
     """Convolutions take over the batch norm that follows them: exact in real numbers, one operation less."""
@@ -27,13 +29,19 @@ def fold_batch_norms(module: fx.GraphModule) -> None:
         norm = _norm(module, following)
         if norm is None:
             continue
-        convolution = copy.copy(module.get_submodule(str(node.target)))
-        convolution._parameters = dict(convolution._parameters)  # noqa: SLF001 - its own table; the original keeps its weights
-        weight, bias = fuse_conv_bn_weights(convolution.weight, convolution.bias, *norm)
-        convolution.weight, convolution.bias = weight.requires_grad_(False), bias.requires_grad_(False)
+        convolution = _without_norm(_convolution(module, node), norm)
         _put(module, node, convolution)
         _absorb(node, following)
     _tidy(module)
+
+
+def _without_norm(convolution: nn.Conv2d, norm: tuple[Any, ...]) -> nn.Conv2d:
+    weight, bias = fuse_conv_bn_weights(convolution.weight, convolution.bias, *norm)
+    folded = copy.copy(convolution)
+    folded.__dict__["_parameters"] = {}  # of its own: the original keeps its weights
+    folded.weight = weight.requires_grad_(False)
+    folded.bias = bias.requires_grad_(False)
+    return folded
 
 
 def pack(module: fx.GraphModule, sample: Tensor) -> None:
@@ -53,7 +61,7 @@ def pack(module: fx.GraphModule, sample: Tensor) -> None:
         if node.op == "call_function" and node.target in (operator.add, torch.add) and len(node.args) == 2:  # a + b
             _take_sum(module, node, plans, order)
     for node in plans:
-        convolution = module.get_submodule(str(node.target))
+        convolution = _convolution(module, node)
         shape = list(node.args[0].meta["tensor_meta"].shape)
         _put(module, node, _Packed(convolution, shape, plans[node].activation))
     _tidy(module)
@@ -88,10 +96,10 @@ class _Plan:
 class _Packed(nn.Module):
     """A convolution as oneDNN wants it; given a second input, it adds its result to that one in place."""
 
-    def __init__(self, convolution: nn.Module, shape: list[int], activation: Activation) -> None:
+    def __init__(self, convolution: nn.Conv2d, shape: list[int], activation: Activation) -> None:
         super().__init__()
         where = (convolution.padding, convolution.stride, convolution.dilation)
-        self._geometry: tuple[Any, ...] = (*map(list, where), convolution.groups)
+        self._geometry: tuple[Any, ...] = (*([*pair] for pair in where), convolution.groups)
         self._activation = activation
         self._bias = convolution.bias
         pack_weight = torch.ops.mkldnn._reorder_convolution_weight  # noqa: SLF001 - what Inductor packs with
@@ -104,7 +112,7 @@ class _Packed(nn.Module):
             plain = ops._convolution_pointwise  # noqa: SLF001 - as above
             result: Tensor = plain(batch, self._weight, self._bias, *self._geometry, kind, numbers, algorithm)
             return result
-        summing = ops._convolution_pointwise_.binary  # noqa: SLF001 - as above
+        summing = ops._convolution_pointwise_.binary
         then = (None, [], "") if kind == "none" else self._activation
         added: Tensor = summing(into, batch, self._weight, self._bias, *self._geometry, "add", 1.0, *then)
         return added
@@ -156,10 +164,11 @@ def _may_be_overwritten(
 
 
 def _is_fresh(module: fx.GraphModule, node: fx.Node, plans: dict[fx.Node, _Plan]) -> bool:
-    if node in plans or node.meta.get("pool"):
+    if node in plans:
         return True
     if node.op == "call_module":
-        return isinstance(module.get_submodule(str(node.target)), nn.MaxPool2d | nn.ReLU | nn.BatchNorm2d | nn.AvgPool2d)
+        fresh = nn.MaxPool2d | nn.ReLU | nn.BatchNorm2d | nn.AvgPool2d | Pooling
+        return isinstance(module.get_submodule(str(node.target)), fresh)
     return node.op == "call_function" and node.target in (operator.add, torch.add, torch.relu, F.relu)
 
 
@@ -168,6 +177,13 @@ def _is_convolution(module: fx.GraphModule, node: fx.Node) -> bool:
         return False
     found = module.get_submodule(str(node.target))
     return type(found) is nn.Conv2d and found.padding_mode == "zeros" and not isinstance(found.padding, str)
+
+
+def _convolution(module: fx.GraphModule, node: fx.Node) -> nn.Conv2d:
+    found = module.get_submodule(str(node.target))
+    if not isinstance(found, nn.Conv2d):
+        raise TypeError(f"{node.target} is no convolution")
+    return found
 
 
 def _norm(module: fx.GraphModule, node: fx.Node) -> tuple[Any, ...] | None:
@@ -179,12 +195,12 @@ def _norm(module: fx.GraphModule, node: fx.Node) -> tuple[Any, ...] | None:
         return found.running_mean, found.running_var, found.eps, found.weight, found.bias
     if node.op != "call_function" or node.target is not F.batch_norm:
         return None
-    given = dict(zip(("input", "running_mean", "running_var", "weight", "bias", "training", "_", "eps"), node.args))
-    given |= node.kwargs
+    names = ("input", "running_mean", "running_var", "weight", "bias", "training", "momentum", "eps")
+    given = dict(zip(names, node.args, strict=False)) | node.kwargs  # what is left out has torch's default
     if given.get("training", False) or given.get("running_mean") is None:
         return None
     tensors = [_value(module, given.get(name)) for name in ("running_mean", "running_var", "weight", "bias")]
-    return tensors[0], tensors[1], given.get("eps", 1e-5), tensors[2], tensors[3]  # torch's own default
+    return tensors[0], tensors[1], given.get("eps", 1e-5), tensors[2], tensors[3]
 
 
 def _value(module: fx.GraphModule, node: Any) -> Any:

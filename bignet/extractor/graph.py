@@ -1,9 +1,9 @@
 """A network as a graph of operations that computes the pooled vectors asked for, and nothing else.
 
-Following a network's own code with symbols (``torch.fx``) gives every operation in order. Where a tapped layer ends, its
-pools are put in; what no pool needs falls away. So a pass ends after the last layer asked for, maps are let go as soon as
-they are pooled, and operations can be fused (``fusion.py``). Networks whose code cannot be followed keep their hooks
-(``taps.py``).
+Following a network's own code with symbols (``torch.fx``) gives every operation in order. Where a tapped layer ends,
+its pools are put in; what no pool needs falls away. So a pass ends after the last layer asked for, maps are let go as
+soon as they are pooled, and operations can be fused (``fusion.py``). Networks whose code cannot be followed keep their
+hooks (``taps.py``).
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ def trace(model: nn.Module, pools: Pools) -> fx.GraphModule:
     missing = [layer for layer in pools if layer not in tracer.outputs]
     if missing:
         raise Untraceable(f"layer '{missing[0]}' is inside a part that cannot be followed")
-    _end_in_pools(graph, {layer: tracer.outputs[layer] for layer in pools}, pools)
     module = fx.GraphModule(_with_own_modules(model), graph)
+    copied = dict(zip(graph.nodes, module.graph.nodes, strict=True))
+    _end_in_pools(module, {layer: copied[tracer.outputs[layer]] for layer in pools}, pools)
     _without_idle(module)
     _without_overwriting(module)
     module.delete_all_unused_submodules()
@@ -84,15 +85,29 @@ class _Tracer(fx.Tracer):
             self.graph.erase_node(node)
 
 
-def _end_in_pools(graph: fx.Graph, outputs: Mapping[str, fx.Node], pools: Pools) -> None:
+class Pooling(nn.Module):
+    """A pool as a module of the graph; its result is no view of its input."""
+
+    def __init__(self, pool: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self._pool = pool
+
+    def forward(self, output: Tensor) -> Tensor:
+        """(N, ...) -> (N, dims) float32."""
+        return self._pool(output)
+
+
+def _end_in_pools(module: fx.GraphModule, outputs: Mapping[str, fx.Node], pools: Pools) -> None:
     """Each pool right after its layer; the vectors are what the graph returns."""
-    vectors = []
+    graph = module.graph
+    vectors: list[fx.Node] = []
     for layer, functions in pools.items():
         after = outputs[layer]
         for function in functions:
+            name = f"pool_{len(vectors)}"
+            module.add_submodule(name, Pooling(function))
             with graph.inserting_after(after):
-                after = graph.call_function(function, (outputs[layer],))
-            after.meta["pool"] = True
+                after = graph.call_module(name, (outputs[layer],))
             vectors.append(after)
     old = next(node for node in reversed(graph.nodes) if node.op == "output")
     graph.erase_node(old)

@@ -55,6 +55,7 @@ class Ledger:
         self.plan = plan
         self.tally = Tally()
         self._specs = specs
+        self._refused: dict[bytes, Refused] = {}
         self._next_id = base.next_id
         self._records = {record.name: record for record in base.shards}
 
@@ -66,15 +67,15 @@ class Ledger:
         """A whole partition -> what to commit; empty if the store has it all already."""
         by_content = {item.sha256: number for number, item in enumerate(partition.decoded)}
         refused = list(partition.refused)
-        refused_content = {item.sha256: item for item in refused if item.sha256 is not None}
+        self._refused |= {item.sha256: item for item in refused if item.sha256 is not None}
         rows = [_Row(item, item.width, item.height, number) for number, item in enumerate(partition.decoded)]
         copies: list[SameBytes] = []
         for item in partition.same_bytes:
             if item.sha256 in by_content:
                 first = partition.decoded[by_content[item.sha256]]
                 rows.append(_Row(item, first.width, first.height, by_content[item.sha256]))
-            elif item.sha256 in refused_content:
-                first_refusal = refused_content[item.sha256]
+            elif item.sha256 in self._refused:
+                first_refusal = self._refused[item.sha256]
                 refused.append(Refused(item.entry, first_refusal.reason, first_refusal.detail, item.sha256))
             elif not self.is_known(item.sha256):
                 detail = "another file with the same bytes took too long to decode"

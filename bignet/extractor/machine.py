@@ -48,7 +48,7 @@ def find_device(name: str) -> torch.device:
 
 def devices_for(device: torch.device) -> list[torch.device]:
     """``cuda`` without a number means every GPU, anything else itself."""
-    if device.type == "cuda" and device.index is None:
+    if str(device) == "cuda":
         return [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
     return [device]
 

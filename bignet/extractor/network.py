@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -50,11 +50,15 @@ def prepare(plain: Plain, precision: str, device: torch.device) -> Network:
             return _hooked(plain, dtype, device)
     except graph.Untraceable:
         return _hooked(plain, dtype, device)
-    if device.type == "cpu" and dtype is not torch.float16 and torch.backends.mkldnn.is_available():
+    if device.type == "cpu" and dtype is not torch.float16 and _has_onednn():
         packed = _packed(plain, dtype)
         if packed is not None:
             return packed
     return _folded(plain, dtype, device)
+
+
+def _has_onednn() -> bool:
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call] # torch's stubs leave it out
 
 
 def _folded(plain: Plain, dtype: torch.dtype, device: torch.device) -> fx.GraphModule:
@@ -101,7 +105,8 @@ def _move(model: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
     """New parameters in place of the old ones, which others may share; batch norms keep theirs in fp32."""
     for module in model.modules():
         target = torch.float32 if isinstance(module, nn.BatchNorm2d) else dtype
-        for table in (module._parameters, module._buffers):  # noqa: SLF001 - replaced, not written into
+        tables: list[dict[str, Any]] = [module._parameters, module._buffers]  # noqa: SLF001 - replaced, not written into
+        for table in tables:
             for name, value in table.items():
                 if value is not None:
                     table[name] = _placed(value, target, device)

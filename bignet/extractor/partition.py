@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bignet.extractor.forward import Passed, Seat
 from bignet.extractor.workers import Claims, Decoded, DecodePool, Outcome, Refused, SameBytes
 from bignet.images import Reason
 
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bignet.extractor.forward import Passed, Seat
     from bignet.extractor.sources import Entry
     from bignet.spec import EmbeddingSpec
 

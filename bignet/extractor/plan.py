@@ -50,6 +50,7 @@ class Plan:
 
     Attributes:
         pending: files to look at, in path order.
+        left: files beyond the run's limit.
         unchanged: files that are as the store has them.
         by_path: the store's rows by path.
         by_content: where the vectors of each content are.
@@ -59,6 +60,7 @@ class Plan:
     """
 
     pending: list[Entry] = field(default_factory=list)
+    left: int = 0
     unchanged: int = 0
     by_path: dict[bytes, Known] = field(default_factory=dict)
     by_content: dict[bytes, Place] = field(default_factory=dict)
@@ -93,6 +95,9 @@ def plan(scan: Scan, snapshot: Snapshot | None, settings: ExtractSettings) -> Pl
         if path not in on_disk:
             result.gone.setdefault(row.sha256, []).append(path)
     result.gone_rejected = set(result.rejected) - on_disk
+    if settings.limit:
+        result.left = max(len(result.pending) - settings.limit, 0)
+        del result.pending[settings.limit :]
     return result
 
 

@@ -37,17 +37,19 @@ class Proof:
         cosine: the smallest over images and embeddings; NaN where a vector is not finite.
         n_images: how many were tried.
         used: whether the run goes this way.
+        needed: what ``auto`` accepts.
     """
 
     way: str
     cosine: float
     n_images: int
     used: bool
+    needed: float = SMALLEST_COSINE
 
     @property
     def holds(self) -> bool:
         """Whether the difference is within what ``auto`` accepts."""
-        return self.cosine >= SMALLEST_COSINE
+        return self.cosine >= self.needed
 
     def __str__(self) -> str:
         return f"{self.way}: smallest cosine {self.cosine:.5f} on {self.n_images} images"

@@ -16,11 +16,12 @@ from bignet.store.writer import Batch, Progress, StoreWriter, writing
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from bignet.extractor.encoder import Encoder
-    from bignet.extractor.ledger import Ledger, Tally
+    from bignet.extractor.ledger import Tally
+    from bignet.extractor.prove import Proof
     from bignet.extractor.settings import ExtractSettings
     from bignet.spec import EmbeddingSpec
     from bignet.store.manifest import Manifest
@@ -33,8 +34,8 @@ class Listener(Protocol):
         """The source was read and held against the store."""
         return
 
-    def encoder_ready(self, encoder: Encoder) -> None:
-        """The network is loaded."""
+    def encoder_ready(self, encoder: Encoder, proofs: Sequence[Proof], on_record: str | None) -> None:
+        """The network is loaded: what was tried on a sample now, and what the store has on record about that."""
         return
 
     def advanced(self, n_done: int, n_total: int) -> None:
@@ -60,10 +61,12 @@ class Summary:
         renamed: of those, files that moved.
         removed: rows of files that are gone.
         rejected: files rejected in this run.
+        left: files that ``limit`` left for a later run.
         total_rows: rows in the store now.
         total_rejected: rejected files in the store now.
         n_bytes: size of the store's shards.
-        seconds: wall time of each stage; ``total`` is the run's.
+        seconds: wall time of ``total``, ``scan`` and ``load model``; core time of ``read``, ``decode``, ``forward``
+            (wall time on a GPU) and ``write``; ``wait`` is the core time that none of them had.
         embeddings: the store's embeddings.
     """
 
@@ -76,6 +79,7 @@ class Summary:
     renamed: int
     removed: int
     rejected: int
+    left: int
     total_rows: int
     total_rejected: int
     n_bytes: int
@@ -112,7 +116,7 @@ def extract(
 def _check_device(device: str) -> None:
     """A GPU that was asked for and is not there is an error before anything is scanned."""
     if device not in ("auto", "cpu"):
-        from bignet.extractor.encoder import find_device
+        from bignet.extractor.machine import find_device
 
         find_device(device)
 
@@ -138,7 +142,7 @@ class _Run:
         work = plan(self.found, snapshot, self.settings)
         if before is not None:
             check_source(self.found, before, work)
-        self._lap("scan")
+        self.seconds["scan"] = time.perf_counter() - self.start
         self.listener.scanned(self.found, work)
         if before is not None and before.complete and work.nothing_to_do:
             self._note_where_images_are(before)
@@ -154,74 +158,14 @@ class _Run:
             self.writer.commit(Batch(), progress)
 
     def _embed(self, work: Plan, snapshot: Snapshot | None) -> Summary:
-        from bignet.extractor.ledger import Ledger
+        from bignet.extractor.job import Job
 
-        encoder = self._encoder()
-        if self.writer.manifest is None:
-            self.writer.create(encoder.specs, self.found.source(self.writer.path))
-        base = self.writer.manifest
-        if base is None:
-            raise RuntimeError("a store has no manifest after it was created")
-        ledger = Ledger(work, base.embeddings, base)
-        self.listener.encoder_ready(encoder)
-        self._lap("load model")
-        reader = snapshot or Snapshot(self.writer.path, base)
-        self._loop(work, ledger, encoder, reader)
-        self._finish(ledger, encoder)
+        job = Job(self.found, work, self.writer, self.settings)
+        tally = job.run(snapshot, self.listener)
+        self.seconds |= job.seconds
         if snapshot is not None:
             snapshot.close()
-        return self._summary(work, ledger.tally)
-
-    def _encoder(self) -> Encoder:
-        from bignet.extractor import encoder
-
-        existing = self.writer.manifest
-        settings = self.settings
-        if existing is not None:
-            return encoder.rebuild(existing.embeddings, settings.weights, settings.device)
-        return encoder.build(settings.model, settings.weights, settings.layers, settings.pools, settings.device)
-
-    def _loop(self, work: Plan, ledger: Ledger, encoder: Encoder, reader: Snapshot) -> None:
-        from bignet.extractor.partition import Embedder
-        from bignet.extractor.workers import Claims, DecodePool, Loader, StageSeconds
-
-        stages = StageSeconds()
-        loader = Loader(self.found.root, encoder.spec.preprocess, self.settings.limits, stages)
-        total = len(work.pending)
-        done = 0
-        seconds = self.settings.image_timeout
-        with (
-            journal.keep(self.writer.path, loader, seconds) as kept,
-            DecodePool(loader, self.settings.n_workers, seconds, kept) as pool,
-        ):
-            embedder = Embedder(encoder, pool, self.settings.batch_size)
-            for entries in work.partitions(self.settings.shard_rows):
-                for partition in embedder.embed(entries, Claims(ledger.is_known)):
-                    self.listener.advanced(done + len(partition), total)
-                done += len(entries)
-                self._add("forward", partition.forward_seconds)
-                self._add("wait", partition.wait_seconds)
-                self.seconds |= {"read": stages.read, "decode": stages.decode}
-                self._commit(ledger, ledger.batch(partition, reader), encoder)
-                self.listener.advanced(done, total)
-
-    def _commit(self, ledger: Ledger, batch: Batch, encoder: Encoder, *, complete: bool = False) -> None:
-        if batch.changes_nothing and not complete:
-            return
-        start = time.perf_counter()
-        timings = {name: round(value, 3) for name, value in self.seconds.items()}
-        source = self.found.source(self.writer.path)
-        progress = Progress(len(self.found.entries), complete, source, timings, _environment(encoder))
-        ledger.committed(self.writer.commit(batch, progress), batch)
-        self._add("write", time.perf_counter() - start)
-
-    def _finish(self, ledger: Ledger, encoder: Encoder) -> None:
-        """The last commit drops what is gone and says that the run is complete."""
-        batch = ledger.last_batch()
-        manifest = self.writer.manifest
-        if manifest is not None and manifest.complete and batch.changes_nothing:
-            return  # any commit of this run would have left it incomplete
-        self._commit(ledger, batch, encoder, complete=True)
+        return self._summary(work, tally)
 
     def _summary(self, work: Plan, tally: Tally | None) -> Summary:
         manifest = self.writer.manifest
@@ -238,27 +182,10 @@ class _Run:
             renamed=tally.renamed if tally else 0,
             removed=tally.removed if tally else 0,
             rejected=tally.rejected if tally else 0,
+            left=work.left,
             total_rows=manifest.rows,
             total_rejected=manifest.counts.rejected,
             n_bytes=sum(item.n_bytes for item in (*manifest.shards, *manifest.rejected)),
             seconds=self.seconds,
             embeddings=manifest.embeddings,
         )
-
-    def _lap(self, stage: str) -> None:
-        self.seconds[stage] = time.perf_counter() - self.start - sum(self.seconds.values())
-
-    def _add(self, stage: str, seconds: float) -> None:
-        self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
-
-
-def _environment(encoder: Encoder) -> dict[str, str]:
-    import platform
-    from importlib.metadata import version
-
-    packages = ("bignet", "torch", "torchvision", "pillow", "pyarrow", "numpy")
-    return {name: version(name) for name in packages} | {
-        "python": platform.python_version(),
-        "device": str(encoder.device),
-        "machine": platform.machine(),
-    }

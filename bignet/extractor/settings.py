@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypedDict
@@ -123,6 +124,11 @@ class ExtractSettings:
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in (None, *allowed):
                 raise UsageError(f"{name} '{getattr(self, name)}' is unknown; allowed: {', '.join(allowed)}")
+
+    @property
+    def n_workers(self) -> int:
+        """Decoding threads, resolved."""
+        return self.workers or len(os.sched_getaffinity(0))
 
     @property
     def form(self) -> Form:

@@ -7,8 +7,10 @@ import queue
 import threading
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import torch
 
 from bignet.extractor import decode
 from bignet.extractor.clock import RunningClock
@@ -36,7 +38,7 @@ class Decoded:
         mtime_ns: modification time when it was read.
         width: of the upright picture, pixels.
         height: likewise.
-        square: (3, crop, crop) uint8.
+        square: (views, 3, crop, crop) uint8.
     """
 
     entry: Entry
@@ -46,6 +48,13 @@ class Decoded:
     width: int
     height: int
     square: Tensor
+
+    def without_pixels(self) -> Decoded:
+        """The same once the network has seen it."""
+        return replace(self, square=_NO_PIXELS)
+
+
+_NO_PIXELS = torch.empty(0, dtype=torch.uint8)
 
 
 @dataclass(frozen=True)
@@ -73,7 +82,7 @@ Outcome = Decoded | SameBytes | Refused
 
 @dataclass
 class StageSeconds:
-    """Seconds spent in each stage, summed over threads."""
+    """Seconds spent in each stage, summed over threads: all of a read, a core's time of decoding."""
 
     read: float = 0.0
     decode: float = 0.0
@@ -102,6 +111,11 @@ class Claims:
             self._claimed.add(sha256)
             return True
 
+    def settle(self, digests: Iterable[bytes]) -> None:
+        """Forget claims that came to something: what is embedded is known by now."""
+        with self._lock:
+            self._claimed.difference_update(digests)
+
 
 @dataclass(frozen=True)
 class Loader:
@@ -119,7 +133,7 @@ class Loader:
             file = read_image_file(os.path.join(os.fsencode(self.root), entry.path), self.limits)
         except RejectedImage as refusal:
             return Refused(entry, refusal.reason, refusal.detail)
-        read = time.perf_counter()
+        read, decoding = time.perf_counter(), time.thread_time()
         if not claims.take(file.sha256):
             return SameBytes(entry, file.sha256, file.n_bytes, file.mtime_ns)
         try:
@@ -130,7 +144,7 @@ class Loader:
             detail = " ".join(str(error).split()) or type(error).__name__
             return Refused(entry, Reason.CORRUPT, detail, file.sha256)
         finally:
-            self.seconds.add(read - start, time.perf_counter() - read)
+            self.seconds.add(read - start, time.thread_time() - decoding)
         return Decoded(entry, file.sha256, file.n_bytes, file.mtime_ns, width, height, square)
 
 

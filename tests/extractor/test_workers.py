@@ -140,7 +140,7 @@ def test_a_decoded_file_says_what_it_was(tmp_path):
     (item,) = load_all(tmp_path)
     status = path.stat()
     assert (item.width, item.height, item.n_bytes, item.mtime_ns) == (50, 40, status.st_size, status.st_mtime_ns)
-    assert item.square.shape == (3, 32, 32)
+    assert item.square.shape == (1, 3, 32, 32)
 
 
 def test_identical_bytes_are_decoded_once(tmp_path):
