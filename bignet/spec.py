@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from bignet.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 FINGERPRINT_LENGTH = 16
 POOLS_ALLOWED = (
@@ -55,6 +55,7 @@ def _positive(text: str) -> float:
     return value if 0 < value < float("inf") else 0.0
 
 
+INTERPOLATIONS = ("bilinear", "bicubic")
 RESIZE_MODES = ("crop", "squash", "pad")
 VIEWS = {"centre": 1, "flip": 2, "five": 5, "ten": 10}
 DECODERS = ("exact", "fast")
@@ -75,8 +76,13 @@ class Preprocess:
         mode: ``"crop"``: shorter side to ``resize``, then the square from the middle, as in training; ``"squash"``: the
             whole picture pressed into the square; ``"pad"``: the whole picture, its longer side to ``crop``, the rest
             filled with the mean colour.
-        views: which squares of a picture are embedded and averaged; see VIEWS for how many they are.
+        views: which squares of a picture are embedded and averaged, VIEWS says how many: ``"centre"``; ``"flip"``: that
+            and its mirror image; ``"five"``: the four corners of the resized picture and its centre; ``"ten"``: those
+            and the same of its mirror image. Corners there are in mode ``"crop"`` only.
         decode: ``"exact"``, or ``"fast"``: JPEGs at the smallest DCT scale that is at least twice the size needed.
+
+    Raises:
+        UsageError: a value that is not allowed; the message lists those that are.
     """
 
     resize: int
@@ -88,6 +94,29 @@ class Preprocess:
     views: str = "centre"
     decode: str = "exact"
 
+    def __post_init__(self) -> None:
+        _refuse_unknown("interpolation", self.interpolation, INTERPOLATIONS)
+        _refuse_unknown("mode", self.mode, RESIZE_MODES)
+        _refuse_unknown("views", self.views, VIEWS)
+        _refuse_unknown("decode", self.decode, DECODERS)
+        for name, side in (("resize", self.resize), ("crop", self.crop)):
+            if side < 1:
+                raise UsageError(f"{name} {side} is no size; allowed: 1 pixel and more")
+        if self.n_views > VIEWS["flip"]:
+            self._refuse_without_corners()
+
+    def _refuse_without_corners(self) -> None:
+        if self.mode != "crop":
+            raise UsageError(
+                f"views '{self.views}' are no use in mode '{self.mode}': its square is the whole picture; "
+                "allowed: centre, flip; or mode 'crop'"
+            )
+        if self.resize < self.crop:
+            raise UsageError(
+                f"views '{self.views}' need corners: resize {self.resize} is less than crop {self.crop}; "
+                "allowed: resize >= crop; or views centre, flip"
+            )
+
     @property
     def n_views(self) -> int:
         """Squares a picture."""
@@ -96,6 +125,11 @@ class Preprocess:
     def sized(self, size: int) -> Preprocess:
         """The same for a square of ``size`` pixels, in training's proportion of resize to crop."""
         return replace(self, resize=round(self.resize * size / self.crop), crop=size)
+
+
+def _refuse_unknown(name: str, value: str, allowed: Iterable[str]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{name} '{value}' is unknown; allowed: {', '.join(allowed)}")
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ CHANGES = [
         {"preprocess": replace(PREPROCESS, interpolation="bicubic")},
         {"preprocess": replace(PREPROCESS, mean=(0.5, 0.456, 0.406))},
         {"preprocess": replace(PREPROCESS, std=(0.229, 0.224, 0.2250001))},
+        {"preprocess": replace(PREPROCESS, mode="pad")},
+        {"preprocess": replace(PREPROCESS, views="five")},
+        {"preprocess": replace(PREPROCESS, decode="fast")},
     )],
 ]  # fmt: skip
 
@@ -34,7 +37,7 @@ def test_fingerprint_changes_with_every_field_that_changes_vectors(change):
 
 
 def test_fingerprint_is_pinned():
-    assert SPEC.fingerprint == "d265cf2d1c29c9d1"
+    assert SPEC.fingerprint == "e4baa65759c37b36"
 
 
 def test_fingerprint_does_not_depend_on_where_the_weights_lie():
@@ -123,3 +126,31 @@ def test_unknown_pools_are_refused_with_the_list_of_those_there_are(text):
         UsageError, match=r"unknown; allowed: gap .*gem:p \(p > 0\).*avg:k.*\(L, k, n >= 1\), cls, flat"
     ):
         parse_pool(text)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"mode": "stretch"}, "mode 'stretch' is unknown; allowed: crop, squash, pad"),
+        ({"views": "three"}, "views 'three' is unknown; allowed: centre, flip, five, ten"),
+        ({"decode": "quick"}, "decode 'quick' is unknown; allowed: exact, fast"),
+        ({"interpolation": "nearest"}, "interpolation 'nearest' is unknown; allowed: bilinear, bicubic"),
+        ({"resize": 0}, "resize 0 is no size; allowed: 1 pixel and more"),
+        ({"crop": -1}, "crop -1 is no size; allowed: 1 pixel and more"),
+        ({"mode": "pad", "views": "five"}, "views 'five' are no use in mode 'pad'.*; allowed: centre, flip;"),
+        ({"resize": 223, "views": "ten"}, "resize 223 is less than crop 224; allowed: resize >= crop;"),
+    ],
+    ids=str,
+)
+def test_preprocessing_that_there_is_not_is_refused_with_what_there_is(change, message):
+    with pytest.raises(UsageError, match=message):
+        replace(PREPROCESS, **change)
+
+
+def test_views_say_how_many_they_are():
+    assert [replace(PREPROCESS, views=views).n_views for views in ("centre", "flip", "five", "ten")] == [1, 2, 5, 10]
+
+
+def test_another_size_keeps_the_proportion_of_training():
+    assert PREPROCESS.sized(448) == replace(PREPROCESS, resize=512, crop=448)
+    assert PREPROCESS.sized(112).resize == 128
