@@ -1,0 +1,139 @@
+"""The contestants of extract.py: each makes the same vectors of the same photos with the same weights.
+
+python benchmarks/contestants.py recipe|img2vec|bignet JOB.json ANSWER.npz
+"""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchvision
+from jobs import BATCH, Job, Outcome, read_job
+from PIL import Image
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import functional as F
+
+
+class Photos(Dataset[Tensor]):
+    """Files -> what the network wants, by the preset that comes with its weights."""
+
+    def __init__(self, paths: list[Path], transform: Any) -> None:
+        self.paths = paths
+        self.transform = transform
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, number: int) -> Tensor:
+        with Image.open(self.paths[number]) as image:
+            return self.transform(image.convert("RGB"))
+
+
+def recipe(job: Job) -> Outcome:
+    """What everybody writes: Dataset, DataLoader with two workers, the whole network in fp32, a forward hook."""
+    network = torchvision.models.get_model(job.model, weights=None)
+    network.load_state_dict(torch.load(job.weights, weights_only=True))
+    network.eval()
+    vectors: list[np.ndarray] = []
+    _hook(network, job, vectors)
+    photos = Photos(job.paths(), preset(job.model))
+    with torch.inference_mode():
+        network(torch.stack([photos[0]] * BATCH))  # the warm-up
+        vectors.clear()
+        start = time.perf_counter()
+        for batch in DataLoader(photos, batch_size=BATCH, num_workers=2):
+            network(batch)
+        seconds = time.perf_counter() - start
+    return Outcome(seconds, {"vectors": np.concatenate(vectors)})
+
+
+def preset(model: str) -> Any:
+    """The transform of the model's default weights."""
+    return torchvision.models.get_model_weights(model).DEFAULT.transforms()
+
+
+def _hook(network: nn.Module, job: Job, vectors: list[np.ndarray]) -> None:
+    def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
+        pooled = output.mean((2, 3)) if job.pools[0] == "gap" else output.flatten(1)
+        vectors.append(pooled.clone().numpy())
+
+    network.get_submodule(job.layers[0]).register_forward_hook(keep)
+
+
+def img2vec(job: Job) -> Outcome:
+    """The package of that name, with a list of pictures at a time.
+
+    It presses the whole picture into 224 x 224 where the others cut the middle out, so its vectors differ; ``squares``
+    are those it makes, untimed, of the squares that the others see: these must agree.
+    """
+    from img2vec_pytorch import Img2Vec
+
+    tool = Img2Vec(model=job.model)
+    paths = job.paths()
+    tool.get_vec([_opened(paths[0])] * BATCH)  # the warm-up
+    start = time.perf_counter()
+    parts = [tool.get_vec([_opened(path) for path in some]) for some in _batches(paths)]
+    seconds = time.perf_counter() - start
+    transform = preset(job.model)
+    squares = [tool.get_vec([_square(path, transform) for path in some]) for some in _batches(paths)]
+    return Outcome(seconds, {"vectors": np.concatenate(parts), "squares": np.concatenate(squares)})
+
+
+def _opened(path: Path) -> Image.Image:
+    with Image.open(path) as image:
+        return image.convert("RGB")
+
+
+def _square(path: Path, transform: Any) -> Image.Image:
+    resized = F.resize(_opened(path), transform.resize_size, transform.interpolation)
+    return F.center_crop(resized, transform.crop_size)
+
+
+def _batches(paths: list[Path]) -> list[list[Path]]:
+    return [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
+
+
+def bignet(job: Job) -> Outcome:
+    """BigNet's public verb, writing a store included; once on a few photos, then measured."""
+    import bignet as package
+
+    def extract(images: Path, store: Path) -> Any:
+        return package.extract(
+            images, store, model=job.model, weights=job.weights, layers=job.layers, pools=job.pools, **job.options
+        )
+
+    with tempfile.TemporaryDirectory() as folder:
+        few = Path(folder, "few.txt")
+        few.write_text("\n".join(str(path.resolve()) for path in job.paths()[: 2 * BATCH]))
+        extract(few, Path(folder, "warm-up.bignet"))
+        store = extract(Path(job.photos), Path(folder, "photos.bignet"))
+        seconds = store.summary.seconds
+        if store.summary.decoded != len(job.paths()):
+            raise RuntimeError(
+                f"{store.summary.decoded} of {len(job.paths())} photos embedded; give whole, distinct ones"
+            )
+        names = [spec.name for spec in store.embeddings]
+        order = np.argsort(store.table()["path"].to_pylist())
+        vectors = {"vectors": store.vectors(names[0])[order]}
+    return Outcome(seconds["total"] - seconds["scan"] - seconds["load model"], vectors)
+
+
+CONTESTANTS = {"recipe": recipe, "img2vec": img2vec, "bignet": bignet}
+
+
+def main() -> None:
+    """Run one and write what it did."""
+    name, asked, answer = sys.argv[1:]
+    outcome = CONTESTANTS[name](read_job(asked))
+    np.savez(answer, seconds=outcome.seconds, **outcome.vectors)
+
+
+if __name__ == "__main__":
+    main()

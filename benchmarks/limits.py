@@ -1,0 +1,172 @@
+"""What the machine could do at best: the network alone on ready squares, decoding alone on bytes in memory.
+
+python benchmarks/limits.py [--openvino] JOB.json ANSWER.json
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torchvision
+from jobs import BATCH, Job, read_job
+
+import bignet
+from bignet.extractor import decode
+from bignet.extractor.run import Listener
+from bignet.images import Limits
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from bignet.extractor.encoder import Encoder
+
+SECONDS = 3.0
+ROUNDS = 5
+CORES = len(os.sched_getaffinity(0))
+
+
+class _Catch(Listener):
+    """Keeps the encoder of an extraction: the very one that BigNet would use."""
+
+    encoder: Encoder
+
+    def encoder_ready(self, encoder: Encoder) -> None:
+        self.encoder = encoder
+
+
+def encoder_of(job: Job) -> Encoder:
+    """The encoder that bignet.extract uses for this job, with whatever precision that means."""
+    catch = _Catch()
+    with tempfile.TemporaryDirectory() as folder:
+        one = Path(folder, "one.txt")
+        one.write_text(str(job.paths()[0].resolve()))
+        bignet.extract(
+            one,
+            Path(folder, "one.bignet"),
+            model=job.model,
+            weights=job.weights,
+            layers=job.layers,
+            pools=job.pools,
+            listener=catch,
+            **job.options,  # type: ignore[arg-type]
+        )
+    return catch.encoder
+
+
+def together(works: Sequence[Callable[[], int]], n_threads: int, seconds: float = SECONDS) -> float:
+    """Repeat each work in a thread of its own -> images a second, all of them together.
+
+    Args:
+        works: each does something once and says for how many images.
+        n_threads: torch's threads in each of them.
+        seconds: how long.
+    """
+
+    def loop(work: Callable[[], int]) -> tuple[int, float]:
+        torch.set_num_threads(n_threads)
+        work()
+        begun, done = time.perf_counter(), 0
+        while time.perf_counter() - begun < seconds:
+            done += work()
+        return done, time.perf_counter() - begun
+
+    with ThreadPoolExecutor(len(works)) as threads:
+        return sum(done / spent for done, spent in threads.map(loop, works))
+
+
+def forward_rate(encoder: Encoder, batch: torch.Tensor) -> float:
+    """Images a second of the network alone: one thread for each core, or one batch on all of them, the better."""
+    rates = [together([_forward(encoder, batch)], CORES)]
+    try:
+        copies = [copy.deepcopy(encoder) for _ in range(CORES)]
+    except (RuntimeError, TypeError):  # a compiled network cannot be copied
+        return rates[0]
+    rates.append(together([_forward(each, batch) for each in copies], 1))
+    return max(rates)
+
+
+def _forward(encoder: Encoder, batch: torch.Tensor) -> Callable[[], int]:
+    def work() -> int:
+        encoder.encode(batch)
+        return len(batch)
+
+    return work
+
+
+def decode_rate(encoder: Encoder, files: Sequence[bytes]) -> float:
+    """Images a second of decoding alone, a thread for each core."""
+
+    def work(first: int) -> Callable[[], int]:
+        mine = files[first::CORES] or files
+
+        def once() -> int:
+            for data in mine:
+                decode.decode(data, encoder.spec.preprocess, Limits())
+            return len(mine)
+
+        return once
+
+    return together([work(first) for first in range(CORES)], 1)
+
+
+def openvino_ratio(job: Job, encoder: Encoder, batch: torch.Tensor) -> tuple[float, float]:
+    """The network alone, BigNet's and OpenVINO's in turn -> OpenVINO's images a second, and the median BigNet / it."""
+    run, square = _openvino(job, len(batch), batch.shape[-1]), batch.float().numpy() / 255
+
+    def work() -> int:
+        run(square)
+        return len(batch)
+
+    pairs = []
+    for _ in range(ROUNDS):
+        theirs = together([work], CORES, SECONDS / 2)
+        ours = together([_forward(encoder, batch)], CORES, SECONDS / 2)
+        pairs.append((theirs, ours / theirs))
+    return statistics.median(rate for rate, _ in pairs), statistics.median(ratio for _, ratio in pairs)
+
+
+def _openvino(job: Job, n_images: int, side: int) -> Callable[[Any], Any]:
+    try:
+        import openvino
+    except ImportError:
+        raise SystemExit("openvino is not installed; pip install openvino, or leave --openvino out") from None
+    network = torchvision.models.get_model(job.model, weights=None)
+    network.load_state_dict(torch.load(job.weights, weights_only=True))
+    shape = [n_images, 3, side, side]
+    converted = openvino.convert_model(network.eval(), example_input=torch.zeros(shape), input=shape)
+    hints = {"INFERENCE_PRECISION_HINT": "bf16", "INFERENCE_NUM_THREADS": str(CORES)}
+    compiled = openvino.Core().compile_model(converted, "CPU", hints)
+    return lambda square: compiled(square)
+
+
+def main() -> None:
+    """Measure and write the rates."""
+    *flags, asked, answer = sys.argv[1:]
+    job = read_job(asked)
+    encoder = encoder_of(job)
+    files = [path.read_bytes() for path in job.paths()[: 2 * BATCH]]
+    squares = [decode.decode(data, encoder.spec.preprocess, Limits())[0] for data in files[:BATCH]]
+    batch = torch.stack(squares)
+    rates = {
+        "forward": forward_rate(encoder, batch),
+        "decode": decode_rate(encoder, files),
+        "precision": encoder.spec.precision,
+        "decoder": encoder.spec.preprocess.decode,
+    }
+    if "--openvino" in flags:
+        rates["openvino"], rates["openvino_ratio"] = openvino_ratio(job, encoder, batch)
+    Path(answer).write_text(json.dumps(rates))
+
+
+if __name__ == "__main__":
+    main()

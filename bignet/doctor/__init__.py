@@ -1,0 +1,1 @@
+"""Whether this machine can extract, how fast, and what to change."""
