@@ -31,6 +31,7 @@ class ExitCode(IntEnum):
     INTEGRITY = 3
     ENVIRONMENT = 4
     LOCKED = 5
+    HUNG_UP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 

@@ -63,7 +63,7 @@ class _Stopped(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self.code = ExitCode.INTERRUPTED if number == signal.SIGINT else ExitCode.TERMINATED
+        self.code = ExitCode(128 + number)  # the shell's own way to tell a signal
 
 
 def _on_signal(number: int, _frame: FrameType | None) -> None:

@@ -1,6 +1,7 @@
 """Images to extract, and what an undisturbed run makes of them."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -57,3 +58,16 @@ def images(photos, tmp_path):
 def complete(golden_store, tmp_path):
     """A copy of the complete store."""
     return shutil.copytree(golden_store, tmp_path / "store")
+
+
+def pytest_terminal_summary(terminalreporter):
+    count = harness.COUNT
+    terminalreporter.write_line(f"injected faults: {count.injected}; could not inject: {count.impossible}")
+
+
+def pytest_sessionfinish(session):
+    """A run of the fault tests in which nothing went wrong proves nothing."""
+    here = Path(__file__).parent
+    ran = [item for item in session.items if here in item.path.parents] if session.testscollected else []
+    if ran and not session.config.option.collectonly and not harness.COUNT.injected:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

@@ -24,6 +24,27 @@ SHARD_ROWS = 5
 SECONDS = 120
 
 
+@dataclass
+class Count:
+    """Faults of this session: those that were injected, and those that could not be."""
+
+    injected: int = 0
+    impossible: int = 0
+
+
+COUNT = Count()
+
+
+def injected(n=1):
+    """Count faults; what this module injects itself is counted already."""
+    COUNT.injected += n
+
+
+def cannot_inject(why):
+    COUNT.impossible += 1
+    pytest.skip(f"CANNOT INJECT: {why}")
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a finished command left: its exit code (negative: a signal), its output."""
@@ -43,17 +64,49 @@ def extract_command(images, store, *options):
     return [*BIGNET, "extract", str(images), str(store), *settings, *machine, *options]
 
 
-def run(command, **options):
+def run(command, env=None):
     done = subprocess.run(
-        command, env=ENVIRONMENT, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False, **options
+        command,
+        env=env or ENVIRONMENT,
+        cwd=ROOT,
+        capture_output=True,
+        encoding="utf-8",
+        errors="surrogateescape",
+        timeout=SECONDS,
+        check=False,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
-def start(command):
+def start(command, env=None):
+    """In a process group of its own, whose number is the process's."""
     return subprocess.Popen(
-        command, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        command,
+        env=env or ENVIRONMENT,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     )
+
+
+def group_is_empty(pid):
+    """Whether nothing is left of a process group that ``start`` made."""
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return True
+    return False
+
+
+def sabotaged(folder, code):
+    """An environment whose Python processes run this code first: faults inside a process, and guards taken out."""
+    injected()
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "sitecustomize.py").write_text(code)
+    return ENVIRONMENT | {"PYTHONPATH": os.pathsep.join((str(folder), ENVIRONMENT["PYTHONPATH"]))}
 
 
 def finish(process):
@@ -91,22 +144,25 @@ def strace(*options):
     # Stopping only at the calls asked for is twice as fast, but then signals are not injected.
     quick = [] if any("signal=" in option for option in options) else ["--seccomp-bpf"]
     if not _can("strace", "-f", "-o", "/dev/null", "true"):
-        pytest.skip("CANNOT INJECT: strace is missing or may not trace here")
+        cannot_inject("strace is missing or may not trace here")
     if quick and not _can("strace", "-f", *quick, "-o", "/dev/null", "true"):
         quick = []
     return ["strace", "-f", *quick, *(["-o", "/dev/null"] if "-o" not in options else []), *options]
 
 
-def inject(call, action, when, *, path=None):
+def inject(call, action, when="1+", *, path=None):
     """The ``when``-th such system call of the main thread gets ``action``, on this very path only if given."""
-    where = ["-P", str(path)] if path is not None else []
-    return strace(*where, "-e", f"trace={call}", "-e", f"inject={call}:{action}:when={when}")
+    where = ["-P", os.fsdecode(path)] if path is not None else []
+    prefix = strace(*where, "-e", f"trace={call}", "-e", f"inject={call}:{action}:when={when}")
+    injected()
+    return prefix
 
 
 def namespace(script):
     """A shell script in its own mount namespace; skips the test where there are none."""
     if not _can("unshare", "-rm", "sh", "-c", "mount -t tmpfs tmpfs /mnt"):
-        pytest.skip("CANNOT INJECT: user and mount namespaces are not allowed here")
+        cannot_inject("user and mount namespaces are not allowed here")
+    injected()
     return ["unshare", "-rm", "sh", "-c", script]
 
 
@@ -153,4 +209,5 @@ def state(store):
 
 
 def stop(pid, how=signal.SIGKILL):
+    injected()
     os.kill(pid, how)

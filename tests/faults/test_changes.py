@@ -1,12 +1,19 @@
 """Files come, change, move and go between two runs: only those are touched."""
 
 import os
+import shutil
 
 import numpy as np
+import pytest
 from PIL import Image
 
+import bignet
+from bignet.errors import MismatchError
+from bignet.store.snapshot import Snapshot
 from tests import oracle
 from tests.faults import harness
+
+SETTINGS = {"model": "tests.tiny:build", "weights": "random:0", "device": "cpu", "shard_rows": 5}
 
 
 def picture(path, seed):
@@ -53,3 +60,47 @@ def test_a_second_identical_run_decodes_nothing_and_changes_no_byte(photos, comp
     assert {name: data for name, (data, _) in after.items()} == {name: data for name, (data, _) in before.items()}
     del before[".lock"], after[".lock"]  # taken and let go: empty as before
     assert after == before
+
+
+def test_new_bytes_of_the_same_size_and_time_are_found_when_asked_for(images, complete):
+    changed = images / "cats" / "03.png"
+    status, before = changed.stat(), changed.read_bytes()
+    changed.write_bytes(before[:-5] + bytes([before[-5] ^ 1]) + before[-4:])
+    os.utime(changed, ns=(status.st_atime_ns, status.st_mtime_ns))
+    harness.injected()
+    assert bignet.extract(images, complete, **SETTINGS).summary.unchanged == 32
+    found = bignet.extract(images, complete, **SETTINGS, rehash=True).summary
+    assert (found.decoded, found.unchanged) == (1, 0)
+    content = oracle.check(complete)
+    assert content.rows[b"cats/03.png"][0] == oracle.hashlib.sha256(changed.read_bytes()).digest()
+
+
+def test_a_reader_keeps_its_snapshot_while_rows_go(images, complete, golden):
+    with Snapshot.open(complete) as reader:
+        shutil.rmtree(images / "dogs")
+        harness.injected()
+        bignet.extract(images, complete, **SETTINGS)
+        assert len(reader.table()) == len(golden.rows)
+    assert len(oracle.check(complete).rows) < len(golden.rows)
+
+
+OTHERS = [
+    {"model": "resnet18"},
+    {"weights": "random:1"},
+    {"layers": ["stem"]},
+    {"pools": ["max"]},
+]
+
+
+@pytest.mark.parametrize("other", OTHERS, ids=lambda other: next(iter(other)))
+def test_other_settings_are_refused_and_nothing_is_written(photos, complete, other):
+    before = harness.state(complete)
+    harness.injected()
+    with pytest.raises(MismatchError) as refusal:
+        bignet.extract(photos, complete, **SETTINGS | other)
+    (name, value), fingerprint = next(iter(other.items())), Snapshot.open(complete).embeddings[0].fingerprint
+    asked = value if isinstance(value, str) else value[0]
+    assert f"made with {name}" in str(refusal.value)
+    assert f"(fingerprint {fingerprint}), not {asked}" in str(refusal.value)
+    after = harness.state(complete)
+    assert {key: data for key, (data, _) in after.items()} == {key: data for key, (data, _) in before.items()}
