@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.errors import UsageError
-from bignet.extractor.settings import available_cores
+from bignet.extractor.machine import available_cores
 from bignet.images import RejectedImage, open_header, read_image_file
 
 if TYPE_CHECKING:

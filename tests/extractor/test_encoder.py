@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from bignet.errors import MismatchError, UsageError
-from bignet.extractor import encoder
+from bignet.extractor import encoder, machine
 from tests import tiny
 
 MODEL = "tests.tiny:build"
@@ -148,16 +148,16 @@ def test_other_layers_and_pools_are_a_mismatch_that_names_both():
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "cpu:", "cuda:", "cuda:-1", "mps", "", "CPU", "cpu:0"])
 def test_an_unknown_device_lists_those_there_are(name):
     with pytest.raises(UsageError, match="is unknown; allowed: auto, cpu, cuda, cuda:N"):
-        encoder.find_device(name)
+        machine.find_device(name)
 
 
 @pytest.mark.parametrize("name", ["cuda:7", "cuda:99999999999"])
 def test_a_device_that_is_not_there_is_refused(name, monkeypatch):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 0)
     with pytest.raises(UsageError, match=rf"device '{name}' is not there \(0 CUDA devices found\)"):
-        encoder.find_device(name)
+        machine.find_device(name)
 
 
 def test_auto_takes_the_processor_where_there_is_no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert encoder.find_device("auto") == torch.device("cpu")
+    assert machine.find_device("auto") == torch.device("cpu")

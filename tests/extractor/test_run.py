@@ -21,7 +21,7 @@ from bignet.store.verify import verify
 from tests import tiny
 from tests.extractor.pictures import encoded, photo, put
 
-SETTINGS = ExtractSettings(model="tests.tiny:build", weights="random:0", workers=2, batch_size=4)
+SETTINGS = ExtractSettings(model="tests.tiny:build", weights="random:0", workers=2, batch_size=4, precision="fp32")
 ROOT = Path(__file__).parents[2]
 
 
@@ -124,7 +124,7 @@ def test_vectors_are_those_of_the_network_itself(filled):
         data = (filled.images / os.fsdecode(path)).read_bytes()
         square = decode.decode(data, tiny.build.preprocess, Limits())[0]
         with torch.no_grad():
-            maps = model.head(model.body(model.stem(((square / 255 - 0.5) / 0.5)[None])))
+            maps = model.head(model.body(model.stem((square / 255 - 0.5) / 0.5)))
         np.testing.assert_allclose(vector, maps.mean(dim=(2, 3))[0].numpy(), rtol=1e-4, atol=1e-6)
 
 
@@ -456,7 +456,7 @@ class Watcher(run.Listener):
     def scanned(self, found, work):
         self.seen.append(("scanned", len(found.entries), len(work.pending)))
 
-    def encoder_ready(self, encoder):
+    def encoder_ready(self, encoder, proofs, on_record):
         self.seen.append(("ready", encoder.specs[0].name))
 
     def advanced(self, n_done, n_total):
@@ -575,7 +575,7 @@ def test_reasons_are_counted_in_the_summary(filled):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"batch_size": 0}, {"workers": -1}, {"shard_rows": 0}]
+    [{"batch_size": -1}, {"workers": -1}, {"shard_rows": 0}]
     + [{"image_timeout": value} for value in (0, -1, float("nan"), float("inf"))],
     ids=str,
 )
