@@ -40,7 +40,7 @@ class _Catch(Listener):
 
     encoder: Encoder
 
-    def encoder_ready(self, encoder: Encoder) -> None:
+    def encoder_ready(self, encoder: Encoder, proofs: Sequence[Proof], on_record: str | None) -> None:
         self.encoder = encoder
 
 

@@ -42,9 +42,11 @@ class Encoder:
         self.device = device
         self._dtype = TYPES[self.spec.precision]
         self._network = prepare(plain, self.spec.precision, device)
-        std = torch.tensor(self.spec.preprocess.std, device=device).view(1, 3, 1, 1)
-        mean = torch.tensor(self.spec.preprocess.mean, device=device).view(1, 3, 1, 1)
-        self._scale, self._shift = 1 / (255 * std), -mean / std
+        std = torch.tensor(self.spec.preprocess.std, device=device)
+        mean = torch.tensor(self.spec.preprocess.mean, device=device)
+        # For a whole row of pixels: three numbers repeated by broadcasting take three times as long.
+        self._scale = (1 / (255 * std)).repeat(self.spec.preprocess.crop)
+        self._shift = (-mean / std).repeat(self.spec.preprocess.crop)
 
     @property
     def specs(self) -> tuple[EmbeddingSpec, ...]:
@@ -59,12 +61,16 @@ class Encoder:
         """
         n_views = squares.shape[1] if squares.ndim == 5 else 1  # (N, views, 3, H, W)
         with torch.inference_mode():
-            batch = squares.reshape(-1, *squares.shape[-3:]).to(self.device, non_blocking=True)
-            # Channels last: convolutions run up to twice as fast.
-            pixels = batch.to(torch.float32, memory_format=torch.channels_last)
-            pooled = self._network(torch.addcmul(self._shift, pixels, self._scale).to(self._dtype))
+            pooled = self._network(self._normalised(squares.reshape(-1, *squares.shape[-3:])))
             vectors = [values.float().view(-1, n_views, values.shape[-1]).mean(dim=1) for values in pooled]
         return {spec.name: values.cpu().numpy() for spec, values in zip(self.specs, vectors, strict=True)}
+
+
+    def _normalised(self, squares: Tensor) -> Tensor:
+        """(N, 3, H, W) uint8 -> the network's input, its channels last: convolutions run up to twice as fast."""
+        pixels = squares.to(self.device, non_blocking=True).permute(0, 2, 3, 1)
+        rows = pixels.reshape(-1, self._scale.numel()).to(torch.float32)
+        return torch.addcmul(self._shift, rows, self._scale).to(self._dtype).view(pixels.shape).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,150 @@
+import pytest
+import torch
+from torch import fx, nn
+
+from bignet.extractor import fusion, graph, network, pools, taps
+from bignet.extractor.network import Plain
+from tests.extractor.networks import Branching, ReadAgain, Residual, Shared, Unfollowable, seeded
+
+CPU = torch.device("cpu")
+FLAT, GAP = pools.find("flat").apply, pools.find("gap").apply
+CASES = {
+    "residual": (Residual, ("stem.0", "stem.1", "stem", "first.conv1", "first.bn1", "first", "second.relu", "second")),
+    "residual, last only": (Residual, ("second",)),
+    "residual, first only": (Residual, ("stem.1",)),
+    "read again": (ReadAgain, ("one", "two", "three")),
+    "shared": (Shared, ("conv", "norm", "branch", "leave.0", "leave")),
+    "unfollowable": (Unfollowable, ("conv", "act")),
+}
+
+
+def batch_of(n_images, side=17, seed=1):
+    return torch.randn(n_images, 3, side, side, generator=torch.Generator().manual_seed(seed))
+
+
+def by_hooks(model, layers, batch):
+    """What each layer gives at its last call, flat."""
+    found = {}
+    calls = taps.calls(model, layers, batch)
+    taps.run(
+        model, batch, {la: lambda out, la=la: found.__setitem__(la, out.flatten(1).clone()) for la in layers}, calls
+    )
+    return [found[layer] for layer in layers]
+
+
+def plain(kind, layers):
+    model, sample = seeded(kind), batch_of(1)
+    return Plain(model, {layer: [FLAT] for layer in layers}, sample, by_hooks(model, layers, sample))
+
+
+def cosine(a, b):
+    a, b = a.double().flatten(), b.double().flatten()
+    return float(a @ b / (a.norm() * b.norm()))
+
+
+@pytest.mark.parametrize(("kind", "layers"), CASES.values(), ids=CASES)
+def test_every_form_of_a_network_gives_the_vectors_of_plain_hooks(kind, layers):
+    before = {name: value.clone() for name, value in seeded(kind).state_dict().items()}
+    given = plain(kind, layers)
+    batch = batch_of(5, seed=2)
+    expected = by_hooks(seeded(kind), layers, batch)
+    for _again in range(2):  # nothing may be left over from the pass before
+        found = network.prepare(given, "fp32", CPU)(batch.to(memory_format=torch.channels_last))
+        for ours, theirs in zip(found, expected, strict=True):
+            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    for name, value in given.model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize(("kind", "layers"), CASES.values(), ids=CASES)
+def test_bf16_is_near(kind, layers):
+    batch = batch_of(5, seed=2)
+    run = network.prepare(plain(kind, layers), "bf16", CPU)
+    with torch.inference_mode():
+        found = run(batch.to(torch.bfloat16, memory_format=torch.channels_last))
+    for ours, theirs in zip(found, by_hooks(seeded(kind), layers, batch), strict=True):
+        assert ours.dtype == torch.float32
+        assert cosine(ours, theirs) > 0.999
+
+
+def operations(module):
+    return [str(node.target) for node in module.graph.nodes if node.op.startswith("call")]
+
+
+def test_the_pass_ends_after_the_last_layer_asked_for():
+    module = graph.trace(seeded(Residual), {"first": [GAP]})
+    assert not any("second" in name or "fc" in name for name in operations(module))
+    assert not any(name.startswith(("second", "fc")) for name, _ in module.named_parameters())
+
+
+def test_convolutions_take_over_norms_activations_and_sums():
+    module = graph.trace(seeded(Residual), {"second": [GAP]})
+    assert len(operations(module)) == 20
+    fusion.fold_batch_norms(module)
+    fusion.pack(module, batch_of(1))
+    kinds = [type(module.get_submodule(name)).__name__ for name in operations(module)]
+    assert sorted(kinds) == ["MaxPool2d", "Pooling"] + ["_Packed"] * 6
+
+
+def test_a_tapped_norm_or_activation_is_still_there_to_be_tapped():
+    layers = ("first.conv1", "first.bn1", "first.relu")
+    module = graph.trace(seeded(Residual), {layer: [FLAT] for layer in layers})
+    fusion.fold_batch_norms(module)
+    fusion.pack(module, batch_of(1))
+    batch = batch_of(3)
+    for ours, theirs in zip(module(batch), by_hooks(seeded(Residual), layers, batch), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_what_is_read_again_is_not_summed_into():
+    module = graph.trace(seeded(ReadAgain), {"three": [FLAT]})
+    fusion.pack(module, batch_of(1))
+    with_two_inputs = [node for node in module.graph.nodes if node.op == "call_module" and len(node.args) == 2]
+    assert with_two_inputs == []
+
+
+def test_a_part_that_cannot_be_followed_stays_whole_and_can_be_tapped_only_from_outside():
+    module = graph.trace(seeded(Shared), {"leave": [FLAT]})
+    assert [type(m) for m in module.modules()].count(Branching) == 1
+    with pytest.raises(graph.Untraceable, match=r"branch\.inside"):
+        graph.trace(seeded(Shared), {"branch.inside": [FLAT]})
+    with pytest.raises(graph.Untraceable):
+        graph.trace(seeded(Unfollowable), {"conv": [FLAT]})
+
+
+def test_hooks_answer_where_the_graph_cannot():
+    found = network.prepare(plain(Shared, ("branch.inside",)), "fp32", CPU)
+    assert not isinstance(found, fx.GraphModule)
+    batch = batch_of(2)
+    torch.testing.assert_close(found(batch), by_hooks(seeded(Shared), ("branch.inside",), batch), rtol=1e-4, atol=1e-5)
+
+
+def test_a_graph_that_gives_other_numbers_is_not_used(monkeypatch):
+    given = plain(Residual, ("second",))
+    wrong = seeded(Residual)
+    wrong.second.conv1.weight.mul_(2)
+    traced = graph.trace(wrong, given.pools)
+    monkeypatch.setattr(graph, "trace", lambda *_: traced)
+    batch = batch_of(2)
+    found = network.prepare(given, "fp32", CPU)(batch)
+    torch.testing.assert_close(found[0], by_hooks(seeded(Residual), ("second",), batch)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_without_onednns_operators_the_network_runs_unpacked(monkeypatch):
+    def refuse(*_):
+        raise RuntimeError("no such operator")
+
+    monkeypatch.setattr(fusion, "pack", refuse)
+    run = network.prepare(plain(Residual, ("second",)), "fp32", CPU)
+    assert isinstance(run, fx.GraphModule)
+    batch = batch_of(2)
+    torch.testing.assert_close(run(batch)[0], by_hooks(seeded(Residual), ("second",), batch)[0], rtol=1e-4, atol=1e-5)
+
+
+def test_norms_after_shared_convolutions_are_folded_for_their_own_call_only():
+    module = graph.trace(seeded(Shared), {"norm": [FLAT], "conv": [FLAT]})
+    fusion.fold_batch_norms(module)
+    assert not any(isinstance(m, nn.BatchNorm2d) for m in module.modules())
+    batch = batch_of(2)
+    for ours, theirs in zip(module(batch), by_hooks(seeded(Shared), ("norm", "conv"), batch), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
