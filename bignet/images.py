@@ -138,7 +138,7 @@ def open_header(data: bytes, limits: Limits | None = None) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(data), formats=FORMATS)
     except Exception as error:  # Pillow's plugins raise nearly anything on hostile bytes
-        raise _rejection(error, data) from None
+        raise _unopened(error, data) from None
     n_pixels = image.width * image.height
     if n_pixels > limits.max_pixels:
         detail = f"{image.width} x {image.height} pixels, at most {limits.max_pixels:,} are decoded"
@@ -166,16 +166,28 @@ def open_rgb(data: bytes, limits: Limits | None = None, draft: tuple[int, int] |
     Raises:
         RejectedImage: with a reason of the closed list.
     """
-    image = open_header(data, limits)
+    return load_rgb(open_header(data, limits), draft)[0]
+
+
+def load_rgb(image: Image.Image, draft: tuple[int, int] | None = None) -> tuple[Image.Image, tuple[int, int]]:
+    """An image of which the header was read -> (RGB picture as open_rgb's, the upright file's (width, height)).
+
+    The size is the file's own, also where ``draft``, which see in open_rgb, makes the picture smaller.
+
+    Raises:
+        RejectedImage: with a reason of the closed list.
+    """
+    whole = image.size
     try:
-        if draft is not None:
-            image.draft("RGB", draft)
+        drafted = draft is not None and image.draft("RGB", draft) is not None
         image.load()  # before asking for EXIF: PNG loads for that, and a second try would hide the first one's error
         turn = orientation(image)
-        picture = _to_rgb(image)
-        return picture if turn == 1 else _upright(picture, turn)
+        picture = _upright(_to_rgb(image), turn)
     except Exception as error:  # as above
-        raise _rejection(error, data) from None
+        raise _rejection(error) from None
+    if not drafted:
+        return picture, picture.size
+    return picture, whole[::-1] if turn in _QUARTER_TURNS else whole
 
 
 _TRANSPOSE = {
@@ -187,10 +199,11 @@ _TRANSPOSE = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_QUARTER_TURNS = (5, 6, 7, 8)  # width becomes height
 
 
 def _upright(picture: Image.Image, turn: int) -> Image.Image:
-    return picture.transpose(_TRANSPOSE[turn])
+    return picture.transpose(_TRANSPOSE[turn]) if turn in _TRANSPOSE else picture
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -232,15 +245,16 @@ _UNSUPPORTED_WORDS = (
 )
 
 
-def _rejection(error: Exception, data: bytes) -> RejectedImage:
-    """Whatever a decoder raised -> one of the closed reasons."""
-    if isinstance(error, RejectedImage):
-        return error
-    text = " ".join(str(error).split()) or type(error).__name__
+def _unopened(error: Exception, data: bytes) -> RejectedImage:
+    """What was raised before there was a size -> one of the closed reasons."""
     if not data:
         return RejectedImage(Reason.TRUNCATED, "the file is empty")
-    if isinstance(error, UnidentifiedImageError):
-        return _unidentified(data)
+    return _unidentified(data) if isinstance(error, UnidentifiedImageError) else _rejection(error)
+
+
+def _rejection(error: Exception) -> RejectedImage:
+    """Whatever a decoder raised -> one of the closed reasons."""
+    text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return RejectedImage(Reason.TOO_MANY_PIXELS, text)
     return RejectedImage(_reason_for(error, text.lower()), text)

@@ -10,7 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from bignet.images import Limits, Reason, RejectedImage, open_header, open_rgb, orientation, read_image_file
+from bignet.images import (
+    Limits,
+    Reason,
+    RejectedImage,
+    load_rgb,
+    open_header,
+    open_rgb,
+    orientation,
+    read_image_file,
+)
 
 NOISE = np.random.default_rng(0).integers(0, 256, (30, 50, 3), dtype=np.uint8)
 
@@ -305,6 +314,16 @@ class TestPixels:
         assert 200 <= picture.width < 1000
         assert 120 <= picture.height < 600
         assert open_rgb(encoded(NOISE, "PNG"), draft=(5, 5)).size == (50, 30)
+
+    @pytest.mark.parametrize("turn", [1, 3, 6])
+    def test_a_draft_does_not_hide_the_size_of_the_whole_picture(self, turn):
+        exif = Image.Exif()
+        exif[0x0112] = turn
+        large = np.kron(NOISE, np.ones((20, 20, 1), np.uint8))
+        for kind in ("JPEG", "TIFF"):
+            picture, size = load_rgb(open_header(encoded(large, kind, exif=exif)), (200, 120))
+            assert size == ((600, 1000) if turn == 6 else (1000, 600))
+            assert (picture.size == size) == (kind == "TIFF")
 
 
 def _la(layer):
