@@ -14,7 +14,6 @@ from bignet.images import (
     Limits,
     Reason,
     RejectedImage,
-    keep_memory,
     load_rgb,
     open_header,
     open_rgb,
@@ -325,33 +324,6 @@ class TestPixels:
             picture, size = load_rgb(open_header(encoded(large, kind, exif=exif)), (200, 120))
             assert size == ((600, 1000) if turn == 6 else (1000, 600))
             assert (picture.size == size) == (kind == "TIFF")
-
-
-class TestMemory:
-    def test_pillow_keeps_as_many_blocks_as_it_is_told(self, monkeypatch):
-        told = []
-        monkeypatch.setattr(Image.core, "set_blocks_max", told.append)
-        monkeypatch.delenv("PILLOW_BLOCKS_MAX", raising=False)
-        keep_memory(3)
-        assert told == [3]
-
-    def test_a_user_who_set_it_for_pillow_is_obeyed(self, monkeypatch):
-        told = []
-        monkeypatch.setattr(Image.core, "set_blocks_max", told.append)
-        monkeypatch.setenv("PILLOW_BLOCKS_MAX", "1")
-        keep_memory(3)
-        assert told == []
-
-    def test_nothing_of_one_picture_shows_in_the_next(self):
-        before = Image.core.get_blocks_max()
-        Image.core.set_blocks_max(4)
-        try:
-            for colour in (255, 7):
-                found = pixels(encoded(np.full((300, 300, 3), colour, np.uint8), "PNG"))
-                assert (found == colour).all()
-            assert not np.asarray(Image.new("RGB", (300, 300))).any()
-        finally:
-            Image.core.set_blocks_max(before)
 
 
 def _la(layer):

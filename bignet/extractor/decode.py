@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -27,11 +26,10 @@ _LONGEST_IN_CROPS = 8
 _DRAFT_OVER_RESIZED = 2
 # Columns and rows more on each side, among which a part's edges are chosen: a twentieth of the time of resizing.
 _SPARE = 16
-# Pillow 13 resizes pictures this much taller than wide rows first, all others columns first, as all did before it.
+# Pillow 13 resizes pictures this much taller than wide rows first, all others columns first, as all did before it; of
+# parts of pictures that are taller than wide it resizes some so, too. The order shows in every fifth pixel.
 _TALL = 2
 _RESAMPLING = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-
-images.keep_memory(4 * (os.cpu_count() or 1))  # a camera's picture for each thread
 
 
 def decode(data: bytes, preprocess: Preprocess, limits: Limits) -> tuple[Tensor, int, int]:
@@ -149,12 +147,21 @@ def _centre(picture: Image.Image, size: tuple[int, int], crop: int, resampling: 
     first, last = _edges(picture.width, width, left, left + crop)
     upper, lower = _edges(picture.height, height, top, top + crop)
     columns, rows = picture.width / width, picture.height / height
-    narrow = (first * columns, 0, last * columns, picture.height)
-    picture = picture.resize((last - first, picture.height), resampling, box=narrow)
-    low = (0, upper * rows, picture.width, lower * rows)
-    picture = picture.resize((picture.width, lower - upper), resampling, box=low)
+    box = (first * columns, upper * rows, last * columns, lower * rows)
+    picture = _part(picture, box, (last - first, lower - upper), resampling)
     left, top = left - first, top - upper
     return picture.crop((left, top, left + crop, top + crop))
+
+
+def _part(
+    picture: Image.Image, box: tuple[float, float, float, float], size: tuple[int, int], resampling: Image.Resampling
+) -> Image.Image:
+    """The part within (left, upper, right, lower) resized to (width, height), columns first."""
+    if picture.width >= picture.height:
+        return picture.resize(size, resampling, box=box)
+    left, upper, right, lower = box
+    narrow = picture.resize((size[0], picture.height), resampling, box=(left, 0, right, picture.height))
+    return narrow.resize(size, resampling, box=(0, upper, size[0], lower))
 
 
 @lru_cache(maxsize=1 << 14)
