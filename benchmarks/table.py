@@ -201,11 +201,12 @@ def notes(result: Result) -> list[str]:
 
 def markdown(results: list[Result], machine: str, n_runs: int) -> str:
     """The file that README quotes."""
+    often = "once" if n_runs == 1 else f"{n_runs} times"
     lines = [
         "# Extraction: images a second",
         "",
         "Written by `python benchmarks/extract.py`. Same photos, same weights, same layer; every contestant in a fresh",
-        f"process, in turn, {'once' if n_runs == 1 else f'{n_runs} times'}; the median, start-up left out, BigNet's store written. The cosine is the",
+        f"process, in turn, {often}; the median, start-up left out, BigNet's store written. The cosine is the",
         "smallest one of any photo to the recipe's vector; CPU is the processor time of all cores together.",
         "",
         f"Machine: {machine}.",
