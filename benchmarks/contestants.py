@@ -5,11 +5,12 @@ python benchmarks/contestants.py recipe|img2vec|bignet JOB.json ANSWER.npz
 
 from __future__ import annotations
 
+import resource
 import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,6 +20,30 @@ from PIL import Image
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import functional as F
+
+import bignet as package
+from bignet.extractor.run import Listener
+
+if TYPE_CHECKING:
+    from bignet.extractor.encoder import Encoder
+
+
+class Clock:
+    """Started when it is made."""
+
+    def __init__(self) -> None:
+        self._start = time.perf_counter()
+        self._cpu = _cpu_seconds()
+
+    def spent(self) -> tuple[float, float]:
+        """Seconds by the clock, and of processor time."""
+        return time.perf_counter() - self._start, _cpu_seconds() - self._cpu
+
+
+def _cpu_seconds() -> float:
+    """Of this process and of its children that have ended."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in used)
 
 
 class Photos(Dataset[Tensor]):
@@ -47,11 +72,11 @@ def recipe(job: Job) -> Outcome:
     with torch.inference_mode():
         network(torch.stack([photos[0]] * BATCH))  # the warm-up
         vectors.clear()
-        start = time.perf_counter()
+        clock = Clock()
         for batch in DataLoader(photos, batch_size=BATCH, num_workers=2):
             network(batch)
-        seconds = time.perf_counter() - start
-    return Outcome(seconds, {"vectors": np.concatenate(vectors)})
+        spent = clock.spent()
+    return Outcome(*spent, {"vectors": np.concatenate(vectors)})
 
 
 def preset(model: str) -> Any:
@@ -78,12 +103,12 @@ def img2vec(job: Job) -> Outcome:
     tool = Img2Vec(model=job.model)
     paths = job.paths()
     tool.get_vec([_opened(paths[0])] * BATCH)  # the warm-up
-    start = time.perf_counter()
+    clock = Clock()
     parts = [tool.get_vec([_opened(path) for path in some]) for some in _batches(paths)]
-    seconds = time.perf_counter() - start
+    spent = clock.spent()
     transform = preset(job.model)
     squares = [tool.get_vec([_square(path, transform) for path in some]) for some in _batches(paths)]
-    return Outcome(seconds, {"vectors": np.concatenate(parts), "squares": np.concatenate(squares)})
+    return Outcome(*spent, {"vectors": np.concatenate(parts), "squares": np.concatenate(squares)})
 
 
 def _opened(path: Path) -> Image.Image:
@@ -100,29 +125,36 @@ def _batches(paths: list[Path]) -> list[list[Path]]:
     return [paths[start : start + BATCH] for start in range(0, len(paths), BATCH)]
 
 
+class _WhenReady(Listener):
+    """Starts a clock when the network is loaded."""
+
+    clock: Clock
+
+    def encoder_ready(self, encoder: Encoder) -> None:
+        self.clock = Clock()
+
+
 def bignet(job: Job) -> Outcome:
     """BigNet's public verb, writing a store included; once on a few photos, then measured."""
-    import bignet as package
 
-    def extract(images: Path, store: Path) -> Any:
-        return package.extract(
-            images, store, model=job.model, weights=job.weights, layers=job.layers, pools=job.pools, **job.options
-        )
+    def extract(images: Path, store: Path) -> tuple[Any, tuple[float, float]]:
+        ready = _WhenReady()
+        settings = {"model": job.model, "weights": job.weights, **job.options}
+        made = package.extract(images, store, layers=job.layers, pools=job.pools, listener=ready, **settings)
+        return made, ready.clock.spent()
 
     with tempfile.TemporaryDirectory() as folder:
         few = Path(folder, "few.txt")
         few.write_text("\n".join(str(path.resolve()) for path in job.paths()[: 2 * BATCH]))
         extract(few, Path(folder, "warm-up.bignet"))
-        store = extract(Path(job.photos), Path(folder, "photos.bignet"))
-        seconds = store.summary.seconds
+        store, (_, cpu_seconds) = extract(Path(job.photos), Path(folder, "photos.bignet"))
+        stages = store.summary.seconds
+        seconds = stages["total"] - stages["scan"] - stages["load model"]
         if store.summary.decoded != len(job.paths()):
-            raise RuntimeError(
-                f"{store.summary.decoded} of {len(job.paths())} photos embedded; give whole, distinct ones"
-            )
-        names = [spec.name for spec in store.embeddings]
+            raise RuntimeError(f"{store.summary.decoded} of {len(job.paths())} photos embedded; give distinct ones")
         order = np.argsort(store.table()["path"].to_pylist())
-        vectors = {"vectors": store.vectors(names[0])[order]}
-    return Outcome(seconds["total"] - seconds["scan"] - seconds["load model"], vectors)
+        vectors = store.vectors(store.embeddings[0].name)[order]
+    return Outcome(seconds, cpu_seconds, {"vectors": vectors})
 
 
 CONTESTANTS = {"recipe": recipe, "img2vec": img2vec, "bignet": bignet}
@@ -132,7 +164,7 @@ def main() -> None:
     """Run one and write what it did."""
     name, asked, answer = sys.argv[1:]
     outcome = CONTESTANTS[name](read_job(asked))
-    np.savez(answer, seconds=outcome.seconds, **outcome.vectors)
+    np.savez(answer, seconds=outcome.seconds, cpu_seconds=outcome.cpu_seconds, **outcome.vectors)
 
 
 if __name__ == "__main__":

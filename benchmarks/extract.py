@@ -69,10 +69,11 @@ def contestants(model: str) -> list[str]:
     return ["recipe", "img2vec", "bignet"] if model in IMG2VEC_MODELS else ["recipe", "bignet"]
 
 
-def rows_of(job: Job, n_runs: int, work: Path) -> list[Row]:
-    """Everybody in turn, ``n_runs`` times."""
+def race_all(job: Job, n_runs: int, work: Path, *, openvino: bool) -> tuple[list[Row], list[Limit]]:
+    """Everybody in turn and the limit after them, ``n_runs`` times."""
     names = contestants(job.model)
     rows = {name: Row(name, len(job.paths())) for name in names}
+    limits = []
     expected = None
     for number in range(n_runs):
         for name in names:
@@ -80,8 +81,10 @@ def rows_of(job: Job, n_runs: int, work: Path) -> list[Row]:
             if expected is None:
                 expected = outcome.vectors["vectors"]
             rows[name].add(outcome, expected)
-            print(f"  run {number + 1}  {name:8} {len(job.paths()) / outcome.seconds:7.1f} img/s", flush=True)
-    return list(rows.values())
+            print(f"  run {number + 1}  {name:8} {rows[name].rates[-1]:7.1f} img/s", flush=True)
+        limits.append(limit_of(job, work, openvino=openvino))
+        print(f"  run {number + 1}  limit    {limits[-1].rate:7.1f} img/s", flush=True)
+    return list(rows.values()), limits
 
 
 def limit_of(job: Job, work: Path, *, openvino: bool) -> Limit:
@@ -96,7 +99,8 @@ def main() -> None:
     given = options()
     files = dict(item.split("=", 1) for item in given.weights)
     results = []
-    print(machine.line())
+    where = machine.line()
+    print(where)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         photos = make(given.kind, given.photos, given.images or DEFAULT_IMAGES[given.kind], given.work or work)
@@ -104,19 +108,15 @@ def main() -> None:
             layer, pool = TAPS.get(model, LAST_MAP)
             weights = weights_file(model, files, work)
             job = Job(str(photos), model, str(weights), (layer,), (pool,), given.precision, given.decode)
-            rows = rows_of(job, given.runs, work)
-            result = Result(
-                model, f"{layer}.{pool}", given.kind, model in files, rows, limit_of(job, work, openvino=given.openvino)
-            )
+            raced = race_all(job, given.runs, work, openvino=given.openvino)
+            result = Result(model, f"{layer}.{pool}", given.kind, model in files, *raced)
             results.append(result)
             print("\n".join(text_lines(result)), flush=True)
     if given.json:
-        given.json.write_text(
-            json.dumps({"machine": machine.line(), "results": [asdict(r) for r in results]}, indent=1)
-        )
+        given.json.write_text(json.dumps({"machine": where, "results": [asdict(r) for r in results]}, indent=1))
     if given.out:
         given.out.parent.mkdir(parents=True, exist_ok=True)
-        given.out.write_text(markdown(results, machine.line(), given.runs))
+        given.out.write_text(markdown(results, where, given.runs))
 
 
 if __name__ == "__main__":

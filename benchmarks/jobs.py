@@ -55,9 +55,16 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a contestant did: its own seconds, start-up left out, and (N, D) vectors, photos in order of name."""
+    """What a contestant did, start-up left out.
+
+    Attributes:
+        seconds: by the clock.
+        cpu_seconds: of all its threads and processes: what other programs take away hardly changes them.
+        vectors: (N, D), photos in order of name.
+    """
 
     seconds: float
+    cpu_seconds: float
     vectors: dict[str, np.ndarray]
 
 
@@ -76,7 +83,8 @@ def race(name: str, job: Job, work: Path) -> Outcome:
     answer = work / "answer.npz"
     start("contestants.py", (name,), job, answer)
     with np.load(answer) as data:
-        return Outcome(float(data["seconds"]), {key: data[key] for key in data.files if key != "seconds"})
+        vectors = {key: data[key] for key in data.files if not key.endswith("seconds")}
+        return Outcome(float(data["seconds"]), float(data["cpu_seconds"]), vectors)
 
 
 def start(script: str, words: tuple[str, ...], job: Job, answer: Path) -> None:

@@ -26,6 +26,7 @@ class Row:
         name: key of FULL_NAMES.
         n_images: photos in each run.
         rates: images a second, run by run.
+        cpu_ms: milliseconds of processor time an image, run by run.
         min_cosine: smallest to the recipe's vectors, over all runs, of the same squares.
         own_min_cosine: the same with the contestant's own preprocessing, where that differs.
         unlike: the median cosine between different photos.
@@ -34,6 +35,7 @@ class Row:
     name: str
     n_images: int
     rates: list[float] = field(default_factory=list)
+    cpu_ms: list[float] = field(default_factory=list)
     min_cosine: float = 1.0
     own_min_cosine: float | None = None
     unlike: float = 0.0
@@ -41,6 +43,7 @@ class Row:
     def add(self, outcome: Outcome, expected: np.ndarray) -> None:
         """Count a run in; ``expected`` is (N, D)."""
         self.rates.append(self.n_images / outcome.seconds)
+        self.cpu_ms.append(1000 * outcome.cpu_seconds / self.n_images)
         self.unlike = unlike(outcome.vectors["vectors"])
         own = float(cosines(outcome.vectors["vectors"], expected).min())
         same = outcome.vectors.get("squares")
@@ -83,14 +86,23 @@ class Limit:
 
 @dataclass(frozen=True)
 class Result:
-    """One network's race."""
+    """One network's race.
+
+    Attributes:
+        model: the network.
+        embedding: layer and pool.
+        kind: of photos.
+        trained: whether the weights are.
+        rows: the contestants.
+        limits: the machine's, measured once in every run: other programs may slow it down meanwhile.
+    """
 
     model: str
     embedding: str
     kind: str
     trained: bool
     rows: list[Row]
-    limit: Limit
+    limits: list[Limit]
 
     @property
     def ours(self) -> Row:
@@ -100,7 +112,13 @@ class Result:
     @property
     def share(self) -> float:
         """BigNet's rate as a share of the limit."""
-        return self.ours.rate / self.limit.rate
+        return self.bound("rate")[1]
+
+    def bound(self, name: str) -> tuple[float, float]:
+        """A field of Limit -> its median, and the median of BigNet's rate over it, run by run."""
+        bounds = [getattr(limit, name) for limit in self.limits]
+        shares = [rate / bound for rate, bound in zip(self.ours.rates, bounds, strict=True)]
+        return statistics.median(bounds), statistics.median(shares)
 
 
 def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
@@ -120,7 +138,12 @@ def ratio(ours: Row, theirs: Row) -> float:
     return statistics.median(a / b for a, b in zip(ours.rates, theirs.rates, strict=True))
 
 
-HEADER = ("contestant", "img/s", "[min-max]", "BigNet is", "min cosine")
+BOUNDS = {
+    "limit: network alone": "forward",
+    "limit: decoding alone": "decode",
+    "limit: both on the same cores": "rate",
+}
+HEADER = ("contestant", "img/s", "[min-max]", "BigNet is", "CPU ms/img", "min cosine")
 
 
 def cells(result: Result) -> list[tuple[str, ...]]:
@@ -129,17 +152,18 @@ def cells(result: Result) -> list[tuple[str, ...]]:
     for row in result.rows:
         name = FULL_NAMES[row.name]
         if row.name == "bignet":
-            name += f", {result.limit.precision}, decode {result.limit.decoder}"
+            name += f", {result.limits[0].precision}, decode {result.limits[0].decoder}"
         spread = f"[{min(row.rates):.1f}-{max(row.rates):.1f}]"
         times = f"{ratio(result.ours, row):.2f}x"
-        lines.append((name, f"{row.rate:.1f}", spread, times, f"{row.min_cosine:.7f}"))
-    limit, ours = result.limit, result.ours.rate
-    bounds = [("limit: network alone", limit.forward), ("limit: decoding alone", limit.decode)]
-    bounds.append(("limit: both on the same cores", limit.rate))
-    lines += [(name, f"{rate:.1f}", "", f"{ours / rate:.2f}x", "") for name, rate in bounds]
-    if limit.openvino is not None and limit.openvino_ratio is not None:
-        name = "OpenVINO bf16, network alone (to BigNet's)"
-        lines.append((name, f"{limit.openvino:.1f}", "", f"{limit.openvino_ratio:.2f}x", ""))
+        cpu_ms = f"{statistics.median(row.cpu_ms):.1f}"
+        lines.append((name, f"{row.rate:.1f}", spread, times, cpu_ms, f"{row.min_cosine:.7f}"))
+    for name, field_name in BOUNDS.items():
+        rate, share = result.bound(field_name)
+        lines.append((name, f"{rate:.1f}", "", f"{share:.2f}x", "", ""))
+    if result.limits[0].openvino is not None:
+        rate = statistics.median(limit.openvino or 0 for limit in result.limits)
+        share = statistics.median(limit.openvino_ratio or 0 for limit in result.limits)
+        lines.append(("OpenVINO bf16, network alone (to BigNet's)", f"{rate:.1f}", "", f"{share:.2f}x", "", ""))
     return lines
 
 
@@ -177,17 +201,24 @@ def notes(result: Result) -> list[str]:
 
 def markdown(results: list[Result], machine: str, n_runs: int) -> str:
     """The file that README quotes."""
+    often = "once" if n_runs == 1 else f"{n_runs} times"
     lines = [
         "# Extraction: images a second",
         "",
         "Written by `python benchmarks/extract.py`. Same photos, same weights, same layer; every contestant in a fresh",
-        f"process, in turn, {n_runs} times; the median, start-up left out, BigNet's store written. The cosine is the",
-        "smallest one of any photo to the recipe's vector.",
+        f"process, in turn, {often}; the median, start-up left out, BigNet's store written. The cosine is the",
+        "smallest one of any photo to the recipe's vector; CPU is the processor time of all cores together.",
         "",
         f"Machine: {machine}.",
     ]
     for result in results:
-        lines += ["", f"## {title(result)}", "", f"| {' | '.join(HEADER)} |", "| --- | ---: | :---: | ---: | ---: |"]
+        lines += [
+            "",
+            f"## {title(result)}",
+            "",
+            f"| {' | '.join(HEADER)} |",
+            "| --- | ---: | :---: | ---: | ---: | ---: |",
+        ]
         lines += [f"| {' | '.join(row)} |" for row in cells(result)]
         lines += ["", *notes(result)]
     return "\n".join(lines) + "\n"

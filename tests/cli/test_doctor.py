@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -59,6 +61,34 @@ def test_a_torchvision_that_cannot_be_imported_ends_with_code_4_and_its_mend(
     assert done.code == 4
     assert "--force-reinstall torch torchvision" in done.out
     assert "img/s" not in done.out
+
+
+def test_without_any_library_it_still_says_what_is_missing(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(('torch', 'torchvision', 'faiss', 'PIL', 'pyarrow', 'numpy')))\n"
+        "from bignet.cli.main import run\nrun(['doctor'])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 4
+    assert all(f"--force-reinstall {name}\n" in done.stdout for name in ("torch", "pillow", "pyarrow", "numpy"))
+    assert done.stderr == ""
+
+
+def test_a_missing_faiss_stops_no_extraction(
+    bignet_command: Callable[..., Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found, _ = software.tried_imports()
+    del found["faiss"]
+    monkeypatch.setattr(software, "tried_imports", lambda: (found, {"faiss": "ImportError: no such library"}))
+
+    done = bignet_command("doctor", "--model", MODEL)
+
+    assert done.code == 0
+    assert "search and report do not" in done.out
+    assert "img/s" in done.out
 
 
 def test_a_folder_that_cannot_hold_a_store_ends_with_code_4(
