@@ -36,6 +36,7 @@ def test_where_no_image_fits_the_run_ends_with_one_line(photos, tmp_path):
     assert "memory" in outcome.err
 
 
+@pytest.mark.skipif(not harness.FULL, reason="in the full sweep")
 def test_a_limit_on_the_process_halves_the_batch(photos, golden, tmp_path):
     """A real refusal: 16 images ask for 4 GB at once, where 3.5 GB are all there is."""
     if shutil.which("prlimit") is None:
