@@ -20,8 +20,8 @@ def refused_above(batch, room, kind):
 
 @torch.fx.wrap
 def fed(batch):
-    """The batch, after 256 MB for each of its images were asked of the system."""
-    torch.empty((len(batch), 2**28), dtype=torch.uint8)
+    """The batch, after 1 GB for each of its images was asked of the system."""
+    torch.empty((len(batch), 2**30), dtype=torch.uint8)
     return batch
 
 
