@@ -6,6 +6,7 @@ run, tried alone in a child process, and refused if it kills that too: a re-run 
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import threading
@@ -61,7 +62,12 @@ class Journal:
 
     refused: Mapping[Entry, tuple[Reason, str]] = field(default_factory=dict)
     descriptor: int | None = None
+    _slots: Iterator[int] = field(default_factory=itertools.count, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def slot(self) -> int:
+        """A slot for another thread; none is given out twice, so one left behind disturbs no other."""
+        return next(self._slots)
 
     def begin(self, slot: int, path: bytes) -> None:
         """A thread starts to read a file."""

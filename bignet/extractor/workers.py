@@ -243,8 +243,7 @@ class DecodePool:
         return self._timeout if slot.started is None else slot.started + self._timeout - now
 
     def _start_thread(self) -> None:
-        number = len(self._threads)
-        thread = threading.Thread(target=self._serve, args=(number,), name="bignet-decode", daemon=True)
+        thread = threading.Thread(target=self._serve, args=(self._journal.slot(),), name="bignet-decode", daemon=True)
         self._threads.append(thread)
         thread.start()
 

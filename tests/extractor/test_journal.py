@@ -202,3 +202,8 @@ def test_it_costs_microseconds_an_image(tmp_path, trials):
                 opened.end(0)
             best = min(best, (time.perf_counter() - start) / n)
     assert best < 20e-6
+
+
+def test_pools_that_share_a_journal_share_no_slot(tmp_path, trials):
+    with kept(tmp_path) as opened:
+        assert [opened.slot() for _ in range(3)] == [0, 1, 2]

@@ -66,8 +66,8 @@ def pytest_terminal_summary(terminalreporter):
 
 
 def pytest_sessionfinish(session):
-    """A run of the fault tests in which nothing went wrong proves nothing."""
+    """Fault tests in which nothing went wrong prove nothing: that fails the session."""
     here = Path(__file__).parent
-    ran = [item for item in session.items if here in item.path.parents] if session.testscollected else []
+    ran = any(here in item.path.parents for item in session.items)
     if ran and not session.config.option.collectonly and not harness.COUNT.injected:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED

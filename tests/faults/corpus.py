@@ -9,8 +9,11 @@ from PIL import Image
 
 from tests.extractor.pictures import encoded, photo, turned
 
-_SIDES = struct.pack("<HH", 8289, 8192)
-GIF_BOMB = b"GIF89a" + _SIDES + b"\x80\0\0" + bytes(6) + b"," + bytes(4) + _SIDES + b"\0\2\1\4\0;"
+
+def bomb(width, height):
+    """A GIF of a few bytes that declares so many pixels."""
+    sides = struct.pack("<HH", width, height)
+    return b"GIF89a" + sides + b"\x80\0\0" + bytes(6) + b"," + bytes(4) + sides + b"\0\2\1\4\0;"
 
 
 def sound():
@@ -50,7 +53,8 @@ def foreign():
         "page.html": b"<html><img src=x></html>",
         "script.svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
         "archive.zip": b"PK\3\4" + bytes(64),
-        "bomb.gif": GIF_BOMB,
+        "bomb.gif": bomb(8289, 8192),
+        "larger.gif": bomb(65535, 65535),
         "zeros.png": bytes(300),
         "nothing.jpg": b"",
     }

@@ -95,15 +95,14 @@ def exit_code(pid):
 
 
 def test_a_run_that_was_suspended_refuses_nothing(photos, golden, tmp_path):
-    """Ctrl-Z for longer than a file may take, while one is being read."""
+    """Ctrl-Z for longer than a file may take, while one is being read, which takes a second and a half without it."""
     store = tmp_path / "store"
-    env = harness.sabotaged(
-        tmp_path / "code", NATIVE_CRASH.replace("ctypes.string_at(0)", "import time; time.sleep(1)")
-    )
+    slow = NATIVE_CRASH.replace("ctypes.string_at(0)", "import time; [time.sleep(0.1) for _ in range(15)]")
+    env = harness.sabotaged(tmp_path / "code", slow)
     with harness.start(harness.extract_command(photos, store, "--image-timeout", "2.5"), env) as process:
         harness.wait_for(lambda: store.is_dir() and BAD in journal.in_flight(store))
         harness.stop(process.pid, signal.SIGSTOP)
-        time.sleep(4)
+        time.sleep(3)
         harness.stop(process.pid, signal.SIGCONT)
         outcome = harness.finish(process)
     harness.assert_golden(outcome, store, golden)

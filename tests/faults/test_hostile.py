@@ -158,6 +158,7 @@ def test_a_terminal_is_never_sent_what_a_name_holds(tmp_path):
         assert all(character.isprintable() for character in line.replace("\t", ""))
 
 
+@pytest.mark.skipif(not harness.FULL, reason="in the full sweep")
 def test_a_file_closed_to_us_is_unreadable(photos, golden, tmp_path):
     """Root reads what it likes; without that privilege it is an owner like any other."""
     if shutil.which("setpriv") is None:
