@@ -14,7 +14,7 @@ from torch import nn
 
 from bignet.errors import UsageError, nearest
 from bignet.extractor import timm_models
-from bignet.extractor.pools import MAP, TOKENS, channels_last
+from bignet.extractor.pools import channels_last, has_positions
 from bignet.spec import Preprocess
 
 if TYPE_CHECKING:
@@ -118,8 +118,8 @@ def last_map(model: nn.Module, preprocess: Preprocess) -> str:
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             nonlocal found, unreadable
-            if _has_positions(output):
-                found, unreadable = name, channels_last(output)
+            if isinstance(output, torch.Tensor) and has_positions(tuple(output.shape)):
+                found, unreadable = name, channels_last(tuple(output.shape))
 
         return hook
 
@@ -139,14 +139,6 @@ def last_map(model: nn.Module, preprocess: Preprocess) -> str:
             "for a timm model --layer head.global_pool --pool flat (see: bignet layers MODEL)"
         )
     return found
-
-
-def _has_positions(output: Any) -> bool:
-    if not isinstance(output, torch.Tensor):
-        return False
-    if output.ndim == TOKENS:
-        return output.shape[1] > 1
-    return output.ndim == MAP and min(output.shape[2:]) > 1
 
 
 def _torchvision_names() -> list[str]:
