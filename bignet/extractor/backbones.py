@@ -13,7 +13,7 @@ import torchvision
 from torch import nn
 
 from bignet.errors import UsageError, nearest
-from bignet.extractor import timm_models
+from bignet.extractor import catalogue, timm_models
 from bignet.extractor.pools import channels_last, has_positions
 from bignet.spec import Preprocess
 
@@ -22,29 +22,6 @@ if TYPE_CHECKING:
 
 OFFLINE_MODEL = "efficientnet_lite0"
 
-# What last_map finds, or users of the family mean by it; looked up in every other network.
-_USUAL_LAYER = {
-    "alexnet": "features",
-    "convnext": "features",
-    "densenet": "features",
-    "efficientnet_b": "features",
-    "efficientnet_v2": "features",
-    "efficientnet_lite0": "bn2",
-    "googlenet": "inception5b",
-    "inception": "Mixed_7c",
-    "maxvit": "blocks.3",
-    "mnasnet": "layers",
-    "mobilenet": "features",
-    "regnet": "trunk_output",
-    "resnet": "layer4",
-    "resnext": "layer4",
-    "shufflenet": "conv5",
-    "squeezenet": "features",
-    "swin": "permute",
-    "vgg": "features",
-    "vit_": "encoder",
-    "wide_resnet": "layer4",
-}
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _PLAIN_PREPROCESS = Preprocess(256, 224, "bilinear", _IMAGENET_MEAN, _IMAGENET_STD)
@@ -70,15 +47,9 @@ class Backbone:
 
     @property
     def usual_layer(self) -> str | None:
-        """The family's customary layer, None where it has to be looked up."""
-        return usual_layer(self.name)
-
-
-def usual_layer(name: str) -> str | None:
-    """The customary layer of a backbone's family, None where it has to be looked up, as in a network of one's own."""
-    if ":" in name:
-        return None
-    return next((layer for prefix, layer in _USUAL_LAYER.items() if name.startswith(prefix)), None)
+        """The customary layer of a well-known model, None where it has to be looked up."""
+        known = catalogue.known().get(self.name)
+        return known.layer if known else None
 
 
 def names() -> list[str]:

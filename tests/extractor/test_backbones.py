@@ -120,14 +120,6 @@ def test_the_customary_layer_is_the_last_with_positions(name):
     assert backbones.last_map(backbone.build().eval(), backbone.preprocess) == backbone.usual_layer
 
 
-def test_every_torchvision_model_has_a_customary_layer():
-    assert [name for name in backbones.names() if backbones.usual_layer(name) is None] == []
-
-
-def test_a_factory_is_not_taken_for_a_family_of_its_name():
-    assert backbones.usual_layer("resnets.mine:build") is None
-
-
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
 def test_networks_of_another_normalisation_convert_to_it(name):
     """As torchvision sets it when it loads the weights itself."""
