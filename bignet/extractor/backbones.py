@@ -15,6 +15,7 @@ from torch import nn
 from bignet.errors import UsageError, nearest
 from bignet.extractor import catalogue, timm_models
 from bignet.extractor.pools import channels_last, has_positions
+from bignet.extractor.taps import outermost
 from bignet.spec import Preprocess
 
 if TYPE_CHECKING:
@@ -89,13 +90,14 @@ def last_map(model: nn.Module, preprocess: Preprocess) -> str:
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             nonlocal found, unreadable
-            if isinstance(output, torch.Tensor) and has_positions(tuple(output.shape)):
+            if not isinstance(output, torch.Tensor):
+                found = ""  # what went before is not the last there is
+            elif has_positions(tuple(output.shape)):
                 found, unreadable = name, channels_last(tuple(output.shape))
 
         return hook
 
-    children = [(name, module) for name, module in model.named_modules() if name and name.count(".") == 0]
-    handles = [module.register_forward_hook(watch(name)) for name, module in children]
+    handles = [model.get_submodule(name).register_forward_hook(watch(name)) for name in outermost(model)]
     try:
         with torch.inference_mode():
             model(torch.zeros(1, 3, preprocess.crop, preprocess.crop))

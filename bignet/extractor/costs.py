@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bignet.errors import UsageError
-from bignet.extractor import pools
+from bignet.extractor import pools, taps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,16 +63,12 @@ class Outline:
     Attributes:
         layers: those that give one tensor.
         flops: floating-point operations of the whole forward pass, for one image.
+        last_map: the last outermost layer with positions, as in backbones.last_map; None where no pool can read it.
     """
 
     layers: tuple[LayerCost, ...]
     flops: int
-
-    @property
-    def last_map(self) -> str | None:
-        """The last outermost layer with positions, as backbones.last_map finds it; None where no pool can read it."""
-        found = [row for row in self.layers if "." not in row.name and pools.has_positions((1, *row.shape))]
-        return found[-1].name if found and not pools.channels_last((1, *found[-1].shape)) else None
+    last_map: str | None
 
 
 def outline(backbone: Backbone, size: int) -> Outline:
@@ -114,7 +110,13 @@ def measure(model: nn.Module, size: int) -> Outline:
                 model(torch.zeros(1, 3, size, size))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-    return Outline(tuple(notes.rows.values()), counter.get_total_flops())
+    rows = tuple(notes.rows.values())
+    return Outline(rows, counter.get_total_flops(), _last_map(rows, set(taps.outermost(model))))
+
+
+def _last_map(rows: Sequence[LayerCost], outermost: set[str]) -> str | None:
+    found = [row for row in rows if row.name in outermost and pools.has_positions((1, *row.shape))]
+    return found[-1].name if found and not pools.channels_last((1, *found[-1].shape)) else None
 
 
 class _Notes:
@@ -145,11 +147,7 @@ class _Notes:
 
 
 def _inside(model: nn.Module, name: str) -> bool:
-    """Whether a layer is a part of a block: of anything but the network, its outermost parts and plain sequences."""
-    parents = _parents(name)
-    return any(type(model.get_submodule(parent)) is not nn.Sequential for parent in parents if "." in parent)
-
-
-def _parents(name: str) -> Sequence[str]:
+    """Whether a layer is a part of a block: of anything but the outermost parts, plain sequences and lists."""
     parts = name.split(".")
-    return [".".join(parts[:end]) for end in range(1, len(parts))]
+    parents = [model.get_submodule(".".join(parts[:end])) for end in range(2, len(parts))]
+    return any(type(parent) is not nn.Sequential and not taps.only_holds(parent) for parent in parents)

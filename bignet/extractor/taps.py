@@ -33,6 +33,20 @@ def find(model: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
     return {layer: modules[layer] for layer in layers}
 
 
+def outermost(model: nn.Module) -> list[str]:
+    """The network's direct parts; of a mere list of modules, which never runs itself, its members."""
+    names = []
+    for name, module in model.named_children():
+        inner = outermost(module) if only_holds(module) else []
+        names += [f"{name}.{part}" for part in inner] or [name]
+    return names
+
+
+def only_holds(module: nn.Module) -> bool:
+    """Whether a module cannot be called: a ModuleList or ModuleDict, whose members the network calls itself."""
+    return type(module).forward is nn.Module.forward
+
+
 def calls(model: nn.Module, layers: Sequence[str], batch: Tensor) -> dict[str, int]:
     """How often each layer runs in one forward pass: blocks that share a ReLU call it several times.
 

@@ -95,6 +95,27 @@ def test_a_layer_that_runs_twice_costs_both_calls():
     assert [(row.name, row.flops) for row in outline.layers] == [("conv", 2 * 2 * 9 * 16)]
 
 
+class Stages(nn.Module):
+    """Stages in a list, which never runs itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.stages = nn.ModuleList([nn.Sequential(nn.Conv2d(3, 3, kernel_size=1)), nn.Conv2d(3, 4, kernel_size=1)])
+
+    def forward(self, batch):
+        return self.stages[1](self.stages[0](batch)).mean(dim=(2, 3))
+
+
+def test_stages_in_a_list_are_not_inside_a_block():
+    outline = costs.outline(Backbone("stages", Stages, TINY.preprocess), 4)
+    assert [(row.name, row.inside) for row in outline.layers] == [
+        ("stages.0.0", False),
+        ("stages.0", False),
+        ("stages.1", False),
+    ]
+    assert outline.last_map == "stages.1"
+
+
 class Looks(nn.Module):
     """A network that reads a number while it runs, which a tensor without numbers cannot give."""
 
