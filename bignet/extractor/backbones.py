@@ -13,8 +13,9 @@ import torchvision
 from torch import nn
 
 from bignet.errors import UsageError, nearest
-from bignet.extractor import timm_models
-from bignet.extractor.pools import MAP, TOKENS, channels_last
+from bignet.extractor import catalogue, timm_models
+from bignet.extractor.pools import channels_last, has_positions
+from bignet.extractor.taps import outermost
 from bignet.spec import Preprocess
 
 if TYPE_CHECKING:
@@ -22,29 +23,6 @@ if TYPE_CHECKING:
 
 OFFLINE_MODEL = "efficientnet_lite0"
 
-# What last_map finds, or users of the family mean by it; looked up in every other network.
-_USUAL_LAYER = {
-    "alexnet": "features",
-    "convnext": "features",
-    "densenet": "features",
-    "efficientnet_b": "features",
-    "efficientnet_v2": "features",
-    "efficientnet_lite0": "bn2",
-    "googlenet": "inception5b",
-    "inception": "Mixed_7c",
-    "maxvit": "blocks.3",
-    "mnasnet": "layers",
-    "mobilenet": "features",
-    "regnet": "trunk_output",
-    "resnet": "layer4",
-    "resnext": "layer4",
-    "shufflenet": "conv5",
-    "squeezenet": "features",
-    "swin": "permute",
-    "vgg": "features",
-    "vit_": "encoder",
-    "wide_resnet": "layer4",
-}
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _PLAIN_PREPROCESS = Preprocess(256, 224, "bilinear", _IMAGENET_MEAN, _IMAGENET_STD)
@@ -70,15 +48,9 @@ class Backbone:
 
     @property
     def usual_layer(self) -> str | None:
-        """The family's customary layer, None where it has to be looked up."""
-        return usual_layer(self.name)
-
-
-def usual_layer(name: str) -> str | None:
-    """The customary layer of a backbone's family, None where it has to be looked up, as in a network of one's own."""
-    if ":" in name:
-        return None
-    return next((layer for prefix, layer in _USUAL_LAYER.items() if name.startswith(prefix)), None)
+        """The customary layer of a well-known model, None where it has to be looked up."""
+        known = catalogue.known().get(self.name)
+        return known.layer if known else None
 
 
 def names() -> list[str]:
@@ -118,13 +90,14 @@ def last_map(model: nn.Module, preprocess: Preprocess) -> str:
     def watch(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
             nonlocal found, unreadable
-            if _has_positions(output):
-                found, unreadable = name, channels_last(output)
+            if not isinstance(output, torch.Tensor):
+                found = ""  # what went before is not the last there is
+            elif has_positions(tuple(output.shape)):
+                found, unreadable = name, channels_last(tuple(output.shape))
 
         return hook
 
-    children = [(name, module) for name, module in model.named_modules() if name and name.count(".") == 0]
-    handles = [module.register_forward_hook(watch(name)) for name, module in children]
+    handles = [model.get_submodule(name).register_forward_hook(watch(name)) for name in outermost(model)]
     try:
         with torch.inference_mode():
             model(torch.zeros(1, 3, preprocess.crop, preprocess.crop))
@@ -139,14 +112,6 @@ def last_map(model: nn.Module, preprocess: Preprocess) -> str:
             "for a timm model --layer head.global_pool --pool flat (see: bignet layers MODEL)"
         )
     return found
-
-
-def _has_positions(output: Any) -> bool:
-    if not isinstance(output, torch.Tensor):
-        return False
-    if output.ndim == TOKENS:
-        return output.shape[1] > 1
-    return output.ndim == MAP and min(output.shape[2:]) > 1
 
 
 def _torchvision_names() -> list[str]:

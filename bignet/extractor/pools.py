@@ -224,7 +224,7 @@ def _check_kind(pool: Pool, layer: str, sample: Tensor) -> None:
     shape = tuple(sample.shape[1:])
     if sample.ndim not in pool.takes:
         raise UsageError(f"layer '{layer}' gives {shape}, {_instead(sample)}; '{pool.name}' has no meaning for it")
-    if channels_last(sample):
+    if channels_last(tuple(sample.shape)):
         raise UsageError(
             f"layer '{layer}' gives {shape}, with its channels last, so '{pool.name}' would mix them up; tap the layer "
             "that permutes or pools them (torchvision's Swin: permute; timm's: head.global_pool), or use flat"
@@ -240,9 +240,16 @@ def _instead(sample: Tensor) -> str:
     return "not a feature map: use flat"
 
 
-def channels_last(sample: Tensor) -> bool:
-    """Whether (N, ...) is a map as (N, H, W, C): inputs are square, so its equal sides show where they are."""
-    return sample.ndim == MAP and 1 < sample.shape[1] == sample.shape[2] != sample.shape[3]
+def channels_last(shape: tuple[int, ...]) -> bool:
+    """Whether an output is a map as (N, H, W, C): inputs are square, so its equal sides show where they are."""
+    return len(shape) == MAP and 1 < shape[1] == shape[2] != shape[3]
+
+
+def has_positions(shape: tuple[int, ...]) -> bool:
+    """Whether an output of shape (N, ...) is a map larger than 1 x 1 or more than one token."""
+    if len(shape) == TOKENS:
+        return shape[1] > 1
+    return len(shape) == MAP and min(shape[2:]) > 1
 
 
 def coverage(pool: Pool, height: int, width: int) -> float:

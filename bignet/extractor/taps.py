@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -32,6 +31,20 @@ def find(model: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
             message = f"layer '{layer}' is not in the model; nearest: {nearest(layer, modules)}"
             raise UsageError(f"{message}; all of them: bignet layers MODEL")
     return {layer: modules[layer] for layer in layers}
+
+
+def outermost(model: nn.Module) -> list[str]:
+    """The network's direct parts; of a mere list of modules, which never runs itself, its members."""
+    names = []
+    for name, module in model.named_children():
+        inner = outermost(module) if only_holds(module) else []
+        names += [f"{name}.{part}" for part in inner] or [name]
+    return names
+
+
+def only_holds(module: nn.Module) -> bool:
+    """Whether a module cannot be called: a ModuleList or ModuleDict, whose members the network calls itself."""
+    return type(module).forward is nn.Module.forward
 
 
 def calls(model: nn.Module, layers: Sequence[str], batch: Tensor) -> dict[str, int]:
@@ -102,32 +115,3 @@ def _hook(layer: str, on_output: OnOutput) -> Callable[[nn.Module, Any, Any], No
         on_output(output)
 
     return hook
-
-
-@dataclass(frozen=True)
-class LayerOutline:
-    """A layer that can be tapped: its name, its class, the shape of its output for one image."""
-
-    name: str
-    kind: str
-    shape: tuple[int, ...]
-
-
-def outline(model: nn.Module, size: int) -> list[LayerOutline]:
-    """The layers of a network that give a tensor, in the order they finish, for a (1, 3, size, size) input."""
-    rows: dict[str, LayerOutline] = {}
-
-    def note(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def hook(module: nn.Module, _inputs: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and output.ndim > 1:
-                rows.pop(name, None)
-                rows[name] = LayerOutline(name, type(module).__name__, tuple(output.shape[1:]))
-
-        return hook
-
-    with ExitStack() as stack, torch.inference_mode():
-        for name, module in model.named_modules():
-            if name:
-                stack.callback(module.register_forward_hook(note(name)).remove)
-        model(torch.zeros(1, 3, size, size))
-    return list(rows.values())

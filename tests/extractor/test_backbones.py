@@ -120,14 +120,6 @@ def test_the_customary_layer_is_the_last_with_positions(name):
     assert backbones.last_map(backbone.build().eval(), backbone.preprocess) == backbone.usual_layer
 
 
-def test_every_torchvision_model_has_a_customary_layer():
-    assert [name for name in backbones.names() if backbones.usual_layer(name) is None] == []
-
-
-def test_a_factory_is_not_taken_for_a_family_of_its_name():
-    assert backbones.usual_layer("resnets.mine:build") is None
-
-
 @pytest.mark.parametrize("name", ["googlenet", "inception_v3"])
 def test_networks_of_another_normalisation_convert_to_it(name):
     """As torchvision sets it when it loads the weights itself."""
@@ -166,6 +158,47 @@ class Tokens(nn.Module):
 
 def test_of_a_network_of_tokens_the_last_tokens_are_taken():
     assert backbones.last_map(Tokens().eval(), tiny.build.preprocess) == "encoder"
+
+
+class Listed(nn.Module):
+    """Stages in a list, which never runs itself, as many of timm's networks have them."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, kernel_size=3, stride=2)
+        self.stages = nn.ModuleList([nn.Conv2d(4, 4, kernel_size=3), nn.Conv2d(4, 8, kernel_size=3)])
+
+    def forward(self, batch):
+        maps = self.stem(batch)
+        for stage in self.stages:
+            maps = stage(maps)
+        return maps.mean(dim=(2, 3))
+
+
+def test_stages_in_a_list_are_outermost_layers():
+    assert backbones.last_map(Listed().eval(), tiny.build.preprocess) == "stages.1"
+
+
+class Pairs(nn.Module):
+    """A map, then a layer that gives two."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 4, kernel_size=3)
+        self.stages = Two()
+
+    def forward(self, batch):
+        return self.stages(self.stem(batch))[0].mean(dim=(2, 3))
+
+
+class Two(nn.Module):
+    def forward(self, maps):
+        return maps, maps
+
+
+def test_a_map_before_a_layer_that_gives_no_single_tensor_is_not_taken_silently():
+    with pytest.raises(UsageError, match="name one with --layer"):
+        backbones.last_map(Pairs().eval(), tiny.build.preprocess)
 
 
 class ChannelsLast(nn.Module):

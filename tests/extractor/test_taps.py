@@ -93,7 +93,6 @@ def test_of_a_layer_called_twice_the_last_call_counts(batch):
 
 def test_no_hook_stays(model, batch):
     take(model, batch, LAYERS)
-    taps.outline(model, 32)
     assert n_hooks(model) == 0
 
 
@@ -105,8 +104,6 @@ def test_no_hook_stays_after_an_error(model, batch):
         taps.run(model, batch, {"stem": fail, "head": fail}, {"stem": 1, "head": 1})
     with pytest.raises(RuntimeError):
         taps.run(model, batch[:, :2], {"head": fail}, {"head": 1})
-    with pytest.raises(RuntimeError):
-        taps.outline(nn.Sequential(model, nn.Linear(3, 3)), 32)
     assert n_hooks(model) == 0
 
 
@@ -130,13 +127,3 @@ def test_a_layer_that_gives_no_tensor_is_refused(batch):
     with pytest.raises(UsageError, match="layer '0' gives a tuple, not a tensor"):
         taps.calls(model, ["0"], batch)
     assert n_hooks(model) == 0
-
-
-def test_outline_lists_layers_in_the_order_they_finish(model):
-    rows = [(row.name, row.kind, row.shape) for row in taps.outline(model, 32)]
-    assert rows[:3] == [
-        ("stem.conv", "Conv2d", (8, 16, 16)),
-        ("stem.relu", "ReLU", (8, 16, 16)),
-        ("stem", "Sequential", (8, 16, 16)),
-    ]
-    assert rows[-2:] == [("head", "Sequential", (16, 4, 4)), ("fc", "Linear", (5,))]
