@@ -26,6 +26,7 @@ from bignet.extractor.run import Listener
 
 if TYPE_CHECKING:
     from bignet.extractor.encoder import Encoder
+    from bignet.extractor.prove import Proof
 
 
 class Clock:
@@ -130,7 +131,7 @@ class _WhenReady(Listener):
 
     clock: Clock
 
-    def encoder_ready(self, encoder: Encoder) -> None:
+    def encoder_ready(self, encoder: Encoder, proofs: Sequence[Proof], on_record: str | None) -> None:
         self.clock = Clock()
 
 

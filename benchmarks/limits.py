@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from bignet.extractor.encoder import Encoder
+    from bignet.extractor.prove import Proof
 
 SECONDS = 2.0
 ROUNDS = 3

@@ -128,17 +128,6 @@ def _read_at_most(descriptor: int, n_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
-def keep_memory(n_blocks: int) -> None:
-    """Let Pillow keep this many freed blocks of pixels, of 16 MiB at most, for its next pictures.
-
-    Memory that comes fresh from the system is a third of the time that a camera's JPEG takes. More than was once in use
-    is never kept. For the whole process; ``PILLOW_BLOCKS_MAX``, Pillow's own variable, goes before.
-    """
-    set_blocks_max = getattr(getattr(Image, "core", None), "set_blocks_max", None)
-    if set_blocks_max is not None and "PILLOW_BLOCKS_MAX" not in os.environ:
-        set_blocks_max(n_blocks)
-
-
 def open_header(data: bytes, limits: Limits | None = None) -> Image.Image:
     """The image with only its header read; its size is within the limits.
 

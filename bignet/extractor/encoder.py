@@ -65,7 +65,6 @@ class Encoder:
             vectors = [values.float().view(-1, n_views, values.shape[-1]).mean(dim=1) for values in pooled]
         return {spec.name: values.cpu().numpy() for spec, values in zip(self.specs, vectors, strict=True)}
 
-
     def _normalised(self, squares: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 -> the network's input, its channels last: convolutions run up to twice as fast."""
         pixels = squares.to(self.device, non_blocking=True).permute(0, 2, 3, 1)
