@@ -105,4 +105,5 @@ def test_a_run_that_was_suspended_refuses_nothing(photos, golden, tmp_path):
         time.sleep(3)
         harness.stop(process.pid, signal.SIGCONT)
         outcome = harness.finish(process)
+    assert "timeout" not in outcome.summary["reasons"]
     harness.assert_golden(outcome, store, golden)
