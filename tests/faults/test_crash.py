@@ -77,7 +77,7 @@ def test_a_file_that_outlasts_its_time_is_refused(photos, golden, tmp_path):
     store = tmp_path / "store"
     hanging = harness.inject("read", "delay_enter=60000000", path=photos / BAD.decode())
     asked = time.monotonic()
-    with harness.start([*hanging, *harness.extract_command(photos, store, "--image-timeout", "3")]) as process:
+    with harness.start([*hanging, *harness.extract_command(photos, store, "--image-timeout", "2")]) as process:
         pid = harness.wait_for(lambda: harness.lock_holder(store))
         code = harness.wait_for(lambda: exit_code(pid))
         assert time.monotonic() - asked < 30

@@ -48,6 +48,7 @@ def device(store):
     return json.loads(oracle.manifests(store)[0].read_bytes())["manifest"]["environment"]["device"]
 
 
+@pytest.mark.skipif(not harness.FULL, reason="in the full sweep")
 def test_a_megabyte_of_shared_memory_is_enough(photos, golden, tmp_path):
     store = tmp_path / "store"
     command = shlex.join(harness.extract_command(photos, store))
