@@ -77,7 +77,7 @@ def test_a_file_that_outlasts_its_time_is_refused(photos, golden, tmp_path):
     store = tmp_path / "store"
     hanging = harness.inject("read", "delay_enter=60000000", path=photos / BAD.decode())
     asked = time.monotonic()
-    with harness.start([*hanging, *harness.extract_command(photos, store, "--image-timeout", "3")]) as process:
+    with harness.start([*hanging, *harness.extract_command(photos, store, "--image-timeout", "2")]) as process:
         pid = harness.wait_for(lambda: harness.lock_holder(store))
         code = harness.wait_for(lambda: exit_code(pid))
         assert time.monotonic() - asked < 30
@@ -105,4 +105,5 @@ def test_a_run_that_was_suspended_refuses_nothing(photos, golden, tmp_path):
         time.sleep(3)
         harness.stop(process.pid, signal.SIGCONT)
         outcome = harness.finish(process)
+    assert "timeout" not in outcome.summary["reasons"]
     harness.assert_golden(outcome, store, golden)

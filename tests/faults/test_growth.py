@@ -9,7 +9,7 @@ import pytest
 from tests import oracle
 from tests.faults import harness
 
-SIZES = (2000, 20_000) if harness.FULL else (300, 1500)
+SIZES = (2000, 20_000) if harness.FULL else (300, 1000)
 MOST_MORE = 50 * 2**20
 RUN = """
 import json, os, re, sys, time

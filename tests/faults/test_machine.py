@@ -48,6 +48,7 @@ def device(store):
     return json.loads(oracle.manifests(store)[0].read_bytes())["manifest"]["environment"]["device"]
 
 
+@pytest.mark.skipif(not harness.FULL, reason="in the full sweep")
 def test_a_megabyte_of_shared_memory_is_enough(photos, golden, tmp_path):
     store = tmp_path / "store"
     command = shlex.join(harness.extract_command(photos, store))
@@ -83,4 +84,4 @@ def test_every_file_of_an_extraction_and_of_an_index_is_synced_in_order(photos, 
     made = order.links(tmp_path / "trace", harness.extract_command(photos, store))
     assert sum("/manifests/" in link.final for link in made) == oracle.check(store).number
     made = order.links(tmp_path / "trace2", [*harness.BIGNET, "index", str(store)])
-    assert {link.final.rpartition("/")[2] for link in made} >= {"index.faiss", "index.json"}
+    assert [link.final.rpartition(".")[2] for link in made] == ["faiss", "json"]

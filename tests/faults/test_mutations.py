@@ -75,7 +75,7 @@ def test_without_a_net_for_what_decoders_raise(monkeypatch, tmp_path):
         except (UnidentifiedImageError, OSError) as error:
             return workers.Refused(entry, images.Reason.CORRUPT, str(error))
         except Exception:
-            time.sleep(3)
+            time.sleep(1.5)
         return None
 
     monkeypatch.setattr(workers.Loader, "load", load)
@@ -91,7 +91,7 @@ def assert_bomb_is_named(folder):
     (folder / "images").mkdir()
     (folder / "images" / "bomb.gif").write_bytes(corpus.bomb(65535, 65535))
     harness.injected()
-    bignet.extract(folder / "images", folder / "store", **SETTINGS, image_timeout=1.0)
+    bignet.extract(folder / "images", folder / "store", **SETTINGS, image_timeout=0.6)
     assert oracle.check(folder / "store").rejected == {b"bomb.gif": "too_many_pixels"}
 
 
