@@ -25,6 +25,8 @@ import bignet as package
 from bignet.extractor.run import Listener
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bignet.extractor.encoder import Encoder
     from bignet.extractor.prove import Proof
 

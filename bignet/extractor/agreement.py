@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bignet import files
 from bignet.errors import MismatchError, UsageError
+from bignet.extractor.settings import AUTO
 from bignet.spec import EmbeddingSpec, parse_pool
 
 if TYPE_CHECKING:
@@ -31,13 +32,27 @@ def check_request(settings: ExtractSettings, embeddings: Sequence[EmbeddingSpec]
         ("layers", _listed({spec.layer for spec in embeddings}), _listed(set(settings.layers))),
         ("pools", _listed({spec.pool for spec in embeddings}), _listed(pools)),
         ("weights", _weights_name(encoder.weights), _weights_asked(settings.weights, embeddings[0])),
+        *_form(settings, embeddings[0]),
     ]
     for name, stored, asked in pairs:
-        if asked and asked != stored:
+        if asked and asked not in (stored, AUTO):
             raise MismatchError(
                 f"the store was made with {name} {stored} (fingerprint {embeddings[0].fingerprint}), not {asked}; "
                 "leave the option out to go on with the store's own, or extract into another store"
             )
+
+
+def _form(settings: ExtractSettings, spec: EmbeddingSpec) -> list[tuple[str, str, str]]:
+    """How pictures become vectors: the store's, and what was asked for; empty where nothing was."""
+    pre = spec.encoder.preprocess
+    return [
+        ("size", str(pre.crop), str(settings.size or "")),
+        ("resize mode", pre.mode, settings.resize_mode or ""),
+        ("views", pre.views, settings.views or ""),
+        ("decode", pre.decode, settings.decode or ""),
+        ("precision", spec.encoder.precision, settings.precision or ""),
+        ("storage", spec.dtype, settings.storage or ""),
+    ]
 
 
 def _listed(names: set[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -128,6 +128,15 @@ def _build_torchvision(name: str) -> nn.Module:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # GoogLeNet and Inception announce a future change of their initialisation
         return torchvision.models.get_model(name, weights=None, **options)  # type: ignore[no-any-return] # torchvision ships no types
+
+
+def as_published(backbone: Backbone, request: str) -> Backbone:
+    """The backbone with the preprocessing of the published set asked for, ``published:NAME``; else as it is."""
+    kind, _, name = request.partition(":")
+    members = getattr(type(backbone.published), "__members__", {})
+    if kind != "published" or name not in members:
+        return backbone
+    return replace(backbone, preprocess=_preprocess_of(members[name]))
 
 
 def _preprocess_of(weights: Any) -> Preprocess:

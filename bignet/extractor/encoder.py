@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bignet.extractor.backbones import Backbone
     from bignet.extractor.pools import Pool
 
 
@@ -118,9 +119,12 @@ def draw(
     Raises:
         UsageError: an unknown model, layer or pool, or weights that cannot be loaded.
     """
-    backbone = backbones.find(model or DEFAULT_MODEL)
-    network, loaded = weights.prepare(weights_request or "default", backbone)
+    request = weights_request or "default"
+    backbone = backbones.as_published(backbones.find(model or DEFAULT_MODEL), request)
+    network, loaded = weights.prepare(request, backbone)
     preprocess = form.applied_to(backbone.preprocess)
+    if preprocess.crop != backbone.preprocess.crop:
+        _check_size(network, backbone, preprocess)
     chosen = list(dict.fromkeys(layers)) or [backbone.usual_layer or backbones.last_map(network, preprocess)]
     wanted = list({pool.name: pool for pool in map(pools.find, pool_names or (DEFAULT_POOL,))}.values())
     spec = EncoderSpec(backbone.name, loaded.origin, loaded.sha256, preprocess, form.precision)
@@ -198,6 +202,19 @@ def _blueprint(
             vectors.append(pool.apply(output))
     by_layer = {layer: [head.pool.apply for head in heads if head.spec.layer == layer] for layer in layers}
     return Blueprint(Plain(network, by_layer, noise, vectors), tuple(heads))
+
+
+def _check_size(network: nn.Module, backbone: Backbone, preprocess: Preprocess) -> None:
+    """Whether a network takes pictures of another size than in training."""
+    try:
+        with torch.inference_mode():
+            network(_noise(preprocess))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:150]
+        raise UsageError(
+            f"model '{backbone.name}' takes no {preprocess.crop} x {preprocess.crop} images ({reason}); "
+            f"leave --size out, or give {backbone.preprocess.crop}"
+        ) from None
 
 
 def _noise(preprocess: Preprocess) -> Tensor:

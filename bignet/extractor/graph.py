@@ -45,7 +45,7 @@ def trace(model: nn.Module, pools: Pools) -> fx.GraphModule:
     missing = [layer for layer in pools if layer not in tracer.outputs]
     if missing:
         raise Untraceable(f"layer '{missing[0]}' is inside a part that cannot be followed")
-    module = fx.GraphModule(_with_own_modules(model), graph)
+    module = fx.GraphModule(with_own_modules(model), graph)
     copied = dict(zip(graph.nodes, module.graph.nodes, strict=True))
     _end_in_pools(module, {layer: copied[tracer.outputs[layer]] for layer in pools}, pools)
     _without_idle(module)
@@ -115,7 +115,7 @@ def _end_in_pools(module: fx.GraphModule, outputs: Mapping[str, fx.Node], pools:
     graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
 
 
-def _with_own_modules(model: nn.Module) -> nn.Module:
+def with_own_modules(model: nn.Module) -> nn.Module:
     """The same network in new modules around the same parameters: rewriting it leaves the original as it was."""
     memo = {id(value): value for value in (*model.parameters(), *model.buffers())}
     return copy.deepcopy(model, memo)

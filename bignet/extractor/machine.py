@@ -19,7 +19,7 @@ MAX_CPU_STREAMS = 8
 # A second stream copies and collects while the first computes.
 STREAMS_A_GPU = 2
 # Pixels of a batch: small enough for a core's caches on a CPU, large enough to fill a GPU.
-_CPU_BATCH_PIXELS = 8 * 224 * 224
+_CPU_BATCH_PIXELS = 16 * 224 * 224
 _GPU_BATCH_PIXELS = 128 * 224 * 224
 _LARGEST_BATCH = 256
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import queue
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,26 +80,38 @@ def _packed(plain: Plain, dtype: torch.dtype) -> fx.GraphModule | None:
 
 
 def _hooked(plain: Plain, dtype: torch.dtype, device: torch.device) -> Network:
-    """The network as it is, its layers watched by hooks."""
-    model = copy.deepcopy(plain.model)
-    _move(model, dtype, device)
+    """The network as it is, its layers watched by hooks; a copy for each thread, since hooks hear every call."""
+    first = copy.deepcopy(plain.model)
+    _move(first, dtype, device)
     layers = list(plain.pools)
     sample = plain.sample.to(device, dtype, memory_format=torch.channels_last)
-    calls = taps.calls(model, layers, sample)
+    calls = taps.calls(first, layers, sample)
+    idle: queue.SimpleQueue[nn.Module] = queue.SimpleQueue()
 
     def run(batch: Tensor) -> list[Tensor]:
-        pooled: dict[str, list[Tensor]] = {}
-
-        def watch(layer: str) -> taps.OnOutput:
-            def on_output(output: Tensor) -> None:
-                pooled[layer] = [pool(output) for pool in plain.pools[layer]]
-
-            return on_output
-
-        taps.run(model, batch, {layer: watch(layer) for layer in layers}, calls)
-        return [vectors for layer in layers for vectors in pooled[layer]]
+        try:
+            model = idle.get_nowait()
+        except queue.Empty:
+            model = graph.with_own_modules(first)
+        try:
+            return _pooled(model, batch, plain.pools, calls)
+        finally:
+            idle.put(model)
 
     return run
+
+
+def _pooled(model: nn.Module, batch: Tensor, pools: Pools, calls: Mapping[str, int]) -> list[Tensor]:
+    pooled: dict[str, list[Tensor]] = {}
+
+    def watch(layer: str) -> taps.OnOutput:
+        def on_output(output: Tensor) -> None:
+            pooled[layer] = [pool(output) for pool in pools[layer]]
+
+        return on_output
+
+    taps.run(model, batch, {layer: watch(layer) for layer in pools}, calls)
+    return [vectors for layer in pools for vectors in pooled[layer]]
 
 
 def _move(model: nn.Module, dtype: torch.dtype, device: torch.device) -> None:

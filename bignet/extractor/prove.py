@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
+from bignet.extractor.forward import Seat
 from bignet.extractor.machine import fast_precisions
 from bignet.extractor.settings import AUTO, DEFAULT_PRECISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -115,7 +116,8 @@ class _Trial:
 
 
 def _vectors(encoder: Encoder, squares: list[Tensor]) -> Vectors:
-    parts = [encoder.encode(torch.stack(squares[at : at + _BATCH])) for at in range(0, len(squares), _BATCH)]
+    seat = Seat(encoder)
+    parts = [seat.run(squares[at : at + _BATCH]).vectors for at in range(0, len(squares), _BATCH)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
 
 
