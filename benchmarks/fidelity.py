@@ -1,97 +1,129 @@
-"""How far BigNet's vectors are from a plain reference: Pillow, torchvision's preset, fp32, one image at a time, a hook.
+"""How far BigNet's vectors are from a plain reference: Pillow, the published preset, fp32, one image at a time, a hook.
 
     python benchmarks/fidelity.py FOLDER --weights squeezenet1_1=FILE.safetensors
+    python benchmarks/fidelity.py FOLDER --models all --images 8
 
-Prints, for each model, layer and pool, the smallest cosine over all images of the folder.
+Prints, for each model's default layer, the smallest cosine over the folder's images with ``--precision fp32`` and
+``auto``, which arithmetic ``auto`` took, and how many of the ten nearest neighbours stay the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torchvision
 from PIL import Image
-from torch import Tensor, nn
+from torchvision.transforms import functional as F
+from torchvision.transforms.functional import InterpolationMode
 
-from bignet.extractor import decode, encoder, weights
-from bignet.images import Limits
+import bignet
+from bignet.extractor import backbones, weights
 
-LAYERS = {
-    "squeezenet1_1": ("features.9", "features"),
-    "alexnet": ("features.7", "features"),
-    "resnet18": ("layer3", "layer4"),
-    "resnet50": ("layer3", "layer4"),
-}
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+    from torch import Tensor
+
+    from bignet.spec import Preprocess
+
+    Vectors = NDArray[np.float64]
+
+MODELS = ("squeezenet1_1", "efficientnet_lite0", "alexnet", "resnet18", "resnet50")
 POOLS = ("gap", "max")
-BATCH = 32
+NEIGHBOURS = 10
 
 
-def reference(name: str, request: str, layers: tuple[str, ...], paths: list[Path]) -> dict[str, np.ndarray]:
-    """Embedding name -> (N, D) float64, by the recipe everybody writes."""
-    if request.startswith("random:"):
-        torch.manual_seed(int(request.partition(":")[2]))
-        network = torchvision.models.get_model(name, weights=None)
-    else:
-        network = torchvision.models.get_model(name, weights=None)
-        network.load_state_dict(weights.read_state(Path(request)))
-    network.eval()
-    taken: dict[str, Tensor] = {}
-    for layer in layers:
-        _keep(network, layer, taken)
-    transform = torchvision.models.get_model_weights(name).DEFAULT.transforms()
-    vectors: dict[str, list[np.ndarray]] = {f"{layer}.{pool}": [] for layer in layers for pool in POOLS}
+def reference(name: str, request: str, layer: str, paths: Sequence[Path]) -> dict[str, Vectors]:
+    """Embedding name -> (N, D), by the recipe everybody writes."""
+    backbone = backbones.find(name)
+    network, _ = weights.prepare(request, backbone)
+    taken: list[Tensor] = []
+    network.get_submodule(layer).register_forward_hook(lambda _module, _inputs, output: taken.append(output.clone()))
     for path in paths:
         with torch.no_grad(), Image.open(path) as image:
-            network(transform(image.convert("RGB"))[None])
-        for layer in layers:
-            vectors[f"{layer}.gap"].append(taken[layer].mean((2, 3))[0].numpy())
-            vectors[f"{layer}.max"].append(taken[layer].amax((2, 3))[0].numpy())
-    return {key: np.stack(value).astype(np.float64) for key, value in vectors.items()}
+            network(_square(image.convert("RGB"), backbone.preprocess)[None])
+    last = [output[0] for output in taken[-len(paths) :]] if len(taken) == len(paths) else _last_calls(taken, paths)
+    flat = [output.flatten(1) if output.ndim == 3 else output.T for output in last]  # a map (C, H, W), or tokens (T, C)
+    gap, most = [value.mean(1).numpy() for value in flat], [value.amax(1).numpy() for value in flat]
+    return {f"{layer}.gap": np.stack(gap).astype(float), f"{layer}.max": np.stack(most).astype(float)}
 
 
-def _keep(network: nn.Module, layer: str, taken: dict[str, Tensor]) -> None:
-    def hook(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-        taken[layer] = output.clone()
-
-    dict(network.named_modules())[layer].register_forward_hook(hook)
+def _last_calls(taken: Sequence[Tensor], paths: Sequence[Path]) -> list[Tensor]:
+    a_picture = len(taken) // len(paths)
+    return [output[0] for output in taken[a_picture - 1 :: a_picture]]
 
 
-def ours(name: str, request: str, layers: tuple[str, ...], paths: list[Path]) -> dict[str, np.ndarray]:
-    """Embedding name -> (N, D) float64, by BigNet, in batches."""
-    built = encoder.build(name, request, layers, POOLS, "cpu")
-    parts: dict[str, list[np.ndarray]] = {}
-    for start in range(0, len(paths), BATCH):
-        batch = [decode.decode(path.read_bytes(), built.spec.preprocess, Limits())[0] for path in paths[start:][:BATCH]]
-        for key, value in built.encode(torch.stack(batch)).items():
-            parts.setdefault(key, []).append(value)
-    return {key: np.concatenate(value).astype(np.float64) for key, value in parts.items()}
+def _square(picture: Image.Image, how: Preprocess) -> Tensor:
+    resized = F.resize(picture, [how.resize], InterpolationMode(how.interpolation))
+    return F.normalize(F.to_tensor(F.center_crop(resized, [how.crop, how.crop])), how.mean, how.std)
 
 
-def cosines(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+def ours(
+    name: str, request: str, paths: Sequence[Path], precision: str, decode: str
+) -> tuple[dict[str, Vectors], str, str]:
+    """By BigNet, as anybody calls it -> embedding name to (N, D), the arithmetic it took, the layer."""
+    with tempfile.TemporaryDirectory() as folder:
+        images = Path(folder, "images.txt")
+        images.write_text("".join(f"{path}\n" for path in paths))
+        chosen = {"weights": request, "precision": precision, "decode": decode}
+        store = bignet.extract(images, Path(folder, "store"), model=name, pools=POOLS, **chosen)
+        specs = store.embeddings
+        vectors = {spec.name: store.vectors(spec.name).astype(float) for spec in specs}
+        return vectors, specs[0].encoder.precision, specs[0].layer
+
+
+def cosines(left: Vectors, right: Vectors) -> Vectors:
     """(N, D) and (N, D) -> (N,)."""
     lengths = np.linalg.norm(left, axis=1) * np.linalg.norm(right, axis=1)
     return np.einsum("nd,nd->n", left, right) / lengths
+
+
+def overlap(left: Vectors, right: Vectors) -> float:
+    """Mean share of the ten nearest neighbours by cosine that both have."""
+    both = [_neighbours(left), _neighbours(right)]
+    return float(np.mean([len(set(a) & set(b)) / len(a) for a, b in zip(*both, strict=True)]))
+
+
+def _neighbours(vectors: Vectors) -> NDArray[np.int64]:
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = unit @ unit.T
+    np.fill_diagonal(scores, -np.inf)
+    return np.argsort(-scores, axis=1)[:, : min(NEIGHBOURS, len(vectors) - 1)]
+
+
+def row(name: str, request: str, paths: Sequence[Path], decode: str) -> list[str]:
+    """A line for each pool."""
+    exact, _, layer = ours(name, request, paths, "fp32", "exact")
+    auto, precision, _ = ours(name, request, paths, "auto", decode)
+    expected = reference(name, request, layer, paths)
+    kind = request if request.startswith("random") else "trained"
+    return [
+        f"{name:22} {kind:9} {key:18} {len(paths):>6}  {cosines(exact[key], expected[key]).min():>9.7f}  "
+        f"{precision:>5} {cosines(auto[key], expected[key]).min():>9.7f}  {overlap(auto[key], expected[key]):>10.4f}"
+        for key in exact
+    ]
 
 
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--models", default=",".join(MODELS), help="by commas, or all")
+    parser.add_argument("--images", type=int, default=0, help="only so many")
+    parser.add_argument("--decode", default="exact", help="passed to the runs with --precision auto")
     parser.add_argument("--weights", action="append", default=[], metavar="MODEL=FILE", help="else random:0")
     given = parser.parse_args()
-    files = dict(item.split("=", 1) for item in given.weights)
-    paths = sorted(path for path in given.folder.iterdir() if path.is_file())
-    print(f"{'model':15} {'weights':10} {'embedding':16} {'images':>6}  {'min cosine':>10}")
-    for name, layers in LAYERS.items():
-        request = files.get(name, "random:0")
-        expected, found = reference(name, request, layers, paths), ours(name, request, layers, paths)
-        for key, vectors in found.items():
-            lowest = cosines(vectors, expected[key]).min()
-            kind = "random:0" if request == "random:0" else "trained"
-            print(f"{name:15} {kind:10} {key:16} {len(paths):>6}  {lowest:>10.7f}")
+    files = {"efficientnet_lite0": "default"} | dict(item.split("=", 1) for item in given.weights)
+    paths = sorted(path.resolve() for path in given.folder.iterdir() if path.is_file())[: given.images or None]
+    header = ("model", "weights", "embedding", "images", "fp32", "auto", "overlap@10")
+    print("{:22} {:9} {:18} {:>6}  {:>9}  {:>15}  {:>10}".format(*header))
+    for name in backbones.names() if given.models == "all" else given.models.split(","):
+        print("\n".join(row(name, files.get(name, "random:0"), paths, given.decode)), flush=True)
 
 
 if __name__ == "__main__":

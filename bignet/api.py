@@ -112,7 +112,7 @@ def extract(
         images: a folder, searched recursively, or a text file with a path on each line.
         store: folder of the store, made if it does not exist.
         layers: names of layers; none = the model's last feature map.
-        pools: ``gap``, ``max``, ``gem:p``, ``avg:k``, ``flat``; none = gap. Each layer gets each pool.
+        pools: see ``bignet.extractor.pools``; none = gap. Each layer gets each pool.
         listener: told about progress.
         **settings: further fields of ``bignet.extractor.settings.ExtractSettings``: model, weights, device, ...
 
@@ -238,7 +238,7 @@ def _provenance(snapshot: Snapshot, spec: EmbeddingSpec) -> dict[str, str | int 
         "weights_sha256": encoder.weights_sha256,
         "layer": spec.layer,
         "pool": spec.pool,
-        "preprocess": f"shorter side {preprocess.resize}, centre {preprocess.crop}, {preprocess.interpolation}",
+        "preprocess": preprocess.sentence,
         "precision": encoder.precision,
         "dtype": spec.dtype,
         "fingerprint": spec.fingerprint,

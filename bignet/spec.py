@@ -122,6 +122,17 @@ class Preprocess:
         """Squares a picture."""
         return VIEWS[self.views]
 
+    @property
+    def sentence(self) -> str:
+        """``shorter side 256, centre 224, bilinear``, and what else is unusual."""
+        how = {
+            "crop": f"shorter side {self.resize}, centre {self.crop}",
+            "squash": f"squashed to {self.crop}",
+            "pad": f"padded to {self.crop}",
+        }
+        views = "" if self.n_views == 1 else f", {self.views} averaged"
+        return f"{how[self.mode]}, {self.interpolation}{views}{', decoded fast' if self.decode == 'fast' else ''}"
+
     def sized(self, size: int) -> Preprocess:
         """The same for a square of ``size`` pixels, in training's proportion of resize to crop."""
         return replace(self, resize=round(self.resize * size / self.crop), crop=size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,19 +9,12 @@ import typer
 
 from bignet.cli.console import Notices, counted, duration, grouped, pasted, say, say_json, table
 from bignet.cli.console import size as in_units
+from bignet.cli.screen import Screen
 from bignet.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from rich.progress import Progress, TaskID
-
     from bignet.api import Store
-    from bignet.extractor.encoder import Encoder
-    from bignet.extractor.plan import Plan
-    from bignet.extractor.prove import Proof
     from bignet.extractor.run import Summary
-    from bignet.extractor.sources import Scan
 
 NAME = "extract"
 PANEL = "Embed"
@@ -163,65 +155,6 @@ def _batch_size(text: str) -> int:
     return int(text)
 
 
-_PASSED_OVER = {"hidden": "hidden", "linked_folders": "linked folder(s)", "stores": "BigNet store(s)"}
-
-
-class Screen:
-    """Shows an extraction while it runs."""
-
-    def __init__(self, notices: Notices) -> None:
-        self._notices = notices
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._start = 0.0
-
-    def scanned(self, found: Scan, work: Plan) -> None:
-        """How much there is to do."""
-        removed = sum(map(len, work.gone.values())) + len(work.gone_rejected)
-        parts = [f"{grouped(len(work.pending))} to do", f"{grouped(work.unchanged)} unchanged"]
-        parts += [f"{grouped(removed)} no longer there"] if removed else []
-        self._notices.note(f"{counted(len(found.entries), 'file')}: {', '.join(parts)}")
-        passed = [f"{number:,} {_PASSED_OVER[kind]}" for kind, number in found.skipped.items() if number]
-        if passed:
-            self._notices.note(f"passed over: {', '.join(passed)}")
-
-    def encoder_ready(self, encoder: Encoder, proofs: Sequence[Proof], on_record: str | None) -> None:
-        """What will be done."""
-        spec = encoder.spec
-        what = ", ".join(f"{head.spec.name} {grouped(head.spec.dims)} dims" for head in encoder.heads)
-        proved = f" ({on_record})" if on_record else ""
-        self._notices.note(f"{spec.model} · {spec.weights_name} · {what} · {encoder.device} {spec.precision}{proved}")
-        if spec.untrained:
-            self._notices.note("note: the weights are random: the network is untrained, its neighbours mean little")
-        for proof in proofs:
-            if not proof.holds:
-                self._notices.note(_doubt(proof))
-        for head in encoder.heads:
-            if head.coverage < 1:
-                share = f"{head.coverage:.0%} of the map"
-                self._notices.note(f"note: {head.spec.name} uses {share}; its window does not divide the map's side")
-        self._start = time.monotonic()
-
-    def advanced(self, n_done: int, n_total: int) -> None:
-        """How far it is."""
-        if self._bar is None:
-            self._bar = self._notices.progress()
-            if self._bar is None:
-                return
-            self._bar.start()
-            self._task = self._bar.add_task("embedding", total=n_total, rate="")
-        if self._task is not None:
-            rate = n_done / max(time.monotonic() - self._start, 1e-9)
-            left = (n_total - n_done) / max(rate, 1e-9)
-            text = f"{rate:,.0f} img/s  {int(left) // 60}:{int(left) % 60:02d} left"
-            self._bar.update(self._task, completed=n_done, rate=text)
-
-    def close(self) -> None:
-        """Take the progress bar away."""
-        if self._bar is not None:
-            self._bar.stop()
-
-
 def describe(summary: Summary, store: Store) -> None:
     """What came of it, where the time went, where the result is, what to do next."""
     say(_outcome_line(summary, store))
@@ -250,13 +183,6 @@ def _outcome_line(summary: Summary, store: Store) -> str:
         how = f"list: bignet info {pasted(summary.store)} --rejected"
         parts.append(f"{grouped(summary.total_rejected)} rejected ({listed}; {how})")
     return ", ".join(parts)
-
-
-def _doubt(proof: Proof) -> str:
-    if not proof.n_images:
-        return f"note: {proof.way} could not be tried: no image of the sample can be decoded"
-    what = "used because it was asked for" if proof.used else "not used"
-    return f"note: {proof}, below {proof.needed}: {what}"
 
 
 _STAGES = ("read", "decode", "forward", "write", "wait")

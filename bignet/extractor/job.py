@@ -92,7 +92,8 @@ class Job:
         def decoded(decoder: str) -> dict[bytes, Tensor]:
             return self._sample(replace(blueprint.preprocess, decode=decoder), kept)
 
-        return prove.choose(blueprint, first, self.settings, decoded)
+        with machine.threads_of_torch(self._cores):  # nothing else runs yet
+            return prove.choose(blueprint, first, self.settings, decoded)
 
     def _sample(self, preprocess: Preprocess, kept: Journal) -> dict[bytes, Tensor]:
         """Squares of images from all over the input."""

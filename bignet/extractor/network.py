@@ -46,6 +46,8 @@ def prepare(plain: Plain, precision: str, device: torch.device) -> Network:
     Its input is to be on ``device``, in the type of ``precision``, channels last.
     """
     dtype = TYPES[precision]
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False  # torch's default would make fp32 convolutions ten bits short
     try:
         if not _same(graph.trace(plain.model, plain.pools), plain):
             return _hooked(plain, dtype, device)
