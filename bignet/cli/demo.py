@@ -33,8 +33,9 @@ def command(
     start = time.monotonic()
 
     from bignet import api
-    from bignet.cli.extract import Screen, describe
+    from bignet.cli.extract import describe
     from bignet.cli.report import headline
+    from bignet.cli.screen import Screen
     from bignet.demo import write_digits
     from bignet.extractor.backbones import OFFLINE_MODEL
 

@@ -53,7 +53,8 @@ class Proof:
         return self.cosine >= self.needed
 
     def __str__(self) -> str:
-        return f"{self.way}: smallest cosine {self.cosine:.5f} on {self.n_images} images"
+        shown = np.floor(self.cosine * 1e6) / 1e6  # 0.9999996 is not 1
+        return f"{self.way}: smallest cosine {shown:.6f} on {self.n_images} images"
 
 
 def choose(

@@ -36,7 +36,7 @@ class Dark(nn.Module):
         self.conv = nn.Conv2d(3, 4, 3)
 
     def forward(self, batch):
-        return self.conv(batch) / (batch.amax(dim=(1, 2, 3), keepdim=True) > -0.9)
+        return self.conv(batch / (batch.amax(dim=(1, 2, 3), keepdim=True) > -0.9))
 
 
 def dark():
@@ -125,7 +125,7 @@ def test_what_was_proved_is_on_record_and_stays_there(images, tmp_path, monkeypa
     run(images, tmp_path / "s", precision="auto")
     _, manifest = content(tmp_path / "s")
     assert manifest.embeddings[0].encoder.precision == "bf16"
-    assert manifest.environment["proof"].startswith("bf16: smallest cosine 0.99")
+    assert manifest.environment["proof"].startswith("bf16: smallest cosine 0.9999")
     put(images, "new.png", 77)
     run(images, tmp_path / "s", precision="auto")
     assert content(tmp_path / "s")[1].environment["proof"] == manifest.environment["proof"]
