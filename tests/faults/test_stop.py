@@ -53,7 +53,7 @@ def test_the_second_signal_ends_it_at_once(photos, golden, tmp_path):
     """The first one waits a moment for a decoder that is stuck."""
     store = tmp_path / "store"
     env = harness.sabotaged(tmp_path / "code", STUCK)
-    with harness.start(harness.extract_command(photos, store), env) as process:
+    with harness.start(harness.extract_command(photos, store, "--precision", "fp32"), env) as process:
         harness.wait_for(lambda: store.is_dir() and oracle.manifests(store))
         time.sleep(0.3)
         harness.stop(process.pid, signal.SIGINT)
