@@ -28,7 +28,11 @@ def command(
     ] = None,
     weights: Annotated[
         str | None,
-        typer.Option("--weights", "-w", help="default, random:SEED, or a .safetensors or .pth file."),
+        typer.Option(
+            "--weights",
+            "-w",
+            help="default, random:SEED, a .safetensors or .pth file; factory: the model's own.",
+        ),
     ] = None,
     layer: Annotated[
         list[str] | None,
@@ -48,7 +52,7 @@ def command(
     ] = None,
     resize_mode: Annotated[
         str | None,
-        typer.Option(help="crop, squash (no cropping) or pad.  [default: crop]", rich_help_panel="Picture"),
+        typer.Option(help="crop, squash (no cropping) or pad.  [default: as in training]", rich_help_panel="Picture"),
     ] = None,
     views: Annotated[
         str | None,
@@ -151,7 +155,7 @@ def _batch_size(text: str) -> int:
     if text == "auto":
         return 0
     if not text.isdecimal() or int(text) < 1:
-        raise UsageError(f"batch size '{text}' is no number; allowed: auto, or 1 and more")
+        raise UsageError(f"batch size '{text}' cannot be; allowed: auto, or 1 and more")
     return int(text)
 
 
@@ -171,7 +175,7 @@ def _outcome_line(summary: Summary, store: Store) -> str:
     parts = [f"{grouped(summary.decoded)} embedded"]
     if summary.copied:
         renamed = f" ({grouped(summary.renamed)} renamed)" if summary.renamed else ""
-        parts.append(f"{grouped(summary.copied)} with bytes already embedded{renamed}")
+        parts.append(f"{grouped(summary.copied)} copied from identical files{renamed}")
     if summary.removed:
         parts.append(f"{grouped(summary.removed)} removed")
     parts.append(f"{grouped(summary.total_rows - summary.decoded - summary.copied)} unchanged")
@@ -191,7 +195,7 @@ _MENDS = {
     "decode": "decoding: --decode auto for large JPEGs, or smaller files",
     "forward": "the network: a smaller --model, an earlier --layer, a smaller --size, or a GPU",
     "write": "writing: --storage float16, fewer or smaller embeddings",
-    "wait": "nothing: the cores were idle or busy with other programs",
+    "wait": "waiting: for the disk, for other programs, or there was too little to do for all cores",
 }
 
 
@@ -204,8 +208,9 @@ def _time_lines(summary: Summary) -> list[str]:
     bottleneck = max(_STAGES[:-1], key=lambda stage: seconds.get(stage, 0.0))
     if seconds.get("wait", 0.0) > whole / 2:  # most of the time nobody worked
         bottleneck = "wait"
+    rate = f"{summary.decoded / working:,.0f} img/s"
     return [
-        f"{duration(seconds['total'])} · {summary.decoded / working:,.0f} img/s",
+        f"{duration(seconds['total'])}, of it start-up {duration(seconds['total'] - working)} · {rate}",
         *(f"  {line}" for line in table(("stage", "core time", "share"), rows, right="lrr")),
         f"most time goes into {_MENDS[bottleneck]}",
     ]
@@ -227,8 +232,20 @@ def _as_json(summary: Summary, store: Store) -> dict[str, object]:
         "total_rejected": summary.total_rejected,
         "reasons": dict(Counter(store.rejected()["reason"].to_pylist())),
         "bytes": summary.n_bytes,
+        **_made_with(store),
         "seconds": {name: round(value, 3) for name, value in summary.seconds.items()},
         "embeddings": [
             {"name": spec.name, "dims": spec.dims, "fingerprint": spec.fingerprint} for spec in summary.embeddings
         ],
+    }
+
+
+def _made_with(store: Store) -> dict[str, object]:
+    encoder, environment = store.embeddings[0].encoder, store.snapshot.manifest.environment
+    return {
+        "model": encoder.model,
+        "weights": encoder.weights,
+        "precision": encoder.precision,
+        "device": environment.get("device"),
+        "proof": environment.get("proof"),
     }

@@ -55,7 +55,6 @@ def _print_rejected(refused: list[dict[str, str]]) -> None:
 def _print(snapshot: Snapshot, refused: list[dict[str, str]]) -> None:
     manifest = snapshot.manifest
     encoder = snapshot.embeddings[0].encoder
-    preprocess = encoder.preprocess
     n_bytes = sum(item.n_bytes for item in (*manifest.shards, *manifest.rejected))
     state = "complete" if manifest.complete else "incomplete: run bignet extract again"
     say(f"{snapshot.path}: {counted(len(snapshot), 'row')}, {size(n_bytes)}, snapshot {manifest.number}, {state}")
@@ -64,7 +63,8 @@ def _print(snapshot: Snapshot, refused: list[dict[str, str]]) -> None:
         ("images", f"{manifest.source.root} ({grouped(counts.discovered)} files found)"),
         ("model", f"{encoder.model} · {encoder.weights}"),
         ("weights", f"SHA-256 {encoder.weights_sha256}"),
-        ("input", f"shorter side {preprocess.resize}, centre {preprocess.crop}, {preprocess.interpolation}"),
+        ("input", encoder.preprocess.sentence),
+        ("computed", _computed(snapshot)),
     ]
     if refused:
         reasons = Counter(row["reason"] for row in refused).most_common()
@@ -74,6 +74,11 @@ def _print(snapshot: Snapshot, refused: list[dict[str, str]]) -> None:
         say(f"  {name:9} {text}")
     for line in table(("embedding", "dims", "fingerprint", "index"), _embeddings(snapshot), right="lrll"):
         say(f"  {line}")
+
+
+def _computed(snapshot: Snapshot) -> str:
+    spec, proof = snapshot.embeddings[0], snapshot.manifest.environment.get("proof")
+    return f"{spec.encoder.precision}{f' ({proof})' if proof else ''}, stored as {spec.dtype}"
 
 
 def _embeddings(snapshot: Snapshot) -> list[tuple[str, str, str, str]]:

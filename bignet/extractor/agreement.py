@@ -66,7 +66,7 @@ def _weights_name(origin: str) -> str:
 def _weights_asked(request: str | None, spec: EmbeddingSpec) -> str:
     """The request in the store's own words; a file counts as the store's if it has the same digest."""
     stored = spec.encoder
-    if request == stored.weights:
+    if request in (stored.weights, stored.weights.partition(":")[0]):  # also ``factory`` for ``factory:NAME``
         return _weights_name(stored.weights)
     if request is None or request == "default" or request.startswith(("random:", "published:", "package:")):
         return request or ""

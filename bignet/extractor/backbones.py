@@ -183,4 +183,15 @@ def _from_factory(name: str) -> Backbone:
     if not callable(factory):
         raise UsageError(f"model factory '{name}' is no function; give package.module:function")
     preprocess = getattr(factory, "preprocess", _PLAIN_PREPROCESS)
-    return Backbone(name, factory, preprocess)
+    return Backbone(name, partial(_made_by, name, factory), preprocess)
+
+
+def _made_by(name: str, factory: Callable[[], Any]) -> nn.Module:
+    try:
+        model = factory()
+    except Exception as error:  # the user's own code
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UsageError(f"model factory '{name}' fails ({reason}); it is called without arguments") from error
+    if not isinstance(model, nn.Module):
+        raise UsageError(f"model factory '{name}' returns a {type(model).__name__}; it must return a torch.nn.Module")
+    return model

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from bignet.errors import MismatchError, UsageError
+from bignet.errors import BigNetError, MismatchError, ResourceError, UsageError
 from bignet.extractor import backbones, pools, taps, weights
+from bignet.extractor.forward import is_out_of_memory
 from bignet.extractor.machine import find_device
 from bignet.extractor.network import TYPES, Plain, prepare
 from bignet.extractor.settings import DEFAULT_MODEL, DEFAULT_POOL, Form
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
     from bignet.extractor.backbones import Backbone
     from bignet.extractor.pools import Pool
+
+
+_ROUNDING = 1e-3  # what batches of other sizes may differ by
 
 
 @dataclass(frozen=True)
@@ -125,8 +129,20 @@ def draw(
     preprocess = form.applied_to(backbone.preprocess)
     if preprocess.crop != backbone.preprocess.crop:
         _check_size(network, backbone, preprocess)
-    chosen = list(dict.fromkeys(layers)) or [backbone.usual_layer or backbones.last_map(network, preprocess)]
     wanted = list({pool.name: pool for pool in map(pools.find, pool_names or (DEFAULT_POOL,))}.values())
+    try:
+        chosen = list(dict.fromkeys(layers)) or [backbone.usual_layer or backbones.last_map(network, preprocess)]
+        _check_alone_and_together(network, chosen, _noise(preprocess))
+    except BigNetError:
+        raise
+    except Exception as error:  # whatever a network's own code raises
+        if is_out_of_memory(error):
+            raise ResourceError("out of memory for a single image; free some, or take a smaller --size") from error
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise UsageError(
+            f"model '{backbone.name}' fails on a {preprocess.crop} x {preprocess.crop} picture ({reason}); "
+            "mend the model, or give another"
+        ) from error
     spec = EncoderSpec(backbone.name, loaded.origin, loaded.sha256, preprocess, form.precision)
     return _blueprint(network, spec, chosen, wanted, form.storage)
 
@@ -215,6 +231,30 @@ def _check_size(network: nn.Module, backbone: Backbone, preprocess: Preprocess) 
             f"model '{backbone.name}' takes no {preprocess.crop} x {preprocess.crop} images ({reason}); "
             f"leave --size out, or give {backbone.preprocess.crop}"
         ) from None
+
+
+def _check_alone_and_together(network: nn.Module, layers: Sequence[str], noise: Tensor) -> None:
+    """Whether a picture's vector is its own: the same whatever else is in the batch.
+
+    Raises:
+        UsageError: it is not.
+    """
+    alone = sample_outputs(network, layers, noise)
+    try:
+        together = sample_outputs(network, layers, torch.cat([noise, noise.flip(-1)]))
+    except (MemoryError, RuntimeError) as error:
+        if is_out_of_memory(error):
+            return  # one at a time it may still go
+        raise
+    for layer, output in together.items():
+        if len(output) != 2:  # two pictures went in
+            raise UsageError(f"layer '{layer}' gives {len(output)} outputs for two pictures; tap one that gives two")
+        room = _ROUNDING * float(output.abs().max())
+        if float((output[:1] - alone[layer]).abs().max()) > room:
+            raise UsageError(
+                f"layer '{layer}' gives a picture another output in other company or at another time; "
+                "look for batch norms without fixed statistics and dropout that is left on"
+            )
 
 
 def _noise(preprocess: Preprocess) -> Tensor:

@@ -70,7 +70,7 @@ class Seat:
             try:
                 parts = [self.encoder.encode(batch[at : at + size]) for at in range(0, len(batch), size)]
             except (MemoryError, RuntimeError) as error:
-                if not _is_out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 if size == 1:
                     hint = "free some, or take a smaller --size or model"
@@ -88,7 +88,7 @@ def _stacked(squares: Sequence[Tensor], *, pin: bool) -> Tensor:
     return (rows.pin_memory() if pin else rows).permute(0, 1, 4, 2, 3)
 
 
-def _is_out_of_memory(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Torch has a type for the GPU's memory only; for the CPU's it has words."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True

@@ -46,6 +46,7 @@ def trace(model: nn.Module, pools: Pools) -> fx.GraphModule:
     if missing:
         raise Untraceable(f"layer '{missing[0]}' is inside a part that cannot be followed")
     module = fx.GraphModule(with_own_modules(model), graph)
+    _check_overwriting(module)
     copied = dict(zip(graph.nodes, module.graph.nodes, strict=True))
     _end_in_pools(module, {layer: copied[tracer.outputs[layer]] for layer in pools}, pools)
     _without_idle(module)
@@ -155,14 +156,46 @@ def _without_overwriting(module: fx.GraphModule) -> None:
             node.target = node.target.removesuffix("_")
 
 
+def _check_overwriting(module: fx.GraphModule) -> None:
+    """An operation in place can be given a new place only if nobody looks at the old one afterwards.
+
+    Raises:
+        Untraceable: somebody does, perhaps through a view.
+    """
+    order = {node: number for number, node in enumerate(module.graph.nodes)}
+    for node in module.graph.nodes:
+        if not _overwrites(module, node) or not isinstance(node.args[0], fx.Node):
+            continue
+        others = [user for user in node.args[0].users if user is not node]
+        views = [reader for user in others if user.op != "call_module" for reader in user.users]
+        if any(order[reader] > order[node] for reader in (*others, *views) if reader is not node):
+            raise Untraceable(f"'{node.target}' overwrites what is read again")
+
+
+def _overwrites(module: fx.GraphModule, node: fx.Node) -> bool:
+    if node.op == "call_module":
+        return getattr(module.get_submodule(str(node.target)), "inplace", False) is True
+    if node.op == "call_method":
+        return str(node.target).endswith("_") and not str(node.target).endswith("__")
+    if node.op != "call_function":
+        return False
+    return node.target in _IN_NEW_PLACE or bool(node.kwargs.get("inplace")) or _inplace_position(node) is not None
+
+
+def _inplace_position(node: fx.Node) -> int | None:
+    """Where among its positional arguments a function was told to work in place; None where it was not."""
+    try:
+        names = list(inspect.signature(node.target).parameters)  # type: ignore[arg-type] # a callable, for call_function
+    except (TypeError, ValueError):  # built in, without a signature
+        return None
+    where = names.index("inplace") if "inplace" in names else len(node.args)
+    return where if where < len(node.args) and bool(node.args[where]) else None
+
+
 def _say_not_in_place(node: fx.Node) -> None:
     if node.kwargs.get("inplace"):
         node.kwargs = {**node.kwargs, "inplace": False}
         return
-    try:
-        names = list(inspect.signature(node.target).parameters)  # type: ignore[arg-type] # a callable, for call_function
-    except (TypeError, ValueError):  # built in, without a signature
-        return
-    if "inplace" in names and len(node.args) > names.index("inplace"):
-        where = names.index("inplace")
+    where = _inplace_position(node)
+    if where is not None:
         node.args = (*node.args[:where], False, *node.args[where + 1 :])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from bignet.store.writer import StoreWriter
 
 _PROOF = "proof"
+_SPARE = 3
 
 
 class Job:
@@ -97,12 +99,13 @@ class Job:
 
     def _sample(self, preprocess: Preprocess, kept: Journal) -> dict[bytes, Tensor]:
         """Squares of images from all over the input."""
-        pending = self.work.pending
-        entries = pending[:: max(len(pending) // prove.N_IMAGES, 1)][: prove.N_IMAGES]
+        pending, wanted = self.work.pending, _SPARE * prove.N_IMAGES  # some may not be decodable
+        entries = pending[:: max(len(pending) // wanted, 1)][:wanted]
         loader = replace(self._loader(preprocess), seconds=StageSeconds())
         with DecodePool(loader, self.settings.n_workers, self.settings.image_timeout, kept) as pool:
-            outcomes = pool.outcomes(entries, Claims(lambda _sha256: False), ahead=len(entries))
-            return {item.entry.path: item.square for item in outcomes if isinstance(item, Decoded)}
+            outcomes = pool.outcomes(entries, Claims(lambda _sha256: False), ahead=prove.N_IMAGES)
+            good = (item for item in outcomes if isinstance(item, Decoded))
+            return {item.entry.path: item.square for item in itertools.islice(good, prove.N_IMAGES)}
 
     def _base(self, encoder: Encoder) -> Manifest:
         if self.writer.manifest is None:

@@ -53,8 +53,10 @@ class Proof:
         return self.cosine >= self.needed
 
     def __str__(self) -> str:
+        if not self.n_images:
+            return f"{self.way}: no image to try it on"
         shown = np.floor(self.cosine * 1e6) / 1e6  # 0.9999996 is not 1
-        return f"{self.way}: smallest cosine {shown:.6f} on {self.n_images} images"
+        return f"{self.way}: smallest cosine {shown:.6f} on {self.n_images} image{'s' * (self.n_images > 1)}"
 
 
 def choose(

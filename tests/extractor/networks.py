@@ -52,6 +52,56 @@ class ReadAgain(nn.Module):
         return self.three(F.relu(summed + first, inplace=True)).flatten(2) + rows
 
 
+class Clamped(nn.Module):
+    """Overwrites what it goes on with, and throws the result away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 6, 3, 1, 1), nn.Conv2d(6, 6, 3, 1, 1)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        maps = F.relu(self.one(batch))
+        maps.clamp_(max=0.1)
+        return F.relu(self.two(maps))
+
+
+class Alias(nn.Module):
+    """Overwrites a map of which a view is read afterwards."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 6, 3, 1, 1), nn.Conv2d(6, 6, 3, 1, 1)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        maps = self.one(batch)
+        view = maps.flatten(2)
+        changed = self.two(maps.mul_(0.5))
+        return changed.flatten(2) + view.relu()
+
+
+class InCompany(nn.Module):
+    """A picture's map depends on the others in the batch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3, 2)
+        self.norm = nn.BatchNorm2d(6, track_running_stats=False)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return self.norm(self.conv(batch))
+
+
+class OneByOne(nn.Module):
+    """Loops over its pictures."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3, 2)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return torch.cat([self.conv(batch[at : at + 1]) for at in range(int(batch.shape[0]))])
+
+
 class Shared(nn.Module):
     """One convolution called twice, followed by a norm only once; a size-dependent branch in a child."""
 

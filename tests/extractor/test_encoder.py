@@ -5,6 +5,7 @@ import torch
 from bignet.errors import MismatchError, UsageError
 from bignet.extractor import encoder, machine
 from tests import tiny
+from tests.extractor import networks
 
 MODEL = "tests.tiny:build"
 LAYERS = ("stem.conv", "body", "head")
@@ -161,3 +162,58 @@ def test_a_device_that_is_not_there_is_refused(name, monkeypatch):
 def test_auto_takes_the_processor_where_there_is_no_gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert machine.find_device("auto") == torch.device("cpu")
+
+
+def _fails():
+    raise KeyError("no checkpoint")
+
+
+def _number():
+    return 3
+
+
+class _FailsLater(torch.nn.Module):
+    def forward(self, batch):
+        raise ValueError("cannot do this")
+
+
+def _later():
+    return _FailsLater()
+
+
+def _company():
+    return networks.InCompany()
+
+
+def _one_by_one():
+    return networks.OneByOne()
+
+
+@pytest.mark.parametrize(
+    ("factory", "layer", "says"),
+    [
+        ("_fails", "conv", "fails .KeyError: 'no checkpoint'"),
+        ("_number", "conv", "returns a int; it must return"),
+        ("_later", None, "fails on a 224 x 224 picture .ValueError: cannot do this"),
+        ("_company", "norm", "in other company"),
+        ("_one_by_one", "conv", "gives 1 outputs for two pictures"),
+    ],
+)
+def test_factories_that_cannot_embed_are_refused_in_one_line(factory, layer, says):
+    with pytest.raises(UsageError, match=says) as refusal:
+        encoder.build(f"tests.extractor.test_encoder:{factory}", "random:0", (layer,) if layer else (), ("gap",), "cpu")
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_factorys_own_parameters_are_named_by_their_digest():
+    torch.manual_seed(5)
+    built = encoder.build(MODEL, "factory", ("head",), ("gap",), "cpu")
+    torch.manual_seed(5)
+    again = encoder.rebuild(built.specs, None, "cpu")
+    assert built.spec.weights == f"factory:{MODEL}"
+    assert again.specs == built.specs
+    torch.manual_seed(6)
+    with pytest.raises(MismatchError, match="SHA-256"):
+        encoder.rebuild(built.specs, None, "cpu")
+    with pytest.raises(UsageError, match=r"package\.module:function"):
+        encoder.build("alexnet", "factory")

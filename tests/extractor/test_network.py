@@ -4,7 +4,7 @@ from torch import fx, nn
 
 from bignet.extractor import fusion, graph, network, pools, taps
 from bignet.extractor.network import Plain
-from tests.extractor.networks import Branching, ReadAgain, Residual, Shared, Unfollowable, seeded
+from tests.extractor.networks import Alias, Branching, Clamped, ReadAgain, Residual, Shared, Unfollowable, seeded
 
 CPU = torch.device("cpu")
 FLAT, GAP = pools.find("flat").apply, pools.find("gap").apply
@@ -14,6 +14,8 @@ CASES = {
     "residual, first only": (Residual, ("stem.1",)),
     "read again": (ReadAgain, ("one", "two", "three")),
     "shared": (Shared, ("conv", "norm", "branch", "leave.0", "leave")),
+    "clamped": (Clamped, ("one", "two")),
+    "alias": (Alias, ("one", "two")),
     "unfollowable": (Unfollowable, ("conv", "act")),
 }
 
@@ -110,6 +112,12 @@ def test_a_part_that_cannot_be_followed_stays_whole_and_can_be_tapped_only_from_
         graph.trace(seeded(Shared), {"branch.inside": [FLAT]})
     with pytest.raises(graph.Untraceable):
         graph.trace(seeded(Unfollowable), {"conv": [FLAT]})
+
+
+@pytest.mark.parametrize("kind", [Clamped, Alias])
+def test_what_is_overwritten_and_read_again_is_not_followed(kind):
+    with pytest.raises(graph.Untraceable, match="overwrites what is read again"):
+        graph.trace(seeded(kind), {"two": [FLAT]})
 
 
 def test_hooks_answer_where_the_graph_cannot():

@@ -239,7 +239,9 @@ def test_unknown_published_weights_list_those_there_are(published):
 
 
 def test_a_model_of_ones_own_has_no_published_weights():
-    with pytest.raises(UsageError, match=r"'tests\.tiny:build' has no published weights; give a file or random:SEED"):
+    with pytest.raises(
+        UsageError, match=r"'tests\.tiny:build' has no published weights; give a file or random:SEED, or factory"
+    ):
         weights.prepare("default", TINY)
 
 
