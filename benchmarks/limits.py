@@ -59,7 +59,7 @@ def encoder_of(job: Job) -> Encoder:
             layers=job.layers,
             pools=job.pools,
             listener=catch,
-            **job.options,  # type: ignore[arg-type]
+            **job.options,  # type: ignore[arg-type] # from the command line, checked by extract
         )
     return catch.encoder
 

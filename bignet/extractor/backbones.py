@@ -76,6 +76,15 @@ def find(name: str) -> Backbone:
     return Backbone(name, partial(_build_torchvision, name), _preprocess_of(published), published)
 
 
+def wrong_size(backbone: Backbone, size: int, error: Exception) -> UsageError:
+    """What to raise when a network takes no pictures of that size, in pixels a side; ``error`` is its own."""
+    reason = " ".join(str(error).split())[:150]
+    return UsageError(
+        f"model '{backbone.name}' takes no {size} x {size} images ({reason}); "
+        f"give another --size, for example {backbone.preprocess.crop}"
+    )
+
+
 def last_map(model: nn.Module, preprocess: Preprocess) -> str:
     """The last of a network's outermost layers whose output has positions: a map larger than 1 x 1, or tokens.
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bignet.errors import UsageError
-from bignet.extractor import pools, taps
+from bignet.extractor import backbones, pools, taps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -87,11 +87,7 @@ def outline(backbone: Backbone, size: int) -> Outline:
     try:
         return measure(model, size)
     except (AssertionError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:150]
-        raise UsageError(
-            f"model '{backbone.name}' takes no {size} x {size} images ({reason}); "
-            f"give another --size, for example {backbone.preprocess.crop}"
-        ) from None
+        raise backbones.wrong_size(backbone, size, error) from None
 
 
 def measure(model: nn.Module, size: int) -> Outline:

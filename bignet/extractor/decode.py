@@ -84,7 +84,7 @@ def _resized_size(size: tuple[int, int], preprocess: Preprocess) -> tuple[int, i
         return preprocess.crop, preprocess.crop
     if preprocess.mode == "pad":
         longer = max(size)
-        return tuple(max(round(preprocess.crop * side / longer), 1) for side in size)  # type: ignore[return-value]
+        return tuple(max(round(preprocess.crop * side / longer), 1) for side in size)  # type: ignore[return-value] # two
     shorter = min(size)
     return tuple(int(preprocess.resize * side / shorter) for side in size)  # type: ignore[return-value] # as torchvision
 

@@ -226,11 +226,7 @@ def _check_size(network: nn.Module, backbone: Backbone, preprocess: Preprocess) 
         with torch.inference_mode():
             network(_noise(preprocess))
     except (AssertionError, RuntimeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:150]
-        raise UsageError(
-            f"model '{backbone.name}' takes no {preprocess.crop} x {preprocess.crop} images ({reason}); "
-            f"leave --size out, or give {backbone.preprocess.crop}"
-        ) from None
+        raise backbones.wrong_size(backbone, preprocess.crop, error) from None
 
 
 def _check_alone_and_together(network: nn.Module, layers: Sequence[str], noise: Tensor) -> None:

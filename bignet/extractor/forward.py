@@ -45,7 +45,7 @@ class Seat:
         self._threads = threads
         self._largest = 0
         self._on_gpu = encoder.device.type == "cuda"
-        self._stream = torch.cuda.Stream(encoder.device) if self._on_gpu else None  # type: ignore[no-untyped-call] # torch
+        self._stream = torch.cuda.Stream(encoder.device) if self._on_gpu else None  # type: ignore[no-untyped-call] # untyped in torch
 
     def run(self, squares: Sequence[Tensor]) -> Passed:
         """(views, 3, crop, crop) uint8 each -> their vectors.
