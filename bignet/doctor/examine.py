@@ -78,9 +78,12 @@ def _photos(images: str | None) -> Photos:
 
 def _speed(photos: Photos, model: str) -> Speed:
     from bignet.doctor.speed import measure
-    from bignet.extractor import encoder
+    from bignet.extractor import encoder, machine
+    from bignet.extractor.settings import Form
 
-    return measure(photos, encoder.build(model, "random:0"))
+    device = machine.find_device("auto")
+    fastest = next(iter(machine.fast_precisions(device)), "fp32")  # what extract takes if a sample proves it
+    return measure(photos, encoder.build(model, "random:0", form=Form(precision=fastest)))
 
 
 def _weights(model: str) -> Check:

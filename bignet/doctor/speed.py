@@ -27,7 +27,7 @@ FORWARD_SECONDS = 3.0
 BATCH = 32
 CAMERA_MEGAPIXELS = 2.0  # from here on a JPEG is several times as large as what the network sees
 MOST_OF_IT = 0.6
-SMALL_NETWORKS = ("resnet18", "squeezenet1_1", "mobilenet_v3_small")
+SMALL_NETWORKS = ("mobilenet_v3_small", "squeezenet1_1", "resnet18")  # the cheapest first
 
 
 @dataclass(frozen=True)
@@ -75,13 +75,14 @@ def bottleneck(speed: Speed) -> tuple[str, str]:
     """What bounds an extraction, and what to change, a sentence each."""
     share = speed.network_share
     if share >= MOST_OF_IT:
-        smaller = " or ".join(name for name in SMALL_NETWORKS if name != speed.model)
+        known = SMALL_NETWORKS.index(speed.model) if speed.model in SMALL_NETWORKS else len(SMALL_NETWORKS)
+        smaller = f"a small one ({' or '.join(SMALL_NETWORKS[:known])})" if known else "an earlier --layer"
         other = "use a GPU" if speed.device == "cpu" else "larger batches (--batch-size 128)"
-        return f"the network is the bottleneck: {share:.0%} of the work", f"Take a small one ({smaller}), or {other}."
+        return f"the network is the bottleneck: {share:.0%} of the work", f"Take {smaller}, or {other}."
     what = "decoding is the bottleneck" if share <= 1 - MOST_OF_IT else "decoding and the network take about as long"
     text = f"{what}: {1 - share:.0%} of the work is decoding"
     if speed.megapixels >= CAMERA_MEGAPIXELS:
-        return text, "These are camera-size photos: extract with --decode fast."
+        return text, "These are camera-size photos: extract with --decode auto."
     return text, "More cores help, and smaller files."
 
 

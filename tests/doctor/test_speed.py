@@ -54,8 +54,8 @@ def test_slow_decoding_of_camera_photos_is_answered_with_the_fast_decoder() -> N
     found, advice = bottleneck(replace(EVEN, decode=10.0, megapixels=12.0))
 
     assert found.startswith("decoding is the bottleneck")
-    assert "--decode fast" in advice
-    assert "--decode fast" not in bottleneck(replace(EVEN, decode=10.0))[1]
+    assert "--decode auto" in advice
+    assert "--decode auto" not in bottleneck(replace(EVEN, decode=10.0))[1]
 
 
 def test_neither_is_blamed_when_both_take_as_long() -> None:
