@@ -60,6 +60,7 @@ class Job:
         blueprint = self._blueprint()
         seconds = self.settings.image_timeout
         with (
+            machine.freed_memory_kept(),
             machine.threads_of_torch(self._streams.threads),
             journal.keep(self.writer.path, self._loader(blueprint.preprocess), seconds) as kept,
         ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,9 +20,15 @@ MAX_CPU_STREAMS = 8
 # A second stream copies and collects while the first computes.
 STREAMS_A_GPU = 2
 # Pixels of a batch: small enough for a core's caches on a CPU, large enough to fill a GPU.
-_CPU_BATCH_PIXELS = 16 * 224 * 224
+_CPU_BATCH_PIXELS = 8 * 224 * 224
 _GPU_BATCH_PIXELS = 128 * 224 * 224
 _LARGEST_BATCH = 256
+# Numbers of glibc's mallopt, and what its own adjustment settles at once blocks of 32 MiB, the largest it takes from
+# the heap, have been freed.
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
+_LARGEST_HEAP_BLOCK = 32 << 20
+_USUAL_TRIM = 2 * _LARGEST_HEAP_BLOCK
+_NEVER_TRIM = (1 << 31) - 1
 
 
 def available_cores() -> int:
@@ -102,3 +109,34 @@ def threads_of_torch(number: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Memory that is freed inside the block stays with the process for the next batch; given back at its end.
+
+    Every pass frees some hundred megabytes and asks for them again. glibc would return them to the system each time,
+    and clearing new pages would take a tenth to a quarter of the time. Elsewhere this does nothing.
+    """
+    libc = _glibc()
+    if libc is None:
+        yield
+        return
+    libc.mallopt(_M_ARENA_MAX, 1)
+    libc.mallopt(_M_MMAP_THRESHOLD, _LARGEST_HEAP_BLOCK)
+    libc.mallopt(_M_TRIM_THRESHOLD, _NEVER_TRIM)
+    try:
+        yield
+    finally:
+        libc.mallopt(_M_ARENA_MAX, 0)  # as many as it likes
+        libc.mallopt(_M_TRIM_THRESHOLD, _USUAL_TRIM)
+        libc.malloc_trim(0)
+
+
+def _glibc() -> ctypes.CDLL | None:
+    """The C library if it is glibc."""
+    try:
+        libc = ctypes.CDLL(None)
+    except (OSError, TypeError):  # TypeError: Windows has no library of that name
+        return None
+    return libc if hasattr(libc, "gnu_get_libc_version") else None

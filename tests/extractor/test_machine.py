@@ -1,3 +1,7 @@
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -61,3 +65,37 @@ def test_torchs_threads_are_as_before_after_a_run():
     with pytest.raises(KeyError):
         fail()
     assert torch.get_num_threads() == before
+
+
+_PASSES = """
+import contextlib, random, resource, sys, threading, torch
+from bignet.extractor import machine
+
+def passes(seed, number):
+    sizes = random.Random(seed)
+    maps = []
+    for _ in range(8 * number):
+        maps = [*maps[-2:], torch.ones(sizes.randrange(1, 25) << 20, dtype=torch.uint8)]
+
+def in_two_threads(number):
+    threads = [threading.Thread(target=passes, args=(seed, number)) for seed in range(2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+with machine.freed_memory_kept() if sys.argv[1] == "kept" else contextlib.nullcontext():
+    in_two_threads(30)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    in_two_threads(10)
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries are left as they are")
+def test_a_pass_gets_the_memory_of_the_one_before_and_no_pages_to_clear():
+    def new_pages(how):
+        done = subprocess.run([sys.executable, "-c", _PASSES, how], capture_output=True, text=True, check=True)
+        return int(done.stdout)
+
+    assert new_pages("kept") < new_pages("as usual") / 3
