@@ -59,7 +59,7 @@ INTERPOLATIONS = ("bilinear", "bicubic")
 RESIZE_MODES = ("crop", "squash", "pad")
 VIEWS = {"centre": 1, "flip": 2, "five": 5, "ten": 10}
 DECODERS = ("exact", "fast")
-PRECISIONS = ("fp32", "bf16", "fp16")
+PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 DTYPES = ("float32", "float16")
 
 
@@ -152,7 +152,12 @@ class EncoderSpec:
         weights: where they came from: a published set's name, a file's name, ``random:SEED``, a package.
         weights_sha256: digest of the file, or of the parameters themselves when there is no file.
         preprocess: see Preprocess.
-        precision: arithmetic of the forward pass: ``fp32``, ``bf16`` or ``fp16``; pools add up in fp32 always.
+        precision: arithmetic of the forward pass: ``fp32``, ``bf16``, ``fp16``, or ``int8``: the convolutions of
+            ``ranges`` in 8-bit integers, the rest in bf16; pools add up in fp32 always.
+        ranges: convolution -> the largest input that its 8 bits can stand for; only with ``int8``.
+
+    Raises:
+        UsageError: ranges without int8, or int8 without.
     """
 
     model: str
@@ -160,6 +165,14 @@ class EncoderSpec:
     weights_sha256: str
     preprocess: Preprocess
     precision: str = "fp32"
+    ranges: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.ranges) != (self.precision == "int8"):
+            raise UsageError(
+                f"precision {self.precision} with {len(self.ranges)} ranges; int8 needs those that an extraction "
+                "finds on its images, and others have none"
+            )
 
     @property
     def weights_name(self) -> str:
@@ -213,6 +226,7 @@ class EmbeddingSpec:
         preprocess["mean"] = tuple(preprocess["mean"])
         preprocess["std"] = tuple(preprocess["std"])
         encoder["preprocess"] = Preprocess(**_known(Preprocess, preprocess))
+        encoder["ranges"] = tuple((str(name), float(largest)) for name, largest in encoder.get("ranges", ()))
         spec = dict(data) | {"encoder": EncoderSpec(**_known(EncoderSpec, encoder))}
         return cls(**_known(cls, spec))
 
@@ -226,6 +240,8 @@ def fingerprint_of(spec: EmbeddingSpec) -> str:
     """First 16 hex digits of the SHA-256 of the spec's canonical JSON."""
     data = spec.as_json()
     del data["encoder"]["weights"]  # the digest names the weights; the file may move
+    if not spec.encoder.ranges:
+        del data["encoder"]["ranges"]  # fingerprints from before there were any stay the same
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_LENGTH]
 

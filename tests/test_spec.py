@@ -1,3 +1,4 @@
+import hashlib
 import json
 from dataclasses import fields, replace
 
@@ -154,3 +155,23 @@ def test_views_say_how_many_they_are():
 def test_another_size_keeps_the_proportion_of_training():
     assert PREPROCESS.sized(448) == replace(PREPROCESS, resize=512, crop=448)
     assert PREPROCESS.sized(112).resize == 128
+
+
+def test_ranges_go_with_int8_and_are_part_of_the_fingerprint():
+    one, other = (replace(ENCODER, precision="int8", ranges=(("conv1", largest),)) for largest in (2.5, 2.75))
+    specs = [EmbeddingSpec(encoder, "layer4", "gap", 2048) for encoder in (one, other)]
+    assert specs[0].fingerprint != specs[1].fingerprint
+    assert EmbeddingSpec.from_json(json.loads(json.dumps(specs[0].as_json()))) == specs[0]
+    for wrong in ({"precision": "int8"}, {"precision": "bf16", "ranges": (("conv1", 2.5),)}):
+        with pytest.raises(UsageError, match="ranges"):
+            replace(ENCODER, **wrong)
+
+
+def test_a_store_from_before_there_were_ranges_keeps_its_fingerprint():
+    spec = EmbeddingSpec(ENCODER, "layer4", "gap", 2048)
+    data = spec.as_json()
+    del data["encoder"]["ranges"]
+    assert EmbeddingSpec.from_json(data) == spec
+    del data["encoder"]["weights"]
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    assert spec.fingerprint == hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -71,7 +71,8 @@ def command(
     precision: Annotated[
         str | None,
         typer.Option(
-            help="fp32, bf16, fp16; auto: the fastest that a sample proves.  [default: auto]", rich_help_panel="Speed"
+            help="fp32, bf16, fp16, int8; auto: the fastest that a sample proves.  [default: auto]",
+            rich_help_panel="Speed",
         ),
     ] = None,
     storage: Annotated[

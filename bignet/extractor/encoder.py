@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bignet.extractor import int8
     from bignet.extractor.backbones import Backbone
     from bignet.extractor.pools import Pool
 
@@ -46,7 +47,7 @@ class Encoder:
         self.heads = tuple(heads)
         self.device = device
         self._dtype = TYPES[self.spec.precision]
-        self._network = prepare(plain, self.spec.precision, device)
+        self._network = prepare(plain, self.spec.precision, device, dict(self.spec.ranges))
         std = torch.tensor(self.spec.preprocess.std, device=device)
         mean = torch.tensor(self.spec.preprocess.mean, device=device)
         # For a whole row of pixels: three numbers repeated by broadcasting take three times as long.
@@ -66,11 +67,11 @@ class Encoder:
         """
         n_views = squares.shape[1] if squares.ndim == 5 else 1  # (N, views, 3, H, W)
         with torch.inference_mode():
-            pooled = self._network(self._normalised(squares.reshape(-1, *squares.shape[-3:])))
+            pooled = self._network(self.normalised(squares.reshape(-1, *squares.shape[-3:])))
             vectors = [values.float().view(-1, n_views, values.shape[-1]).mean(dim=1) for values in pooled]
         return {spec.name: values.cpu().numpy() for spec, values in zip(self.specs, vectors, strict=True)}
 
-    def _normalised(self, squares: Tensor) -> Tensor:
+    def normalised(self, squares: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 -> the network's input, its channels last: convolutions run up to twice as fast."""
         pixels = squares.to(self.device, non_blocking=True).permute(0, 2, 3, 1)
         rows = pixels.reshape(-1, self._scale.numel()).to(torch.float32)
@@ -89,11 +90,15 @@ class Blueprint:
         """What the network is to see."""
         return self.heads[0].spec.encoder.preprocess
 
-    def encoder(self, device: torch.device, precision: str | None = None, decode: str | None = None) -> Encoder:
-        """The encoder for a device; precision and decoder other than the blueprint's if given."""
+    def encoder(
+        self, device: torch.device, precision: str | None = None, decode: str | None = None, ranges: int8.Ranges = ()
+    ) -> Encoder:
+        """The encoder for a device; precision (int8: with ranges) and decoder other than the blueprint's if given."""
         spec = self.heads[0].spec.encoder
         preprocess = replace(spec.preprocess, decode=decode or spec.preprocess.decode)
-        changed = replace(spec, precision=precision or spec.precision, preprocess=preprocess)
+        changed = replace(spec, preprocess=preprocess)
+        if precision is not None:
+            changed = replace(changed, precision=precision, ranges=ranges)
         heads = [replace(head, spec=replace(head.spec, encoder=changed)) for head in self.heads]
         return Encoder(self.plain, heads, device)
 
@@ -143,7 +148,7 @@ def draw(
             f"model '{backbone.name}' fails on a {preprocess.crop} x {preprocess.crop} picture ({reason}); "
             "mend the model, or give another"
         ) from error
-    spec = EncoderSpec(backbone.name, loaded.origin, loaded.sha256, preprocess, form.precision)
+    spec = EncoderSpec(backbone.name, loaded.origin, loaded.sha256, preprocess, form.precision, form.ranges)
     return _blueprint(network, spec, chosen, wanted, form.storage)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import operator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, fx, nn
@@ -18,6 +18,9 @@ from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from bignet.extractor.graph import Pooling
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 
 def fold_batch_norms(module: fx.GraphModule) -> None:
@@ -30,26 +33,39 @@ def fold_batch_norms(module: fx.GraphModule) -> None:
         if norm is None:
             continue
         convolution = _without_norm(_convolution(module, node), norm)
-        _put(module, node, convolution)
+        put(module, node, convolution)
         _absorb(node, following)
-    _tidy(module)
+    tidy(module)
 
 
 def _without_norm(convolution: nn.Conv2d, norm: tuple[Any, ...]) -> nn.Conv2d:
     weight, bias = fuse_conv_bn_weights(convolution.weight, convolution.bias, *norm)
-    folded = copy.copy(convolution)
-    folded.__dict__["_parameters"] = {}  # of its own: the original keeps its weights
-    folded.weight = weight.requires_grad_(False)
-    folded.bias = bias.requires_grad_(False)
-    return folded
+    return with_weights(convolution, weight, bias)
 
 
-def pack(module: fx.GraphModule, sample: Tensor) -> None:
+def with_weights(convolution: nn.Conv2d, weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
+    """The same convolution with other numbers; the original keeps its own."""
+    other = copy.copy(convolution)
+    other.__dict__["_parameters"] = {}
+    other.weight = nn.Parameter(weight, requires_grad=False)
+    other.bias = None if bias is None else nn.Parameter(bias, requires_grad=False)
+    return other
+
+
+def convolutions(module: fx.GraphModule) -> Iterator[tuple[fx.Node, nn.Conv2d]]:
+    """Those that can be made another kind of convolution."""
+    for node in module.graph.nodes:
+        if _is_convolution(module, node):
+            yield node, _convolution(module, node)
+
+
+def pack(module: fx.GraphModule, sample: Tensor, make: Callable[[nn.Conv2d, Site], nn.Module]) -> None:
     """Every convolution becomes oneDNN's, together with the activation or the sum and activation that follow it.
 
     Args:
         module: on the CPU, its parameters in the type to compute in.
         sample: (N, 3, H, W) batch of the size and type to come; one pass with it finds the sizes in between.
+        make: what a convolution becomes; ``Packed`` or something that is called alike.
     """
     with torch.no_grad():
         ShapeProp(module).propagate(sample)
@@ -63,10 +79,10 @@ def pack(module: fx.GraphModule, sample: Tensor) -> None:
     for node in plans:
         convolution = _convolution(module, node)
         shape = list(node.args[0].meta["tensor_meta"].shape)
-        _put(module, node, _Packed(convolution, shape, plans[node].activation))
+        put(module, node, make(convolution, Site.of(convolution, node.name, shape, plans[node].activation)))
     if sample.dtype is torch.bfloat16:  # in fp32 the plain product is as fast
         _pack_dense(module)
-    _tidy(module)
+    tidy(module)
 
 
 def _pack_dense(module: fx.GraphModule) -> None:
@@ -77,7 +93,7 @@ def _pack_dense(module: fx.GraphModule) -> None:
         linear = module.get_submodule(str(node.target))
         if type(linear) is nn.Linear and len(node.meta["tensor_meta"].shape) == 2:  # (N, dims)
             activation = _take_activation(module, node)
-            _put(module, node, _PackedDense(linear, activation))
+            put(module, node, _PackedDense(linear, activation))
 
 
 Activation = tuple[str, list[float], str]
@@ -106,19 +122,42 @@ class _Plan:
     activation: Activation = _NONE
 
 
-class _Packed(nn.Module):
+@dataclass(frozen=True)
+class Site:
+    """Where a convolution stands.
+
+    Attributes:
+        name: of its node in the graph.
+        shape: of its input.
+        activation: what follows it.
+        geometry: padding, stride, dilation, groups.
+    """
+
+    name: str
+    shape: list[int]
+    activation: Activation
+    geometry: tuple[Any, ...]
+
+    @classmethod
+    def of(cls, convolution: nn.Conv2d, name: str, shape: list[int], activation: Activation) -> Site:
+        """With the geometry of ``convolution``."""
+        where = (convolution.padding, convolution.stride, convolution.dilation)
+        return cls(name, shape, activation, (*([*pair] for pair in where), convolution.groups))
+
+
+class Packed(nn.Module):
     """A convolution as oneDNN wants it; given a second input, it adds its result to that one in place."""
 
-    def __init__(self, convolution: nn.Conv2d, shape: list[int], activation: Activation) -> None:
+    def __init__(self, convolution: nn.Conv2d, site: Site) -> None:
         super().__init__()
-        where = (convolution.padding, convolution.stride, convolution.dilation)
-        self._geometry: tuple[Any, ...] = (*([*pair] for pair in where), convolution.groups)
-        self._activation = activation
+        self._geometry = site.geometry
+        self._activation = site.activation
         self._bias = convolution.bias
         pack_weight = torch.ops.mkldnn._reorder_convolution_weight  # noqa: SLF001 - what Inductor packs with
-        self._weight = pack_weight(convolution.weight, *self._geometry, shape)
+        self._weight = pack_weight(convolution.weight, *self._geometry, site.shape)
 
     def forward(self, batch: Tensor, into: Tensor | None = None) -> Tensor:
+        """(N, in, H, W) -> (N, out, H, W)."""
         kind, numbers, algorithm = self._activation
         ops = torch.ops.mkldnn
         if into is None:
@@ -247,14 +286,20 @@ def _absorb(node: fx.Node, following: fx.Node) -> None:
     following.graph.erase_node(following)
 
 
-def _put(module: fx.GraphModule, node: fx.Node, replacement: nn.Module) -> None:
+def place_of(name: str) -> str:
+    """Where the module stands that took the place of a node of that name."""
+    return f"fused_{name}"
+
+
+def put(module: fx.GraphModule, node: fx.Node, replacement: nn.Module) -> None:
     """A module of its own for this node: another node may call the one it had."""
-    name = f"fused_{node.name}"
+    name = place_of(node.name)
     module.add_submodule(name, replacement)
     node.target = name
 
 
-def _tidy(module: fx.GraphModule) -> None:
+def tidy(module: fx.GraphModule) -> None:
+    """Drop what nobody uses, and make the graph runnable again."""
     module.graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
     module.delete_all_unused_submodules()
     module.graph.lint()

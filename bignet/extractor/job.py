@@ -96,7 +96,10 @@ class Job:
             return self._sample(replace(blueprint.preprocess, decode=decoder), kept)
 
         with machine.threads_of_torch(self._cores):  # nothing else runs yet
-            return prove.choose(blueprint, first, self.settings, decoded)
+            encoder, proofs = prove.choose(blueprint, first, self.settings, len(self.work.pending), decoded)
+        spec = encoder.spec
+        # Made anew: how filters are laid out depends on the threads, and other layouts are mended in every pass.
+        return blueprint.encoder(first, spec.precision, spec.preprocess.decode, spec.ranges), proofs
 
     def _sample(self, preprocess: Preprocess, kept: Journal) -> dict[bytes, Tensor]:
         """Squares of images from all over the input."""
@@ -119,7 +122,7 @@ class Job:
         """The encoder on every device, with a seat for each stream."""
         spec = encoder.spec
         others = machine.devices_for(self._device)[1:]
-        copies = [blueprint.encoder(device, spec.precision, spec.preprocess.decode) for device in others]
+        copies = [blueprint.encoder(each, spec.precision, spec.preprocess.decode, spec.ranges) for each in others]
         streams = self._streams
         return [Seat(each, streams.threads) for each in (encoder, *copies) for _ in range(streams.number)]
 

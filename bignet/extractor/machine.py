@@ -68,6 +68,12 @@ def fast_precisions(device: torch.device) -> tuple[str, ...]:
     return ("bf16",) if able.get("avx512_bf16") or able.get("amx_bf16") else ()
 
 
+def has_int8(device: torch.device) -> bool:
+    """Whether this device multiplies bytes and adds up the products in one instruction."""
+    able = torch.cpu.get_capabilities()
+    return device.type == "cpu" and bool(able.get("avx512_vnni") or able.get("amx_int8"))
+
+
 @dataclass(frozen=True)
 class Streams:
     """How forward passes run side by side.

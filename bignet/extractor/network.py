@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, fx, nn
 
-from bignet.extractor import fusion, graph, taps
+from bignet.extractor import fusion, graph, int8, machine, taps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     Pools = Mapping[str, Sequence[Callable[[Tensor], Tensor]]]
     Network = Callable[[Tensor], Sequence[Tensor]]
 
-TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+# int8 is bf16 but for the convolutions that are named.
+TYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16}
 # The fused form may differ from the plain one by rounding, not by more.
 _RELATIVE = 1e-3
 
@@ -40,45 +41,89 @@ class Plain:
     vectors: Sequence[Tensor]
 
 
-def prepare(plain: Plain, precision: str, device: torch.device) -> Network:
+def prepare(plain: Plain, precision: str, device: torch.device, ranges: Mapping[str, float] | None = None) -> Network:
     """A function (N, 3, H, W) -> (N, dims) float32 each, in the order of ``plain.pools``.
 
     Its input is to be on ``device``, in the type of ``precision``, channels last.
+
+    Raises:
+        MismatchError: a convolution of ``ranges`` (see EncoderSpec) is not there.
     """
-    dtype = TYPES[precision]
+    dtype, ranges = TYPES[precision], ranges or {}
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False  # torch's default would make fp32 convolutions ten bits short
-    try:
-        if not _same(graph.trace(plain.model, plain.pools), plain):
-            return _hooked(plain, dtype, device)
-    except graph.Untraceable:
+    if not can_be_followed(plain):
+        int8.sources(fx.GraphModule({}, fx.Graph()), ranges)  # there are none
         return _hooked(plain, dtype, device)
     if device.type == "cpu" and dtype is not torch.float16 and _has_onednn():
-        packed = _packed(plain, dtype)
+        packed = _packed(plain, dtype, ranges)
         if packed is not None:
             return packed
-    return _folded(plain, dtype, device)
+    return _folded(plain, dtype, device, ranges)
+
+
+def can_be_followed(plain: Plain) -> bool:
+    """Whether the network's graph gives what the network gives."""
+    try:
+        return _same(graph.trace(plain.model, plain.pools), plain)
+    except graph.Untraceable:
+        return False
 
 
 def _has_onednn() -> bool:
     return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call] # torch's stubs leave it out
 
 
-def _folded(plain: Plain, dtype: torch.dtype, device: torch.device) -> fx.GraphModule:
+def folded(plain: Plain) -> fx.GraphModule:
+    """The network's graph in fp32 on the CPU, its batch norms inside its convolutions.
+
+    Raises:
+        Untraceable: see graph.trace.
+    """
     module = graph.trace(plain.model, plain.pools)
     fusion.fold_batch_norms(module)
+    return module
+
+
+def _folded(plain: Plain, dtype: torch.dtype, device: torch.device, ranges: Mapping[str, float]) -> fx.GraphModule:
+    module = folded(plain)
+    int8.imitate(module, int8.sources(module, ranges))
     _move(module, dtype, device)
     return module
 
 
-def _packed(plain: Plain, dtype: torch.dtype) -> fx.GraphModule | None:
+def _packed(plain: Plain, dtype: torch.dtype, ranges: Mapping[str, float]) -> fx.GraphModule | None:
     """With oneDNN's own convolutions; None if they refuse, or in fp32 give something else."""
-    module = _folded(plain, dtype, torch.device("cpu"))
+    if ranges and not machine.has_int8(torch.device("cpu")):
+        return None
+    module = folded(plain)
+    chosen = int8.sources(module, ranges)
+
+    def make(convolution: nn.Conv2d, site: fusion.Site) -> nn.Module:
+        source = chosen.get(site.name)
+        return fusion.Packed(convolution, site) if source is None else int8.Convolution(source, site)
+
     try:
-        fusion.pack(module, plain.sample.to(dtype=dtype, memory_format=torch.channels_last))
+        pack(module, plain, dtype, make)
+        int8.link(module)
+        if ranges:
+            _try(module, plain, dtype)
     except (RuntimeError, AttributeError):  # operators that torch keeps to itself: another version may lack them
         return None
     return module if dtype is not torch.float32 or _same(module, plain) else None
+
+
+def pack(
+    module: fx.GraphModule, plain: Plain, dtype: torch.dtype, make: Callable[[nn.Conv2d, fusion.Site], nn.Module]
+) -> None:
+    """A folded graph -> with oneDNN's convolutions, in ``dtype``; see fusion.pack."""
+    _move(module, dtype, torch.device("cpu"))
+    fusion.pack(module, plain.sample.to(dtype=dtype, memory_format=torch.channels_last), make)
+
+
+def _try(module: fx.GraphModule, plain: Plain, dtype: torch.dtype) -> None:
+    with torch.inference_mode():
+        module(plain.sample.to(dtype=dtype, memory_format=torch.channels_last))
 
 
 def _hooked(plain: Plain, dtype: torch.dtype, device: torch.device) -> Network:

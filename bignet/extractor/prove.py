@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
+from bignet.errors import UsageError
+from bignet.extractor import calibrate
+from bignet.extractor.calibrate import Allowed, Closeness
 from bignet.extractor.forward import Seat
-from bignet.extractor.machine import fast_precisions
+from bignet.extractor.machine import fast_precisions, has_int8
 from bignet.extractor.settings import AUTO, DEFAULT_PRECISION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    import torch
     from numpy.typing import NDArray
     from torch import Tensor
 
@@ -25,7 +28,14 @@ if TYPE_CHECKING:
     Vectors = Mapping[str, NDArray[np.float32]]
 
 N_IMAGES = 32
-SMALLEST_COSINE = 0.999
+ALLOWED = Allowed(cosine=0.999, about_mean=0.99)
+# 8 bits are chosen to fit the sample, so other images lose more: they must keep a distance from what is allowed.
+ALLOWED_INT8 = Allowed(cosine=0.9995, about_mean=0.9996)
+# Finding out what fits takes as long as embedding some hundred images.
+WORTH_CALIBRATING = 1000
+# Gain of all together: 8 bits for less would not be worth their loss.
+_WORTH_IT = 0.15
+_BUDGETS = (1.0, 0.6, 0.35)
 _BATCH = 8
 
 
@@ -34,33 +44,42 @@ class Proof:
     """How far a faster way is from fp32 on exactly decoded pictures.
 
     Attributes:
-        way: ``bf16``, ``fast``, ``bf16 fast``.
-        cosine: the smallest over images and embeddings; NaN where a vector is not finite.
+        way: ``bf16``, ``fast``, ``bf16 fast``, ``int8 for 58% of the arithmetic``.
+        closeness: to those vectors, of the embedding that suffers most.
         n_images: how many were tried.
         used: whether the run goes this way.
-        needed: what ``auto`` accepts.
+        allowed: what ``auto`` accepts.
     """
 
     way: str
-    cosine: float
+    closeness: Closeness
     n_images: int
     used: bool
-    needed: float = SMALLEST_COSINE
+    allowed: Allowed = field(default=ALLOWED)
 
     @property
     def holds(self) -> bool:
         """Whether the difference is within what ``auto`` accepts."""
-        return self.cosine >= self.needed
+        return self.closeness.within(self.allowed)
 
     def __str__(self) -> str:
         if not self.n_images:
             return f"{self.way}: no image to try it on"
-        shown = np.floor(self.cosine * 1e6) / 1e6  # 0.9999996 is not 1
-        return f"{self.way}: smallest cosine {shown:.6f} on {self.n_images} image{'s' * (self.n_images > 1)}"
+        near = self.closeness
+        images = f"{self.n_images} image{'s' * (self.n_images > 1)}"
+        return f"{self.way}: smallest cosine {_floor(near.cosine)}, about the mean {_floor(near.about_mean)}, {images}"
+
+
+def _floor(cosine: float) -> str:
+    return f"{np.floor(cosine * 1e6) / 1e6:.6f}"  # 0.9999996 is not 1
 
 
 def choose(
-    blueprint: Blueprint, device: torch.device, settings: ExtractSettings, decoded: Callable[[str], Squares]
+    blueprint: Blueprint,
+    device: torch.device,
+    settings: ExtractSettings,
+    n_pending: int,
+    decoded: Callable[[str], Squares],
 ) -> tuple[Encoder, list[Proof]]:
     """The encoder for a new store.
 
@@ -68,66 +87,129 @@ def choose(
         blueprint: in fp32, decoding exactly.
         device: where it runs.
         settings: what precision and decoder were asked for.
+        n_pending: images there are to embed.
         decoded: a decoder's name -> sample images by path, (views, 3, crop, crop) uint8 each.
+
+    Raises:
+        UsageError: int8 was asked for, and no convolution can be computed so.
     """
     plain = blueprint.encoder(device)
     asked = settings.precision or DEFAULT_PRECISION
     precisions = fast_precisions(device) if asked == AUTO else (asked,)
+    faster = [precision for precision in precisions if precision != "fp32"]
     decoders = {None: (), "exact": (), AUTO: ("fast",)}.get(settings.decode, ("fast",))
-    ways = [(precision, "exact") for precision in precisions if precision != "fp32"]
-    if not (ways or decoders):
+    if not (faster or decoders):
         return plain, []
     trial = _Trial(blueprint, plain, device, decoded)
-    encoder, proofs = plain, []
     for decoder in decoders:
-        encoder, proof = trial.of("fp32", decoder, encoder, forced=settings.decode == "fast")
-        proofs.append(proof)
-    for precision, _ in ways:
-        decoder = encoder.spec.preprocess.decode
-        encoder, proof = trial.of(precision, decoder, encoder, forced=asked != AUTO)
-        proofs.append(proof)
-        if proof.used:
+        trial.decoder(decoder, forced=settings.decode == "fast")
+    for precision in faster:
+        if precision == "int8":
+            trial.all_int8()
+        elif trial.precision(precision, forced=asked != AUTO):
+            if asked == AUTO and precision == "bf16" and has_int8(device) and n_pending >= WORTH_CALIBRATING:
+                trial.some_int8()
             break
-    return encoder, proofs
+    return trial.best, trial.proofs
 
 
 class _Trial:
-    """Reference vectors, and what other ways give for the same images."""
+    """Reference vectors, and what other ways give for the same images.
+
+    Attributes:
+        best: the fastest encoder so far that holds or was forced.
+        proofs: of all ways tried, in order.
+    """
 
     def __init__(
         self, blueprint: Blueprint, plain: Encoder, device: torch.device, decoded: Callable[[str], Squares]
     ) -> None:
+        self.best = plain
+        self.proofs: list[Proof] = []
         self._blueprint = blueprint
         self._device = device
         self._decoded = decoded
         self._squares = {"exact": decoded("exact")}
         self._reference = _vectors(plain, list(self._squares["exact"].values()))
 
-    def of(self, precision: str, decoder: str, otherwise: Encoder, *, forced: bool) -> tuple[Encoder, Proof]:
-        """One way tried -> its encoder if it holds or is forced, else the other one."""
-        if decoder not in self._squares:
-            self._squares[decoder] = self._decoded(decoder)
-        squares = self._squares[decoder]
-        encoder = self._blueprint.encoder(self._device, precision, decoder)
+    def decoder(self, name: str, *, forced: bool) -> bool:
+        """Decoding another way, in the arithmetic of the best."""
+        self._squares[name] = self._decoded(name)
+        spec = self.best.spec
+        return self._try(
+            self._blueprint.encoder(self._device, spec.precision, name, spec.ranges), ALLOWED, forced=forced
+        )
+
+    def precision(self, name: str, *, forced: bool) -> bool:
+        """Other arithmetic, decoding like the best."""
+        return self._try(self._blueprint.encoder(self._device, name, self._decoder), ALLOWED, forced=forced)
+
+    def all_int8(self) -> None:
+        """Every convolution that can in 8-bit integers, because it was asked for.
+
+        Raises:
+            UsageError: none can.
+        """
+        if not has_int8(self._device):
+            raise UsageError(f"precision int8 needs a processor with VNNI or AMX ({self._device} given); use auto")
+        found = self._candidates()
+        if not found:
+            name = self.best.spec.model
+            raise UsageError(f"no convolution of '{name}' can be computed in 8-bit integers on these images; use auto")
+        self._int8(found, forced=True)
+
+    def some_int8(self) -> None:
+        """As many convolutions in 8-bit integers as can be proved, if that is worth it."""
+        if len(self._squares[self._decoder]) < N_IMAGES or not self.proofs[-1].closeness.within(ALLOWED_INT8):
+            return
+        found = self._candidates()
+        before = list(self.proofs)
+        for budget in _BUDGETS:
+            taken = calibrate.cheapest(found, budget)
+            if calibrate.gain_of(taken) < _WORTH_IT:
+                return
+            self.proofs = list(before)  # only the last one counts
+            if self._int8(taken, forced=False):
+                return
+
+    def _candidates(self) -> list[calibrate.Candidate]:
+        squares = list(self._squares[self._decoder].values())
+        encoder = self._blueprint.encoder(self._device, "bf16", self._decoder)
+        parts = [torch.cat(squares[at : at + _BATCH]) for at in range(0, len(squares), _BATCH)]
+        batches = [encoder.normalised(part) for part in parts]
+        return calibrate.candidates(self._blueprint.plain, batches, ALLOWED_INT8) if batches else []
+
+    def _int8(self, taken: list[calibrate.Candidate], *, forced: bool) -> bool:
+        encoder = self._blueprint.encoder(self._device, "int8", self._decoder, calibrate.ranges_of(taken))
+        return self._try(encoder, ALLOWED_INT8, forced=forced, share=calibrate.share_of(taken))
+
+    @property
+    def _decoder(self) -> str:
+        return self.best.spec.preprocess.decode
+
+    def _try(self, encoder: Encoder, allowed: Allowed, *, forced: bool, share: float = 1.0) -> bool:
+        """Whether this way is the best from now on."""
+        squares = self._squares[encoder.spec.preprocess.decode]
         names = list(self._squares["exact"])
         both = [number for number, name in enumerate(names) if name in squares]
         found = _vectors(encoder, [squares[names[number]] for number in both])
-        cosine = min((_smallest_cosine(self._reference[key][both], found[key]) for key in found), default=np.nan)
-        way = " ".join(word for word in (precision, decoder) if word not in ("fp32", "exact"))
-        used = forced or cosine >= SMALLEST_COSINE
-        return encoder if used else otherwise, Proof(way, float(cosine), len(both), used)
+        closeness = calibrate.worst([Closeness.of(self._reference[key][both], found[key]) for key in found])
+        proof = Proof(_way(encoder, share), closeness, len(both), used=forced, allowed=allowed)
+        proof = replace(proof, used=forced or proof.holds)
+        self.proofs.append(proof)
+        if proof.used:
+            self.best = encoder
+        return proof.used
+
+
+def _way(encoder: Encoder, share: float) -> str:
+    """``bf16``, ``fast``, ``bf16 fast``, ``int8 for 58% of the arithmetic``."""
+    words = (encoder.spec.precision, encoder.spec.preprocess.decode)
+    part = "" if share == 1 else f" for {share:.0%} of the arithmetic"
+    return " ".join(word for word in words if word not in ("fp32", "exact")) + part
 
 
 def _vectors(encoder: Encoder, squares: list[Tensor]) -> Vectors:
     seat = Seat(encoder)
     parts = [seat.run(squares[at : at + _BATCH]).vectors for at in range(0, len(squares), _BATCH)]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
-
-
-def _smallest_cosine(ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> float:
-    a, b = ours.astype(np.float64), theirs.astype(np.float64)
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    usable = np.isfinite(a).all(axis=1) & (np.linalg.norm(a, axis=1) > 0)  # others are rejected whatever the precision
-    with np.errstate(invalid="ignore", divide="ignore"):
-        cosines = ((a * b).sum(axis=1) / norms)[usable]
-    return float(cosines.min()) if len(cosines) and np.isfinite(cosines).all() else np.nan

@@ -31,6 +31,7 @@ class Form:
         views: see Preprocess.views.
         decode: see Preprocess.decode.
         precision: see EncoderSpec.precision.
+        ranges: see EncoderSpec.ranges.
         storage: see EmbeddingSpec.dtype.
     """
 
@@ -39,6 +40,7 @@ class Form:
     views: str = "centre"
     decode: str = "exact"
     precision: str = "fp32"
+    ranges: tuple[tuple[str, float], ...] = ()
     storage: str = "float32"
 
     def applied_to(self, trained: Preprocess) -> Preprocess:
@@ -50,7 +52,8 @@ class Form:
     def of(cls, spec: EmbeddingSpec) -> Form:
         """The form of a store's embeddings."""
         pre = spec.encoder.preprocess
-        return cls(pre.crop, pre.mode, pre.views, pre.decode, spec.encoder.precision, spec.dtype)
+        encoder = spec.encoder
+        return cls(pre.crop, pre.mode, pre.views, pre.decode, encoder.precision, encoder.ranges, spec.dtype)
 
 
 AUTO = "auto"
@@ -78,7 +81,8 @@ class ExtractSettings:
         resize_mode: ``crop``, ``squash`` or ``pad``.
         views: ``centre``, ``flip``, ``five`` or ``ten``: squares of a picture whose vectors are averaged.
         decode: ``exact``, ``fast`` (large JPEGs at a smaller scale), or ``auto``: fast if a probe proves it.
-        precision: ``fp32``, ``bf16``, ``fp16``, or ``auto``: the fastest here that a probe proves.
+        precision: ``fp32``, ``bf16``, ``fp16``, ``int8`` (every convolution that can), or ``auto``: the fastest here
+            that a probe proves.
         storage: ``float32`` or ``float16``.
         device: ``auto``, ``cpu``, ``cuda`` (all GPUs) or ``cuda:N``.
         batch_size: images a forward pass; 0 = as many as keep its memory the same for all sizes of input.
@@ -133,8 +137,8 @@ class ExtractSettings:
     @property
     def form(self) -> Form:
         """The form of a new store before anything is proved: exact and fp32."""
-        asked = {"resize_mode": self.resize_mode, "views": self.views, "storage": self.storage}
-        return Form(size=self.size, **{name: value for name, value in asked.items() if value is not None})
+        form = Form(size=self.size, resize_mode=self.resize_mode)
+        return replace(form, views=self.views or form.views, storage=self.storage or form.storage)
 
 
 class ExtractOptions(TypedDict, total=False):

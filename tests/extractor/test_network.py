@@ -83,16 +83,16 @@ def test_convolutions_take_over_norms_activations_and_sums():
     module = graph.trace(seeded(Residual), {"second": [GAP]})
     assert len(operations(module)) == 20
     fusion.fold_batch_norms(module)
-    fusion.pack(module, batch_of(1))
+    fusion.pack(module, batch_of(1), fusion.Packed)
     kinds = [type(module.get_submodule(name)).__name__ for name in operations(module)]
-    assert sorted(kinds) == ["MaxPool2d", "Pooling"] + ["_Packed"] * 6
+    assert sorted(kinds) == ["MaxPool2d", *["Packed"] * 6, "Pooling"]
 
 
 def test_a_tapped_norm_or_activation_is_still_there_to_be_tapped():
     layers = ("first.conv1", "first.bn1", "first.relu")
     module = graph.trace(seeded(Residual), {layer: [FLAT] for layer in layers})
     fusion.fold_batch_norms(module)
-    fusion.pack(module, batch_of(1))
+    fusion.pack(module, batch_of(1), fusion.Packed)
     batch = batch_of(3)
     for ours, theirs in zip(module(batch), by_hooks(seeded(Residual), layers, batch), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
@@ -100,7 +100,7 @@ def test_a_tapped_norm_or_activation_is_still_there_to_be_tapped():
 
 def test_what_is_read_again_is_not_summed_into():
     module = graph.trace(seeded(ReadAgain), {"three": [FLAT]})
-    fusion.pack(module, batch_of(1))
+    fusion.pack(module, batch_of(1), fusion.Packed)
     with_two_inputs = [node for node in module.graph.nodes if node.op == "call_module" and len(node.args) == 2]
     assert with_two_inputs == []
 

@@ -2,7 +2,9 @@ import numpy as np
 import pytest
 import torch
 
-from bignet.extractor import encoder, machine, prove
+from bignet.errors import UsageError
+from bignet.extractor import calibrate, encoder, machine, prove
+from bignet.extractor.calibrate import Allowed
 from bignet.extractor.settings import ExtractSettings, Form
 
 CPU = torch.device("cpu")
@@ -28,8 +30,8 @@ def sample(decoder, number=5):
     return {b"%d.jpg" % at: pixels[at] for at in range(number)}
 
 
-def choose(blueprint, decoded=sample, **asked):
-    return prove.choose(blueprint, CPU, ExtractSettings(**asked), decoded)
+def choose(blueprint, decoded=sample, n_pending=5, **asked):
+    return prove.choose(blueprint, CPU, ExtractSettings(**asked), n_pending, decoded)
 
 
 def smallest_cosine(ours, theirs):
@@ -48,12 +50,12 @@ def test_auto_takes_the_fast_arithmetic_that_the_sample_proves(blueprint):
     assert proof.used
     assert proof.holds
     assert proof.n_images == 5
-    assert proof.cosine == pytest.approx(truth, abs=1e-9)
-    assert 0.999 < proof.cosine < 1
+    assert proof.closeness.cosine == pytest.approx(truth, abs=1e-9)
+    assert 0.999 < proof.closeness.cosine < 1
 
 
 def test_auto_stays_exact_where_the_sample_speaks_against_it(blueprint, monkeypatch):
-    monkeypatch.setattr(prove, "SMALLEST_COSINE", 0.9999999)
+    monkeypatch.setattr(prove, "ALLOWED", Allowed(cosine=0.9999999, about_mean=-1))
     chosen, (proof,) = choose(blueprint)
     assert (chosen.spec.precision, proof.used) == ("fp32", False)
 
@@ -109,9 +111,100 @@ def test_vectors_that_are_not_finite_prove_nothing(blueprint, monkeypatch):
     monkeypatch.setattr(encoder.Encoder, "encode", overflowing)
     chosen, (proof,) = choose(blueprint)
     assert chosen.spec.precision == "fp32"
-    assert np.isnan(proof.cosine)
+    assert np.isnan(proof.closeness.cosine)
 
 
 def test_this_processor_is_asked(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     assert machine.fast_precisions(CPU) == ("bf16",)
+
+
+needs_vnni = pytest.mark.skipif(not machine.has_int8(CPU), reason="this processor does not multiply bytes")
+PLENTY = prove.WORTH_CALIBRATING
+
+
+@pytest.fixture
+def roundings_are_free(monkeypatch):
+    monkeypatch.setattr(calibrate, "_ROUNDING", 0)
+
+
+def full_sample(decoder):
+    return sample(decoder, number=prove.N_IMAGES)
+
+
+@pytest.fixture
+def wide():
+    """One embedding from which integers are not far."""
+    return encoder.draw("tests.tiny:build", "random:0", ("body",), ("flat",), Form())
+
+
+@needs_vnni
+@pytest.mark.usefixtures("roundings_are_free")
+def test_auto_takes_as_many_convolutions_in_8_bit_integers_as_the_sample_proves(wide):
+    chosen, (bf16, int8) = choose(wide, full_sample, n_pending=PLENTY)
+    assert chosen.spec.precision == "int8"
+    assert {name for name, _ in chosen.spec.ranges} <= {"stem_conv", "body_conv"}
+    assert bf16.used
+    assert int8.used
+    assert int8.way.startswith("int8")
+    assert int8.closeness.within(prove.ALLOWED_INT8)
+    squares = torch.stack(list(full_sample("exact").values()))
+    exact, ours = wide.encoder(CPU).encode(squares), chosen.encode(squares)
+    assert smallest_cosine(exact, ours) == pytest.approx(int8.closeness.cosine, abs=1e-6)
+    assert smallest_cosine(exact, ours) < smallest_cosine(exact, wide.encoder(CPU, "bf16").encode(squares))
+
+
+@needs_vnni
+@pytest.mark.usefixtures("roundings_are_free")
+@pytest.mark.parametrize(
+    ("allowed", "n_pending", "pictures"),
+    [
+        (Allowed(0.9999999, 0.9999999), PLENTY, full_sample),
+        (prove.ALLOWED_INT8, PLENTY - 1, full_sample),
+        (prove.ALLOWED_INT8, PLENTY, sample),
+    ],
+    ids=["not near enough", "too few images for it", "too small a sample"],
+)
+def test_auto_stays_with_bf16_where_integers_are_not_proved(wide, monkeypatch, allowed, n_pending, pictures):
+    monkeypatch.setattr(prove, "ALLOWED_INT8", allowed)
+    chosen, proofs = choose(wide, pictures, n_pending=n_pending)
+    assert (chosen.spec.precision, chosen.spec.ranges) == ("bf16", ())
+    assert [proof.way for proof in proofs if proof.used] == ["bf16"]
+
+
+@needs_vnni
+@pytest.mark.usefixtures("roundings_are_free")
+def test_a_smaller_budget_is_tried_where_losses_add_up_to_more_than_they_promised(wide, monkeypatch):
+    tried = []
+
+    def one_at_a_time(found, budget):
+        tried.append(budget)
+        return sorted(found, key=lambda each: each.loss)[: 2 if budget == 1 else 1]
+
+    real = prove.Proof.holds.fget
+    monkeypatch.setattr(calibrate, "cheapest", one_at_a_time)
+    monkeypatch.setattr(prove.Proof, "holds", property(lambda self: real(self) and self.way != "int8"))
+    monkeypatch.setattr(prove, "_WORTH_IT", 0)
+    chosen, proofs = choose(wide, full_sample, n_pending=PLENTY)
+    assert tried == [1.0, 0.6]
+    assert len(chosen.spec.ranges) == 1
+    assert [proof.used for proof in proofs] == [True, True]  # what was tried in between is not told
+
+
+@needs_vnni
+@pytest.mark.usefixtures("roundings_are_free")
+def test_all_convolutions_go_where_8_bit_integers_are_asked_for_and_the_loss_is_told(blueprint, monkeypatch):
+    monkeypatch.setattr(prove, "ALLOWED_INT8", Allowed(0.9999999, 0.9999999))
+    chosen, (proof,) = choose(blueprint, precision="int8")
+    assert [name for name, _ in chosen.spec.ranges] == ["body_conv", "head_conv", "stem_conv"]
+    assert proof.used
+    assert not proof.holds
+    assert 0.9 < proof.closeness.cosine < 1
+
+
+def test_8_bit_integers_are_refused_where_there_are_none(blueprint, monkeypatch):
+    with pytest.raises(UsageError, match=r"no convolution of 'tests\.tiny:build'"):
+        choose(blueprint, lambda _decoder: {}, precision="int8")
+    monkeypatch.setattr(prove, "has_int8", lambda _device: False)
+    with pytest.raises(UsageError, match="VNNI"):
+        choose(blueprint, precision="int8")
