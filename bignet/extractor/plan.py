@@ -51,7 +51,8 @@ class Plan:
     Attributes:
         pending: files to look at, in path order.
         left: files beyond the run's limit.
-        unchanged: files that are as the store has them.
+        unchanged: files that are as the store has them, embedded or rejected.
+        still_rejected: of those, the rejected ones.
         by_path: the store's rows by path.
         by_content: where the vectors of each content are.
         gone: paths in the store that are no longer on disk, by content: a new path with the same bytes is a rename.
@@ -62,6 +63,7 @@ class Plan:
     pending: list[Entry] = field(default_factory=list)
     left: int = 0
     unchanged: int = 0
+    still_rejected: int = 0
     by_path: dict[bytes, Known] = field(default_factory=dict)
     by_content: dict[bytes, Place] = field(default_factory=dict)
     gone: dict[bytes, list[bytes]] = field(default_factory=dict)
@@ -87,8 +89,11 @@ def plan(scan: Scan, snapshot: Snapshot | None, settings: ExtractSettings) -> Pl
     on_disk = set()
     for entry in scan.entries:
         on_disk.add(entry.path)
-        if _is_stored(entry, result, settings) or _is_still_refused(entry, scan.root, result, settings):
+        if _is_stored(entry, result, settings):
             result.unchanged += 1
+        elif _is_still_refused(entry, scan.root, result, settings):
+            result.unchanged += 1
+            result.still_rejected += 1
         else:
             result.pending.append(entry)
     for path, row in result.by_path.items():

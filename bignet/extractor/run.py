@@ -49,13 +49,14 @@ class _Silent(Listener):
 
 @dataclass(frozen=True)
 class Summary:
-    """What an extraction did.
+    """What an extraction did: discovered = decoded + copied + rejected + unchanged + left.
 
     Attributes:
         store: the store's folder.
         snapshot: number of the newest manifest.
         discovered: files found.
-        unchanged: files that were in the store already, embedded or rejected.
+        unchanged: files that are as the store had them already, embedded or rejected.
+        still_rejected: of those, the rejected ones.
         decoded: pictures decoded and embedded.
         copied: rows whose vectors came from identical bytes.
         renamed: of those, files that moved.
@@ -74,6 +75,7 @@ class Summary:
     snapshot: int
     discovered: int
     unchanged: int
+    still_rejected: int
     decoded: int
     copied: int
     renamed: int
@@ -179,7 +181,8 @@ class _Run:
             store=self.writer.path,
             snapshot=manifest.number,
             discovered=len(self.found.entries),
-            unchanged=work.unchanged,
+            unchanged=work.unchanged + (tally.unchanged if tally else 0),
+            still_rejected=work.still_rejected,
             decoded=tally.embedded if tally else 0,
             copied=tally.copied if tally else 0,
             renamed=tally.renamed if tally else 0,

@@ -45,6 +45,7 @@ class World:
             paths = {path for path, _ in self.rows()} | set(self.rejected())
         assert snapshot.manifest.complete
         assert counts.discovered == summary.discovered == counts.embedded + counts.rejected
+        assert summary.discovered == summary.decoded + summary.copied + summary.rejected + summary.unchanged
         assert paths == {os.fsencode(item.relative_to(self.images)) for item in self.images.rglob("*.*")}
         return summary
 
