@@ -541,6 +541,22 @@ def test_a_wrong_request_makes_no_store(world):
         assert not world.store.exists()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"pools": ("gap", "gen:3")}, r"pool 'gen:3' is unknown; allowed: gap"),
+        ({"model": "resnet51"}, r"model 'resnet51' is unknown; nearest: 'resnet"),
+        ({"model": "timm/resnet81"}, r"model 'timm/resnet81' is unknown; nearest: 'timm/resnet"),
+        ({"model": "tests.tiny:built"}, r"model factory 'tests.tiny:built' cannot be imported"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused_before_anything_is_scanned(filled, monkeypatch, wrong, message):
+    monkeypatch.setattr(run, "scan", lambda _: pytest.fail("the images were scanned"))
+    for store in (filled.store, filled.store.with_name("new")):
+        with pytest.raises(UsageError, match=message):
+            extract(filled.images, store, replace(SETTINGS, **wrong))
+
+
 def test_a_folder_with_other_things_in_it_is_not_made_a_store(world):
     world.put("a.png", 1)
     with pytest.raises(UsageError, match="exists and is not a BigNet store"):
