@@ -116,14 +116,15 @@ class ExtractSettings:
             raise UsageError(f"workers is {self.workers}; it must be at most {MAX_WORKERS}")
         for name, smallest in (("batch_size", 0), ("workers", 0), ("limit", 0), ("shard_rows", 1)):
             if getattr(self, name) < smallest:
-                raise UsageError(f"{name} is {getattr(self, name)}; it must be at least {smallest}")
+                raise UsageError(f"{_in_words(name)} is {getattr(self, name)}; it must be at least {smallest}")
         if self.size is not None and self.size < SMALLEST_SIZE:
             raise UsageError(f"size is {self.size}; it must be at least {SMALLEST_SIZE} pixels")
         if not 0 < self.image_timeout < threading.TIMEOUT_MAX:
-            raise UsageError(f"image_timeout is {self.image_timeout}; it must be above 0 seconds, and finite")
+            raise UsageError(f"image timeout is {self.image_timeout}; it must be above 0 seconds, and finite")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in (None, *allowed):
-                raise UsageError(f"{name} '{getattr(self, name)}' is unknown; allowed: {', '.join(allowed)}")
+                asked = f"{_in_words(name)} '{getattr(self, name)}'"
+                raise UsageError(f"{asked} is unknown; allowed: {', '.join(allowed)}")
 
     @property
     def n_workers(self) -> int:
@@ -135,6 +136,11 @@ class ExtractSettings:
         """The form of a new store before anything is proved: exact and fp32."""
         asked = {"resize_mode": self.resize_mode, "views": self.views, "storage": self.storage}
         return Form(size=self.size, **{name: value for name, value in asked.items() if value is not None})
+
+
+def _in_words(name: str) -> str:
+    """``resize_mode`` -> ``resize mode``: as the keyword and the option ``--resize-mode`` are both read."""
+    return name.replace("_", " ")
 
 
 class ExtractOptions(TypedDict, total=False):

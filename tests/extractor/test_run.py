@@ -592,12 +592,14 @@ def test_reasons_are_counted_in_the_summary(filled):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"batch_size": -1}, {"workers": -1}, {"shard_rows": 0}]
+    [{"batch_size": -1}, {"workers": -1}, {"shard_rows": 0}, {"resize_mode": "x"}, {"views": "x"}]
     + [{"image_timeout": value} for value in (0, -1, float("nan"), float("inf"))],
     ids=str,
 )
-def test_settings_out_of_range_are_refused(wrong):
-    with pytest.raises(UsageError, match=next(iter(wrong))):
+def test_settings_out_of_range_are_refused_in_words_for_keywords_and_options(wrong):
+    ((name, value),) = wrong.items()
+    words = name.replace("_", " ")
+    with pytest.raises(UsageError, match=rf"^{words} (is {value}; it must be|'{value}' is unknown; allowed: )"):
         ExtractSettings(**wrong)
 
 
