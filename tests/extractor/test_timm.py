@@ -91,10 +91,10 @@ def test_random_weights_are_those_of_timm_after_seeding(state):
     assert loaded.origin == "random:5"
 
 
-def test_an_unknown_model_names_the_nearest():
+def test_an_unknown_model_names_the_nearest_as_they_can_be_given():
     with pytest.raises(UsageError, match=r"'timm/resnet81' is unknown; nearest: 'timm/resnet18'.*bignet models --timm"):
         backbones.find("timm/resnet81")
-    with pytest.raises(UsageError, match=r"no such weights of resnet18; nearest: 'resnet18\."):
+    with pytest.raises(UsageError, match=r"no such weights of resnet18; nearest: 'timm/resnet18\."):
         backbones.find("timm/resnet18.a9_in1k")
 
 
