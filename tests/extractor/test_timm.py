@@ -117,8 +117,8 @@ def test_a_file_of_ones_own_is_loaded(tmp_path, state, suffix):
 def test_a_file_that_does_not_fit_is_refused(tmp_path, state):
     save_file(state | {"extra": torch.zeros(1)}, tmp_path / "more.safetensors")
     save_file({name: state[name] for name in list(state)[1:]}, tmp_path / "less.safetensors")
-    for name in ("more", "less"):
-        with pytest.raises(UsageError, match="do not fit the model"):
+    for name, kind in (("more", "unexpected"), ("less", "missing")):
+        with pytest.raises(UsageError, match=rf"do not fit model '{NAME}': 1 key {kind} \('.*'\); give the file"):
             weights.prepare(str(tmp_path / f"{name}.safetensors"), backbones.find(NAME))
 
 
