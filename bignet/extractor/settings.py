@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from dataclasses import dataclass, field, replace
@@ -56,6 +57,7 @@ class Form:
 AUTO = "auto"
 DEFAULT_PRECISION = AUTO
 SMALLEST_SIZE = 16
+LARGEST_SIZE = math.isqrt(Limits().max_pixels)
 _CHOICES: dict[str, Collection[str]] = {
     "resize_mode": RESIZE_MODES,
     "views": tuple(VIEWS),
@@ -117,8 +119,8 @@ class ExtractSettings:
         for name, smallest in (("batch_size", 0), ("workers", 0), ("limit", 0), ("shard_rows", 1)):
             if getattr(self, name) < smallest:
                 raise UsageError(f"{_in_words(name)} is {getattr(self, name)}; it must be at least {smallest}")
-        if self.size is not None and self.size < SMALLEST_SIZE:
-            raise UsageError(f"size is {self.size}; it must be at least {SMALLEST_SIZE} pixels")
+        if self.size is not None:
+            check_size(self.size)
         if not 0 < self.image_timeout < threading.TIMEOUT_MAX:
             raise UsageError(f"image timeout is {self.image_timeout}; it must be above 0 seconds, and finite")
         for name, allowed in _CHOICES.items():
@@ -136,6 +138,19 @@ class ExtractSettings:
         """The form of a new store before anything is proved: exact and fp32."""
         asked = {"resize_mode": self.resize_mode, "views": self.views, "storage": self.storage}
         return Form(size=self.size, **{name: value for name, value in asked.items() if value is not None})
+
+
+def check_size(size: int) -> None:
+    """Whether a square of so many pixels a side can be asked for.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if size < SMALLEST_SIZE:
+        raise UsageError(f"size is {size}; it must be at least {SMALLEST_SIZE} pixels")
+    if size > LARGEST_SIZE:
+        why = "a larger square has more pixels than any picture that is decoded"
+        raise UsageError(f"size is {size}; it must be at most {LARGEST_SIZE} pixels: {why}")
 
 
 def _in_words(name: str) -> str:

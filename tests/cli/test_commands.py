@@ -349,6 +349,7 @@ def test_layers_are_those_at_the_size_asked_for(bignet_command: Command) -> None
 
     assert next(row["shape"] for row in data if row["layer"] == "head") == [16, 2, 2]
     assert bignet_command("layers", "vit_b_32", "--size", "96").code == 2
+    assert "size is 100000; it must be at most 6324" in bignet_command("layers", MODEL, "--size", "100000").err
 
 
 @pytest.mark.parametrize("words", [["search", "nowhere", "x"], ["info", "nowhere"], ["report", "nowhere"]])

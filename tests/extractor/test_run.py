@@ -593,6 +593,7 @@ def test_reasons_are_counted_in_the_summary(filled):
 @pytest.mark.parametrize(
     "wrong",
     [{"batch_size": -1}, {"workers": -1}, {"shard_rows": 0}, {"resize_mode": "x"}, {"views": "x"}]
+    + [{"size": value} for value in (-1, 0, 15, 6325, 100_000)]
     + [{"image_timeout": value} for value in (0, -1, float("nan"), float("inf"))],
     ids=str,
 )
