@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from bignet.errors import MismatchError, UsageError
-from bignet.extractor import decode, run
+from bignet.extractor import decode, plan, run, workers
 from bignet.extractor.encoder import Encoder
 from bignet.extractor.run import extract
 from bignet.extractor.settings import ExtractSettings
@@ -367,6 +368,31 @@ def test_an_unreadable_file_is_tried_in_every_run(world, decoded):
     assert world.bytes_on_disk() == before
     put(world.images.parent, "later.png", 2)
     assert world.extract().total_rows == 2
+
+
+def test_unreadable_files_that_hang_when_they_are_read_again_hold_no_run(world, monkeypatch):
+    world.put("a.png", 1)
+    names = [b"1.png", b"2.png", b"3.png"]
+    for name in names:
+        (world.images / name.decode()).symlink_to(world.images.parent / "later.png")
+    world.extract()
+    assert world.rejected() == dict.fromkeys(names, "unreadable")
+    true_read, freed, asked = workers.read_image_file, threading.Event(), []
+
+    def read(path, limits=None):
+        if path.endswith(b"a.png"):
+            return true_read(path, limits)
+        asked.append(path)
+        freed.wait(60)
+        return true_read(path, limits)
+
+    for module in (plan, workers):
+        monkeypatch.setattr(module, "read_image_file", read)
+    assert world.extract(image_timeout=0.5).rejected == 3
+    assert world.rejected() == dict.fromkeys(names, "timeout")
+    assert len(asked) == 1 + 3  # one while planning, which ended that, then each by the run
+    assert world.extract(image_timeout=0.5).unchanged == 4
+    freed.set()
 
 
 def test_names_of_any_bytes_go_through(tmp_path):
