@@ -9,7 +9,7 @@ import typer
 
 from bignet.cli.console import Notices, counted, duration, grouped, pasted, say, say_json, table
 from bignet.cli.console import size as in_units
-from bignet.cli.screen import Screen
+from bignet.cli.screen import LEFT, Screen
 from bignet.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -179,15 +179,21 @@ def _outcome_line(summary: Summary, store: Store) -> str:
         parts.append(f"{grouped(summary.copied)} copied from identical files{renamed}")
     if summary.removed:
         parts.append(f"{grouped(summary.removed)} removed")
-    parts.append(f"{grouped(summary.total_rows - summary.decoded - summary.copied)} unchanged")
+    parts.append(f"{grouped(summary.unchanged - summary.still_rejected)} unchanged")
     if summary.left:
-        parts.append(f"{grouped(summary.left)} left for a run without --limit")
+        parts.append(f"{grouped(summary.left)} {LEFT}")
     if summary.total_rejected:
-        reasons = Counter(store.rejected()["reason"].to_pylist()).most_common()
-        listed = ", ".join(f"{number:,} {reason}" for reason, number in reasons)
-        how = f"list: bignet info {pasted(summary.store)} --rejected"
-        parts.append(f"{grouped(summary.total_rejected)} rejected ({listed}; {how})")
+        parts.append(_rejections(summary, store))
     return ", ".join(parts)
+
+
+def _rejections(summary: Summary, store: Store) -> str:
+    """Files that are rejected now; the store lists more while files rejected earlier are gone or left."""
+    number = summary.rejected + summary.still_rejected
+    reasons = Counter(store.rejected()["reason"].to_pylist()).most_common()
+    listed = ", ".join(f"{count:,} {reason}" for reason, count in reasons)
+    stored = "" if number == summary.total_rejected else f"{grouped(summary.total_rejected)} in the store: "
+    return f"{grouped(number)} rejected ({stored}{listed}; list: bignet info {pasted(summary.store)} --rejected)"
 
 
 _STAGES = ("read", "decode", "forward", "write", "wait")

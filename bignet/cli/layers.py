@@ -22,9 +22,7 @@ DEFAULT_POOLS = ("gap", "avg:3", "grid:2")
 
 def command(
     model: Annotated[str, typer.Argument(help="Backbone, see `bignet models`.")],
-    size: Annotated[
-        int | None, typer.Option(min=1, help="Side of the input, pixels.  [default: the weights' own]")
-    ] = None,
+    size: Annotated[int | None, typer.Option(help="Side of the input, pixels.  [default: the weights' own]")] = None,
     pool: Annotated[
         list[str] | None,
         typer.Option("--pool", "-p", help="A column with this pool's dims; repeat.  [default: gap, avg:3, grid:2]"),
@@ -43,8 +41,11 @@ def command(
     bignet layers vit_b_16 --all --json
     """
     from bignet.extractor import backbones, costs, pools
+    from bignet.extractor.settings import check_size
 
     backbone = backbones.find(model)
+    if size is not None:
+        check_size(size)
     wanted = [pools.find(name) for name in pool or DEFAULT_POOLS]
     pixels = size or backbone.preprocess.crop
     outline = costs.outline(backbone, pixels)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bignet.extractor.prove import Proof
     from bignet.extractor.sources import Scan
 
+LEFT = "left for a run without --limit"
 _PASSED_OVER = {"hidden": "hidden", "linked_folders": "linked folder(s)", "stores": "BigNet store(s)"}
 
 
@@ -34,8 +35,9 @@ class Screen:
         """How much there is to do."""
         removed = sum(map(len, work.gone.values())) + len(work.gone_rejected)
         parts = [f"{grouped(len(work.pending))} to do", f"{grouped(work.unchanged)} unchanged"]
-        parts += [f"{grouped(removed)} no longer there"] if removed else []
-        self._notices.note(f"{counted(len(found.entries), 'file')}: {', '.join(parts)}")
+        parts += [f"{grouped(work.left)} {LEFT}"] if work.left else []
+        gone = f"; {grouped(removed)} no longer there" if removed else ""
+        self._notices.note(f"{counted(len(found.entries), 'file')}: {', '.join(parts)}{gone}")
         passed = [f"{number:,} {_PASSED_OVER[kind]}" for kind, number in found.skipped.items() if number]
         if passed:
             self._notices.note(f"passed over: {', '.join(passed)}")

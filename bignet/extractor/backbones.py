@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import warnings
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,8 +13,9 @@ import torch
 import torchvision
 from torch import nn
 
-from bignet.errors import UsageError, nearest
+from bignet.errors import BigNetError, ResourceError, UsageError, nearest
 from bignet.extractor import catalogue, timm_models
+from bignet.extractor.forward import is_out_of_memory
 from bignet.extractor.pools import channels_last, has_positions
 from bignet.extractor.taps import outermost
 from bignet.spec import Preprocess
@@ -76,8 +78,15 @@ def find(name: str) -> Backbone:
     return Backbone(name, partial(_build_torchvision, name), _preprocess_of(published), published)
 
 
-def wrong_size(backbone: Backbone, size: int, error: Exception) -> UsageError:
+def wrong_size(backbone: Backbone, size: int, error: Exception) -> BigNetError:
     """What to raise when a network takes no pictures of that size, in pixels a side; ``error`` is its own."""
+    if is_out_of_memory(error):
+        found = re.search(r"allocate (\d+) bytes", str(error))
+        wanted = f" ({int(found[1]) / 1e9:,.1f} GB more were needed at once)" if found else ""
+        return ResourceError(
+            f"out of memory for one {size} x {size} image in model '{backbone.name}'{wanted}; "
+            f"take a smaller --size (it was trained with {backbone.preprocess.crop}) or model, or free some memory"
+        )
     reason = " ".join(str(error).split())[:150]
     return UsageError(
         f"model '{backbone.name}' takes no {size} x {size} images ({reason}); "

@@ -76,6 +76,7 @@ def outline(backbone: Backbone, size: int) -> Outline:
 
     Raises:
         UsageError: the network does not take images of that size.
+        ResourceError: the memory does not suffice for them.
     """
     try:
         with torch.device("meta"):

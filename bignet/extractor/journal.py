@@ -1,7 +1,9 @@
 """The journal of a run: which files are being decoded right now, so that a crash can be laid at one file's door.
 
 A decoder that dies in native code takes the whole process with it. What it was reading is then found here by the next
-run, tried alone in a child process, and refused if it kills that too: a re-run always makes progress.
+run, tried alone in a child process, and refused if it kills that too. One that is harmless alone and was in work all
+the same whenever runs died may be innocent, of a kill -9 for instance: a child decodes it from then on. So a re-run
+always makes progress, and only what kills a child is refused.
 """
 
 from __future__ import annotations
@@ -21,14 +23,14 @@ from bignet.images import Reason
 from bignet.store import layout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from bignet.extractor.workers import Loader
 
 # A slot holds a path and a zero byte: just what the kernel lets a path be.
 SLOT_BYTES = 4096
-# A file that came through alone as often as this, and was in work when the run died all the same, is refused unheard.
+# A file that came through alone as often as this, and was in work when the run died all the same, is left to a child.
 ACQUITTALS = 2
 
 
@@ -48,6 +50,11 @@ class Suspect:
     reason: str = ""
     detail: str = ""
 
+    @property
+    def is_kept_apart(self) -> bool:
+        """Whether runs died with it in work too often, though it was harmless alone."""
+        return not self.reason and self.crashes > ACQUITTALS
+
 
 @dataclass
 class Journal:
@@ -58,10 +65,12 @@ class Journal:
 
     Attributes:
         refused: files that killed earlier runs, with reason and detail.
+        apart: files that were in work when earlier runs died, and are to be decoded in a child process.
     """
 
     refused: Mapping[Entry, tuple[Reason, str]] = field(default_factory=dict)
     descriptor: int | None = None
+    apart: Collection[Entry] = frozenset()
     _slots: Iterator[int] = field(default_factory=itertools.count, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
@@ -101,8 +110,9 @@ def keep(store: Path, loader: Loader, seconds: float) -> Iterator[Journal]:
     if suspects:
         _save(store, suspects)
     refused = {item.entry: (Reason(item.reason), item.detail) for item in suspects if item.reason}
+    apart = frozenset(item.entry for item in suspects if item.is_kept_apart)
     flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
-    journal = Journal(refused, os.open(store / layout.JOURNAL, flags, 0o644))
+    journal = Journal(refused, os.open(store / layout.JOURNAL, flags, 0o644), apart)
     try:
         yield journal
     finally:
@@ -143,14 +153,10 @@ def _look_into(suspects: list[Suspect], loader: Loader, seconds: float) -> list[
 
 
 def _judged(suspect: Suspect, trials: Trials) -> Suspect:
-    entry, crashes = suspect.entry, suspect.crashes
-    if suspect.reason:
+    if suspect.reason or suspect.is_kept_apart:
         return suspect
-    if crashes > ACQUITTALS:
-        detail = f"{crashes} runs died while it was being decoded, though it came through alone"
-        return Suspect(entry, crashes, Reason.WORKER_CRASH, detail)
-    verdict = trials.verdict(entry.path)
-    return Suspect(entry, crashes, *verdict) if verdict else suspect
+    verdict = trials.verdict(suspect.entry.path)
+    return Suspect(suspect.entry, suspect.crashes, *verdict) if verdict else suspect
 
 
 def _save(store: Path, suspects: list[Suspect]) -> None:

@@ -35,6 +35,7 @@ class Tally:
     renamed: int = 0
     removed: int = 0
     rejected: int = 0
+    unchanged: int = 0
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,9 @@ class Ledger:
             elif not self.is_known(item.sha256):
                 detail = "another file with the same bytes took too long to decode"
                 refused.append(Refused(item.entry, Reason.TIMEOUT, detail, item.sha256))
-            elif not self._is_as_stored(item):
+            elif self._is_as_stored(item):
+                self.tally.unchanged += 1
+            else:
                 copies.append(item)
         stored = _Copies(store, self._records, self.plan, copies)
         rows += [self._copied_row(item, stored) for item in copies]

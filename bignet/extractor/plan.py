@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import os
+import queue
+import threading
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+from bignet.extractor.clock import RunningClock
 from bignet.images import Limits, Reason, RejectedImage, read_image_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from bignet.extractor.settings import ExtractSettings
     from bignet.extractor.sources import Entry, Scan
@@ -51,7 +54,8 @@ class Plan:
     Attributes:
         pending: files to look at, in path order.
         left: files beyond the run's limit.
-        unchanged: files that are as the store has them.
+        unchanged: files that are as the store has them, embedded or rejected.
+        still_rejected: of those, the rejected ones.
         by_path: the store's rows by path.
         by_content: where the vectors of each content are.
         gone: paths in the store that are no longer on disk, by content: a new path with the same bytes is a rename.
@@ -62,6 +66,7 @@ class Plan:
     pending: list[Entry] = field(default_factory=list)
     left: int = 0
     unchanged: int = 0
+    still_rejected: int = 0
     by_path: dict[bytes, Known] = field(default_factory=dict)
     by_content: dict[bytes, Place] = field(default_factory=dict)
     gone: dict[bytes, list[bytes]] = field(default_factory=dict)
@@ -84,11 +89,15 @@ def plan(scan: Scan, snapshot: Snapshot | None, settings: ExtractSettings) -> Pl
     result = Plan()
     if snapshot is not None:
         _read_rows(snapshot, result)
+    again = _AnotherLook(os.fsencode(scan.root), settings.limits, settings.image_timeout)
     on_disk = set()
     for entry in scan.entries:
         on_disk.add(entry.path)
-        if _is_stored(entry, result, settings) or _is_still_refused(entry, scan.root, result, settings):
+        if _is_stored(entry, result, settings):
             result.unchanged += 1
+        elif _is_still_refused(entry, again, result, settings):
+            result.unchanged += 1
+            result.still_rejected += 1
         else:
             result.pending.append(entry)
     for path, row in result.by_path.items():
@@ -123,13 +132,43 @@ def _is_stored(entry: Entry, result: Plan, settings: ExtractSettings) -> bool:
     return (entry.n_bytes, entry.mtime_ns) == (row.n_bytes, row.mtime_ns)
 
 
-def _is_still_refused(entry: Entry, root: Path, result: Plan, settings: ExtractSettings) -> bool:
+def _is_still_refused(entry: Entry, again: _AnotherLook, result: Plan, settings: ExtractSettings) -> bool:
     refusal = result.rejected.get(entry.path)
     if refusal is None or settings.retry_rejected or settings.rehash:
         return False
     if refusal.reason in _WORTH_ANOTHER_LOOK:
-        return refusal.reason == _refusal_to_be_read(os.path.join(os.fsencode(root), entry.path), settings.limits)
+        return again.is_refused(entry.path, refusal.reason)
     return (entry.n_bytes, entry.mtime_ns) == (refusal.n_bytes, refusal.mtime_ns)
+
+
+class _AnotherLook:
+    """Reads files that could not be read before, each in a thread that is left behind when its time is up.
+
+    One that outlasts its time ends the looking: the run itself, which reads several at a time, decides on the others.
+    """
+
+    def __init__(self, root: bytes, limits: Limits, seconds: float) -> None:
+        self._root = root
+        self._limits = limits
+        self._seconds = seconds
+        self._over = False
+
+    def is_refused(self, path: bytes, reason: str) -> bool:
+        """Whether a file is refused as before; False also where that cannot be found out in time."""
+        if self._over:
+            return False
+        answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, args=(path, answers), name="bignet-look", daemon=True).start()
+        clock = RunningClock(self._seconds)
+        deadline = clock.now() + self._seconds
+        while clock.now() < deadline:
+            with suppress(queue.Empty):
+                return answers.get(timeout=clock.step) == reason
+        self._over = True
+        return False
+
+    def _read(self, path: bytes, answers: queue.SimpleQueue[str | None]) -> None:
+        answers.put(_refusal_to_be_read(os.path.join(self._root, path), self._limits))
 
 
 def _refusal_to_be_read(path: bytes, limits: Limits) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from bignet.errors import UsageError
@@ -11,13 +12,14 @@ from bignet.extractor import journal
 from bignet.extractor.agreement import check_request, check_source
 from bignet.extractor.plan import Plan, plan
 from bignet.extractor.sources import Scan, scan
+from bignet.spec import parse_pool
+from bignet.store import layout, manifest
 from bignet.store.snapshot import Snapshot
 from bignet.store.writer import Batch, Progress, StoreWriter, writing
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from bignet.extractor.encoder import Encoder
     from bignet.extractor.ledger import Tally
@@ -49,13 +51,14 @@ class _Silent(Listener):
 
 @dataclass(frozen=True)
 class Summary:
-    """What an extraction did.
+    """What an extraction did: discovered = decoded + copied + rejected + unchanged + left.
 
     Attributes:
         store: the store's folder.
         snapshot: number of the newest manifest.
         discovered: files found.
-        unchanged: files that were in the store already, embedded or rejected.
+        unchanged: files that are as the store had them already, embedded or rejected.
+        still_rejected: of those, the rejected ones.
         decoded: pictures decoded and embedded.
         copied: rows whose vectors came from identical bytes.
         renamed: of those, files that moved.
@@ -65,8 +68,8 @@ class Summary:
         total_rows: rows in the store now.
         total_rejected: rejected files in the store now.
         n_bytes: size of the store's shards.
-        seconds: wall time of ``total``, ``scan`` and ``load model``; core time of ``read``, ``decode``, ``forward``
-            (wall time on a GPU) and ``write``; ``wait`` is the core time that none of them had.
+        seconds: wall time of ``total``, ``scan`` (with the checks before it) and ``load model``; core time of ``read``,
+            ``decode``, ``forward`` (wall time on a GPU) and ``write``; ``wait`` is the core time that none of them had.
         embeddings: the store's embeddings.
     """
 
@@ -74,6 +77,7 @@ class Summary:
     snapshot: int
     discovered: int
     unchanged: int
+    still_rejected: int
     decoded: int
     copied: int
     renamed: int
@@ -104,6 +108,7 @@ def extract(
     start = time.perf_counter()
     listener = listener or _Silent()
     _check_device(settings.device)
+    _check_names(settings, Path(store))
     found = scan(images)
     if not found.entries:
         hidden = f" ({found.skipped['hidden']} hidden names passed over)" if found.skipped["hidden"] else ""
@@ -119,6 +124,27 @@ def _check_device(device: str) -> None:
         from bignet.extractor.machine import find_device
 
         find_device(device)
+
+
+def _check_names(settings: ExtractSettings, store: Path) -> None:
+    """A pool or model that does not exist is an error before anything is scanned; torch is imported only in doubt."""
+    for pool in settings.pools:
+        parse_pool(pool)
+    name = settings.model
+    if name is None or name == _model_of(store):
+        return
+    from bignet.extractor import catalogue
+
+    if name not in catalogue.known():
+        from bignet.extractor import backbones
+
+        backbones.find(name)
+
+
+def _model_of(store: Path) -> str | None:
+    if not layout.manifest_numbers(store):
+        return None
+    return manifest.newest(store).embeddings[0].encoder.model
 
 
 class _Run:
@@ -171,24 +197,25 @@ class _Run:
         return self._summary(work, tally)
 
     def _summary(self, work: Plan, tally: Tally | None) -> Summary:
-        manifest = self.writer.manifest
-        if manifest is None:
+        newest = self.writer.manifest
+        if newest is None:
             raise RuntimeError("a run ended without a manifest")
         self.seconds["total"] = time.perf_counter() - self.start
         return Summary(
             store=self.writer.path,
-            snapshot=manifest.number,
+            snapshot=newest.number,
             discovered=len(self.found.entries),
-            unchanged=work.unchanged,
+            unchanged=work.unchanged + (tally.unchanged if tally else 0),
+            still_rejected=work.still_rejected,
             decoded=tally.embedded if tally else 0,
             copied=tally.copied if tally else 0,
             renamed=tally.renamed if tally else 0,
             removed=tally.removed if tally else 0,
             rejected=tally.rejected if tally else 0,
             left=work.left,
-            total_rows=manifest.rows,
-            total_rejected=manifest.counts.rejected,
-            n_bytes=sum(item.n_bytes for item in (*manifest.shards, *manifest.rejected)),
+            total_rows=newest.rows,
+            total_rejected=newest.counts.rejected,
+            n_bytes=sum(item.n_bytes for item in (*newest.shards, *newest.rejected)),
             seconds=self.seconds,
-            embeddings=manifest.embeddings,
+            embeddings=newest.embeddings,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from dataclasses import dataclass, field, replace
@@ -59,6 +60,7 @@ class Form:
 AUTO = "auto"
 DEFAULT_PRECISION = AUTO
 SMALLEST_SIZE = 16
+LARGEST_SIZE = math.isqrt(Limits().max_pixels)
 _CHOICES: dict[str, Collection[str]] = {
     "resize_mode": RESIZE_MODES,
     "views": tuple(VIEWS),
@@ -120,14 +122,15 @@ class ExtractSettings:
             raise UsageError(f"workers is {self.workers}; it must be at most {MAX_WORKERS}")
         for name, smallest in (("batch_size", 0), ("workers", 0), ("limit", 0), ("shard_rows", 1)):
             if getattr(self, name) < smallest:
-                raise UsageError(f"{name} is {getattr(self, name)}; it must be at least {smallest}")
-        if self.size is not None and self.size < SMALLEST_SIZE:
-            raise UsageError(f"size is {self.size}; it must be at least {SMALLEST_SIZE} pixels")
+                raise UsageError(f"{_in_words(name)} is {getattr(self, name)}; it must be at least {smallest}")
+        if self.size is not None:
+            check_size(self.size)
         if not 0 < self.image_timeout < threading.TIMEOUT_MAX:
-            raise UsageError(f"image_timeout is {self.image_timeout}; it must be above 0 seconds, and finite")
+            raise UsageError(f"image timeout is {self.image_timeout}; it must be above 0 seconds, and finite")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in (None, *allowed):
-                raise UsageError(f"{name} '{getattr(self, name)}' is unknown; allowed: {', '.join(allowed)}")
+                asked = f"{_in_words(name)} '{getattr(self, name)}'"
+                raise UsageError(f"{asked} is unknown; allowed: {', '.join(allowed)}")
 
     @property
     def n_workers(self) -> int:
@@ -139,6 +142,24 @@ class ExtractSettings:
         """The form of a new store before anything is proved: exact and fp32."""
         form = Form(size=self.size, resize_mode=self.resize_mode)
         return replace(form, views=self.views or form.views, storage=self.storage or form.storage)
+
+
+def check_size(size: int) -> None:
+    """Whether a square of so many pixels a side can be asked for.
+
+    Raises:
+        UsageError: it cannot.
+    """
+    if size < SMALLEST_SIZE:
+        raise UsageError(f"size is {size}; it must be at least {SMALLEST_SIZE} pixels")
+    if size > LARGEST_SIZE:
+        why = "a larger square has more pixels than any picture that is decoded"
+        raise UsageError(f"size is {size}; it must be at most {LARGEST_SIZE} pixels: {why}")
+
+
+def _in_words(name: str) -> str:
+    """``resize_mode`` -> ``resize mode``: as the keyword and the option ``--resize-mode`` are both read."""
+    return name.replace("_", " ")
 
 
 class ExtractOptions(TypedDict, total=False):

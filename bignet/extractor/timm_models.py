@@ -69,7 +69,7 @@ def config(name: str) -> dict[str, Any]:
         raise UsageError(f"model '{name}' is unknown; nearest: {close}; all of them: bignet models --timm")
     tags = timm.list_pretrained(f"{base}.*")
     if dot and wanted not in tags:
-        close = nearest(wanted, tags or [base])
+        close = nearest(name, [f"{PREFIX}{tag}" for tag in tags or [base]])
         raise UsageError(f"model '{name}' is unknown: timm has no such weights of {base}; nearest: {close}")
     found: dict[str, Any] = timm.models.get_pretrained_cfg(wanted).to_dict()
     return found

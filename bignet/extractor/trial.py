@@ -22,12 +22,14 @@ from bignet.extractor.clock import RunningClock
 from bignet.images import Limits, Reason
 
 if TYPE_CHECKING:
-    from bignet.extractor.workers import Loader
+    from bignet.extractor.sources import Entry
+    from bignet.extractor.workers import Claims, Loader, Outcome
 
 DEATHS = 2  # so many in as many tries are the file's fault
 _SECONDS_TO_START = 120.0
 _ASKED_TO_STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_READY, _DONE = b"r", b"d"
+_READY = b"r"
+_LENGTH_BYTES = 8  # of an answer's length, which goes before it
 
 
 class Trials:
@@ -42,17 +44,41 @@ class Trials:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the child; a later trial starts another."""
         self._stop()
 
     def verdict(self, path: bytes) -> tuple[Reason, str] | None:
         """Why a file is to be refused; None if it can be decoded, or refused, without harm."""
+        answer = self._tried(path)
+        return answer if isinstance(answer, tuple) else None
+
+    def load(self, entry: Entry, claims: Claims) -> Outcome:
+        """What ``Loader.load`` gives, but read and decoded by the child; by this process only if none can be had."""
+        from bignet.extractor.parcel import unpacked
+        from bignet.extractor.workers import Decoded, Refused, SameBytes
+
+        answer = self._tried(entry.path)
+        if answer is None:
+            return self._loader.load(entry, claims)
+        outcome = Refused(entry, *answer) if isinstance(answer, tuple) else unpacked(entry, answer)
+        if isinstance(outcome, Decoded) and not claims.take(outcome.sha256):
+            return SameBytes(entry, outcome.sha256, outcome.n_bytes, outcome.mtime_ns)
+        return outcome
+
+    def _tried(self, path: bytes) -> bytes | tuple[Reason, str] | None:
+        """What the child answers, or why the file is to be refused; None if nothing can be found out."""
         for _try in range(DEATHS):
             answer, code = self._decoded(path)
             if answer is None:
                 return Reason.TIMEOUT, f"reading and decoding it alone took longer than {self._seconds:g} s"
-            if answer == _DONE or code >= 0 or -code in _ASKED_TO_STOP:
+            if answer:
+                return answer
+            if code == 0 or -code in _ASKED_TO_STOP:
                 return None
-        how = f"signal {-code} ({signal.strsignal(-code)})"
+        how = f"exit code {code}" if code > 0 else f"signal {-code} ({signal.strsignal(-code)})"
         return Reason.WORKER_CRASH, f"decoding it alone ended with {how}, {DEATHS} times out of {DEATHS}"
 
     def _decoded(self, path: bytes) -> tuple[bytes | None, int]:
@@ -63,8 +89,9 @@ class Trials:
         except OSError:  # no process to be had, or it ended by itself: nothing is known about the file
             self._stop()
             return b"", 0
-        answer = _heard(child, self._seconds)
-        return (answer, 0) if answer == _DONE else (answer, self._stop())
+        length = _heard(child, self._seconds, _LENGTH_BYTES)
+        answer = _heard(child, self._seconds, int.from_bytes(length, "big")) if length else length
+        return (answer, 0) if answer else (answer, self._stop())
 
     def _started(self) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-P", "-m", __name__]
@@ -88,7 +115,7 @@ class Trials:
         if child is None:
             return 0
         with child:  # closes the pipes and waits
-            if _heard(child, 0) is None:
+            if _heard(child, 0) != b"":
                 child.kill()
         return child.returncode
 
@@ -99,18 +126,24 @@ def _say(child: subprocess.Popen[bytes], data: bytes) -> None:
     child.stdin.write(data)
 
 
-def _heard(child: subprocess.Popen[bytes], seconds: float) -> bytes | None:
-    """The next byte; empty at the end of output, None when time is up."""
+def _heard(child: subprocess.Popen[bytes], seconds: float, n_bytes: int = 1) -> bytes | None:
+    """The next bytes; empty if the output ends before them, None when time is up."""
     if child.stdout is None:
         raise ChildProcessError("a child process has no output")
     poll = select.poll()
     poll.register(child.stdout, select.POLLIN)
     clock = RunningClock(seconds)
     deadline = clock.now() + seconds
-    while not poll.poll(1000 * clock.step):
-        if clock.now() >= deadline:
-            return None
-    return child.stdout.read(1)
+    data = bytearray()
+    while len(data) < n_bytes:
+        while not poll.poll(1000 * clock.step):
+            if clock.now() >= deadline:
+                return None
+        part = child.stdout.read(n_bytes - len(data))
+        if not part:
+            return b""
+        data += part
+    return bytes(data)
 
 
 def _described(loader: Loader) -> dict[str, Any]:
@@ -139,7 +172,8 @@ def _listen(messages: queue.SimpleQueue[bytes]) -> None:
 
 
 def main() -> None:
-    """The child's side: read and decode what is asked for, answer each with a byte, tell nothing else."""
+    """The child's side: read and decode what is asked for, answer each with what came of it, tell nothing else."""
+    from bignet.extractor.parcel import packed
     from bignet.extractor.sources import Entry
     from bignet.extractor.workers import Claims
 
@@ -149,8 +183,9 @@ def main() -> None:
     loader = _loader(json.loads(messages.get()))
     os.write(1, _READY)
     while True:
-        loader.load(Entry(messages.get(), -1, -1), Claims(lambda _: False))
-        os.write(1, _DONE)
+        data = packed(loader.load(Entry(messages.get(), -1, -1), Claims(lambda _: False)))
+        sys.stdout.buffer.write(len(data).to_bytes(_LENGTH_BYTES, "big") + data)
+        sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

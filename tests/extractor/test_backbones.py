@@ -5,7 +5,7 @@ import torch
 import torchvision
 from torch import nn
 
-from bignet.errors import UsageError
+from bignet.errors import ResourceError, UsageError
 from bignet.extractor import backbones, encoder, weights
 from bignet.spec import Preprocess
 from tests import tiny
@@ -132,6 +132,17 @@ def test_a_vision_transformer_is_built_for_the_size_of_its_weights(monkeypatch):
     for name in ("vit_b_16", "vit_h_14"):
         backbones.find(name).build()
     assert sizes == {"vit_b_16": {"image_size": 224}, "vit_h_14": {"image_size": 518}}
+
+
+def test_a_size_that_the_memory_does_not_hold_is_said_in_words():
+    torchs = "[enforce fail at alloc_cpu.cpp:127] err == 0. DefaultCPUAllocator: can't allocate memory: "
+    error = RuntimeError(f"{torchs}you tried to allocate 25594880256 bytes. Error code 12 (Cannot allocate memory)")
+    found = backbones.wrong_size(backbones.find("squeezenet1_1"), 5000, error)
+    assert isinstance(found, ResourceError)
+    assert str(found) == (
+        "out of memory for one 5000 x 5000 image in model 'squeezenet1_1' (25.6 GB more were needed at once); "
+        "take a smaller --size (it was trained with 224) or model, or free some memory"
+    )
 
 
 def test_last_map_is_the_last_output_larger_than_one_pixel():

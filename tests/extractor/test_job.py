@@ -83,6 +83,18 @@ def test_a_limited_run_does_a_part_and_the_next_one_the_rest(images, tmp_path):
         np.testing.assert_allclose(content(store)[0][path], vectors, rtol=1e-5)
 
 
+def test_of_changed_files_those_beyond_the_limit_are_left_and_not_unchanged(images, tmp_path):
+    (images / "8.png").write_bytes(b"no picture")
+    run(images, tmp_path / "s")
+    for number in range(5):
+        put(images, f"{number}.png", 50 + number)
+    put(images, "8.png", 8)
+    (images / "7.png").unlink()
+    summary = run(images, tmp_path / "s", limit=2)
+    assert (summary.decoded, summary.unchanged, summary.left, summary.discovered) == (2, 2, 4, 8)
+    assert (summary.still_rejected, summary.total_rejected, summary.removed) == (0, 1, 0)
+
+
 def test_a_limit_drops_nothing_that_is_stored(images, tmp_path):
     run(images, tmp_path / "s")
     before = content(tmp_path / "s")[1].number

@@ -152,13 +152,15 @@ def test_a_file_that_was_mended_is_tried_again(tmp_path, trials):
         assert entry(tmp_path, b"a.jpg") not in opened.refused
 
 
-def test_a_file_that_is_harmless_alone_but_not_in_a_run_is_refused_in_the_end(tmp_path, trials):
+def test_a_file_that_is_harmless_alone_and_in_work_at_every_death_is_left_to_a_child(tmp_path, trials):
     assert [crash(tmp_path, b"a.jpg") for _ in range(3)] == [set()] * 3
+    for _ in range(2):
+        assert crash(tmp_path) == set()
     with kept(tmp_path) as opened:
-        ((reason, detail),) = opened.refused.values()
-    assert reason == Reason.WORKER_CRASH
-    assert detail.startswith("3 runs died while it was being decoded")
+        assert (opened.apart, opened.refused) == ({entry(tmp_path, b"a.jpg")}, {})
     assert trials.asked == [b"a.jpg"] * 2
+    with kept(tmp_path) as opened:  # that run came to an end
+        assert (opened.apart, opened.refused) == (set(), {})
 
 
 @pytest.mark.parametrize("data", [b"", b"{", b"[{}]", b'["x"]', b'[{"entry": ["zz", 1, 1]}]', b"\xff"])

@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from dataclasses import replace
@@ -11,7 +12,7 @@ import pytest
 import torch
 
 from bignet.errors import MismatchError, UsageError
-from bignet.extractor import decode, run
+from bignet.extractor import decode, plan, run, workers
 from bignet.extractor.encoder import Encoder
 from bignet.extractor.run import extract
 from bignet.extractor.settings import ExtractSettings
@@ -45,6 +46,7 @@ class World:
             paths = {path for path, _ in self.rows()} | set(self.rejected())
         assert snapshot.manifest.complete
         assert counts.discovered == summary.discovered == counts.embedded + counts.rejected
+        assert summary.discovered == summary.decoded + summary.copied + summary.rejected + summary.unchanged
         assert paths == {os.fsencode(item.relative_to(self.images)) for item in self.images.rglob("*.*")}
         return summary
 
@@ -368,6 +370,31 @@ def test_an_unreadable_file_is_tried_in_every_run(world, decoded):
     assert world.extract().total_rows == 2
 
 
+def test_unreadable_files_that_hang_when_they_are_read_again_hold_no_run(world, monkeypatch):
+    world.put("a.png", 1)
+    names = [b"1.png", b"2.png", b"3.png"]
+    for name in names:
+        (world.images / name.decode()).symlink_to(world.images.parent / "later.png")
+    world.extract()
+    assert world.rejected() == dict.fromkeys(names, "unreadable")
+    true_read, freed, asked = workers.read_image_file, threading.Event(), []
+
+    def read(path, limits=None):
+        if path.endswith(b"a.png"):
+            return true_read(path, limits)
+        asked.append(path)
+        freed.wait(60)
+        return true_read(path, limits)
+
+    for module in (plan, workers):
+        monkeypatch.setattr(module, "read_image_file", read)
+    assert world.extract(image_timeout=0.5).rejected == 3
+    assert world.rejected() == dict.fromkeys(names, "timeout")
+    assert len(asked) == 1 + 3  # one while planning, which ended that, then each by the run
+    assert world.extract(image_timeout=0.5).unchanged == 4
+    freed.set()
+
+
 def test_names_of_any_bytes_go_through(tmp_path):
     images = tmp_path / "images"
     odd = [b"\xff.png", b"new\nline.png", b"tab\t.png", b"n" * 251 + b".png", b"caf\xe9/x.png"]
@@ -540,6 +567,22 @@ def test_a_wrong_request_makes_no_store(world):
         assert not world.store.exists()
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"pools": ("gap", "gen:3")}, r"pool 'gen:3' is unknown; allowed: gap"),
+        ({"model": "resnet51"}, r"model 'resnet51' is unknown; nearest: 'resnet"),
+        ({"model": "timm/resnet81"}, r"model 'timm/resnet81' is unknown; nearest: 'timm/resnet"),
+        ({"model": "tests.tiny:built"}, r"model factory 'tests.tiny:built' cannot be imported"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_refused_before_anything_is_scanned(filled, monkeypatch, wrong, message):
+    monkeypatch.setattr(run, "scan", lambda _: pytest.fail("the images were scanned"))
+    for store in (filled.store, filled.store.with_name("new")):
+        with pytest.raises(UsageError, match=message):
+            extract(filled.images, store, replace(SETTINGS, **wrong))
+
+
 def test_a_folder_with_other_things_in_it_is_not_made_a_store(world):
     world.put("a.png", 1)
     with pytest.raises(UsageError, match="exists and is not a BigNet store"):
@@ -575,12 +618,15 @@ def test_reasons_are_counted_in_the_summary(filled):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"batch_size": -1}, {"workers": -1}, {"shard_rows": 0}]
+    [{"batch_size": -1}, {"workers": -1}, {"shard_rows": 0}, {"resize_mode": "x"}, {"views": "x"}]
+    + [{"size": value} for value in (-1, 0, 15, 6325, 100_000)]
     + [{"image_timeout": value} for value in (0, -1, float("nan"), float("inf"))],
     ids=str,
 )
-def test_settings_out_of_range_are_refused(wrong):
-    with pytest.raises(UsageError, match=next(iter(wrong))):
+def test_settings_out_of_range_are_refused_in_words_for_keywords_and_options(wrong):
+    ((name, value),) = wrong.items()
+    words = name.replace("_", " ")
+    with pytest.raises(UsageError, match=rf"^{words} (is {value}; it must be|'{value}' is unknown; allowed: )"):
         ExtractSettings(**wrong)
 
 

@@ -91,10 +91,10 @@ def test_random_weights_are_those_of_timm_after_seeding(state):
     assert loaded.origin == "random:5"
 
 
-def test_an_unknown_model_names_the_nearest():
+def test_an_unknown_model_names_the_nearest_as_they_can_be_given():
     with pytest.raises(UsageError, match=r"'timm/resnet81' is unknown; nearest: 'timm/resnet18'.*bignet models --timm"):
         backbones.find("timm/resnet81")
-    with pytest.raises(UsageError, match=r"no such weights of resnet18; nearest: 'resnet18\."):
+    with pytest.raises(UsageError, match=r"no such weights of resnet18; nearest: 'timm/resnet18\."):
         backbones.find("timm/resnet18.a9_in1k")
 
 
@@ -117,8 +117,8 @@ def test_a_file_of_ones_own_is_loaded(tmp_path, state, suffix):
 def test_a_file_that_does_not_fit_is_refused(tmp_path, state):
     save_file(state | {"extra": torch.zeros(1)}, tmp_path / "more.safetensors")
     save_file({name: state[name] for name in list(state)[1:]}, tmp_path / "less.safetensors")
-    for name in ("more", "less"):
-        with pytest.raises(UsageError, match="do not fit the model"):
+    for name, kind in (("more", "unexpected"), ("less", "missing")):
+        with pytest.raises(UsageError, match=rf"do not fit model '{NAME}': 1 key {kind} \('.*'\); give the file"):
             weights.prepare(str(tmp_path / f"{name}.safetensors"), backbones.find(NAME))
 
 

@@ -32,6 +32,9 @@ class Loader:
 workers = types.ModuleType("bignet.extractor.workers")
 workers.Loader, workers.StageSeconds, workers.Claims = Loader, lambda: None, lambda known: None
 sys.modules[workers.__name__] = workers
+parcel = types.ModuleType("bignet.extractor.parcel")
+parcel.packed = lambda outcome: b"done"
+sys.modules[parcel.__name__] = parcel
 """
 
 
@@ -71,7 +74,13 @@ def test_a_file_that_takes_too_long_is_a_timeout_and_its_child_is_ended(trials, 
     assert not Path(f"/proc/{int(pid)}").exists()
 
 
-@pytest.mark.parametrize("name", [b"leaves.jpg", b"%d.jpg" % signal.SIGTERM, b"%d.jpg" % signal.SIGHUP])
+def test_a_file_that_makes_its_decoder_leave_is_a_crash(trials):
+    detail = "decoding it alone ended with exit code 1, 2 times out of 2"
+    assert trials.verdict(b"leaves.jpg") == (Reason.WORKER_CRASH, detail)
+    assert trials.verdict(b"a.jpg") is None
+
+
+@pytest.mark.parametrize("name", [b"%d.jpg" % signal.SIGTERM, b"%d.jpg" % signal.SIGHUP])
 def test_a_child_that_was_asked_to_stop_says_nothing_about_the_file(trials, name):
     assert trials.verdict(name) is None
     assert trials.verdict(b"a.jpg") is None

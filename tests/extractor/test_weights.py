@@ -1,6 +1,7 @@
 import hashlib
 import os
 import pickle
+import re
 from enum import Enum
 from urllib.error import URLError
 
@@ -68,18 +69,37 @@ def test_checkpoints_of_training_runs_are_unwrapped(tmp_path, state, wrapped):
 def test_every_parameter_must_be_there_and_no_other(tmp_path, state):
     torch.save({name: value for name, value in state.items() if name != "fc.bias"}, tmp_path / "less.pth")
     torch.save(state | {"extra": torch.zeros(1)}, tmp_path / "more.pth")
-    with pytest.raises(UsageError, match=r"do not fit the model: Missing key.*fc\.bias.*give the file made for it"):
+    mend = "; give the file made for this model, or with --model the one that the file was made for"
+    with pytest.raises(UsageError, match=rf"do not fit model '.*': 1 key missing \('fc\.bias'\){mend}"):
         prepare(tmp_path / "less.pth")
-    with pytest.raises(UsageError, match=r"do not fit the model: Unexpected key.*extra"):
+    with pytest.raises(UsageError, match=rf"do not fit model '.*': 1 key unexpected \('extra'\){mend}"):
         prepare(tmp_path / "more.pth")
+
+
+def test_what_does_not_fit_is_counted_and_the_first_of_it_named(tmp_path, state):
+    torch.save({f"body.{name}": value for name, value in state.items()}, tmp_path / "renamed.pth")
+    a, b, c, *_ = state
+    missing = f"{len(state)} keys missing ('{a}', '{b}', '{c}', ...)"
+    unexpected = f"{len(state)} keys unexpected ('body.{a}', 'body.{b}', 'body.{c}', ...)"
+    with pytest.raises(UsageError, match=re.escape(f": {missing}, {unexpected}; give the file")):
+        prepare(tmp_path / "renamed.pth")
+
+
+@pytest.mark.parametrize("backbone", [TINY, backbones.find("timm/resnet18")], ids=["own", "timm"])
+def test_a_file_of_no_parameters_is_refused(tmp_path, backbone):
+    torch.save({}, tmp_path / "empty.pth")
+    save_file({}, tmp_path / "empty.safetensors")
+    for name in ("empty.pth", "empty.safetensors"):
+        with pytest.raises(UsageError, match=rf"{name} hold no parameters; give a file that does"):
+            prepare(tmp_path / name, backbone)
 
 
 def test_weights_of_another_architecture_are_refused(tmp_path, state):
     save_file(state, tmp_path / "tiny.safetensors")
-    with pytest.raises(UsageError, match="do not fit the model"):
+    with pytest.raises(UsageError, match=r"do not fit model 'squeezenet1_1': 52 keys missing .*unexpected"):
         prepare(tmp_path / "tiny.safetensors", backbones.find("squeezenet1_1"))
     torch.save(state | {"fc.bias": torch.zeros(6)}, tmp_path / "shape.pth")
-    with pytest.raises(UsageError, match="do not fit the model: size mismatch"):
+    with pytest.raises(UsageError, match=r": 1 key of another shape \('fc.bias' \[6\] instead of \[\d+\]\);"):
         prepare(tmp_path / "shape.pth")
 
 

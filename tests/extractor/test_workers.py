@@ -3,8 +3,10 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 from bignet.extractor import decode
+from bignet.extractor.journal import Journal
 from bignet.extractor.sources import Entry, scan
 from bignet.extractor.workers import Claims, Decoded, DecodePool, Loader, Refused, SameBytes, StageSeconds
 from bignet.images import Limits, Reason
@@ -141,6 +143,23 @@ def test_a_decoded_file_says_what_it_was(tmp_path):
     status = path.stat()
     assert (item.width, item.height, item.n_bytes, item.mtime_ns) == (50, 40, status.st_size, status.st_mtime_ns)
     assert item.square.shape == (1, 3, 32, 32)
+
+
+def test_a_child_gives_what_a_thread_gives(tmp_path):
+    for number in range(2):
+        put(tmp_path, f"{number}.png", number)
+    (tmp_path / "2.png").write_bytes((tmp_path / "0.png").read_bytes())
+    (tmp_path / "3.png").write_bytes(b"no picture")
+    found = scan(tmp_path).entries
+    here = load_all(tmp_path, n_workers=1)
+    with DecodePool(loader(tmp_path), 1, 30.0, Journal(apart=frozenset(found))) as pool:
+        there = list(pool.outcomes(found, Claims(nothing_known), 4))
+    assert [type(item) for item in there] == [Decoded, Decoded, SameBytes, Refused]
+    assert there[2:] == here[2:]
+    for ours, theirs in zip(here[:2], there[:2], strict=True):
+        assert theirs.square.stride() == ours.square.stride()
+        assert torch.equal(theirs.square, ours.square)
+        assert theirs.without_pixels() == ours.without_pixels()
 
 
 def test_identical_bytes_are_decoded_once(tmp_path):

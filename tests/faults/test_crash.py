@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from bignet.extractor import journal
+from bignet.store import layout
 from tests import oracle
 from tests.faults import harness
 
@@ -70,6 +71,35 @@ def test_a_crash_with_harmless_files_in_work_changes_nothing(photos, golden, tmp
         harness.wait_for(lambda: store.is_dir() and BAD in journal.in_flight(store))
         harness.stop(process.pid)
     harness.resume(photos, store, golden)
+
+
+@pytest.mark.skipif(not harness.FULL, reason="in the full sweep")
+def test_a_harmless_file_that_is_in_work_whenever_a_run_is_killed_is_embedded(photos, golden, tmp_path):
+    """kill -9, again and again, while one file is read slowly: the runs' deaths are not laid at its door."""
+    store = tmp_path / "store"
+    slow = NATIVE_CRASH.replace("ctypes.string_at(0)", "import time; time.sleep(1.5)")
+    env = harness.sabotaged(tmp_path / "code", slow)
+    for _ in range(3):
+        asked = time.time_ns()
+        with harness.start(harness.extract_command(photos, store), env) as process:
+            harness.wait_for(lambda asked=asked: written_since(store / layout.JOURNAL, asked))
+            harness.wait_for(lambda: BAD in journal.in_flight(store))
+            harness.stop(process.pid)
+    harness.resume(photos, store, golden)
+
+
+@pytest.mark.skipif(not harness.FULL, reason="in the full sweep")
+def test_a_file_that_kills_runs_but_no_child_is_embedded_by_a_child(photos, golden, tmp_path):
+    store = tmp_path / "store"
+    deadly = NATIVE_CRASH.replace('if path.endswith(b"cats/03.png")', "if path.endswith(b'cats/03.png') and is_run")
+    env = harness.sabotaged(tmp_path / "code", "import sys\nis_run = 'extract' in sys.orig_argv\n" + deadly)
+    codes = [harness.run(harness.extract_command(photos, store), env).code for _ in range(3)]
+    assert codes == [-signal.SIGSEGV] * 3
+    harness.assert_golden(harness.run(harness.extract_command(photos, store), env), store, golden)
+
+
+def written_since(path, moment):
+    return path.exists() and path.stat().st_mtime_ns > moment
 
 
 def test_a_file_that_outlasts_its_time_is_refused(photos, golden, tmp_path):
