@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from bignet.errors import BigNetError, MismatchError, ResourceError, UsageError
-from bignet.extractor import backbones, pools, taps, weights
+from bignet.extractor import backbones, pools, tail, taps, weights
 from bignet.extractor.forward import is_out_of_memory
 from bignet.extractor.machine import find_device
 from bignet.extractor.network import TYPES, Plain, prepare
@@ -58,6 +58,11 @@ class Encoder:
     def specs(self) -> tuple[EmbeddingSpec, ...]:
         """The embeddings, in the order asked for."""
         return tuple(head.spec for head in self.heads)
+
+    @property
+    def batches_a_pass(self) -> int:
+        """So many batches of the usual size are best given to ``encode`` together."""
+        return tail.PARTS if isinstance(self._network, tail.Split) else 1
 
     def encode(self, squares: Tensor) -> dict[str, NDArray[np.float32]]:
         """Pixels -> for each embedding (N, dims) float32, not normalised; one forward pass.

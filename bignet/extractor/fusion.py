@@ -93,7 +93,7 @@ def _pack_dense(module: fx.GraphModule) -> None:
         linear = module.get_submodule(str(node.target))
         if type(linear) is nn.Linear and len(node.meta["tensor_meta"].shape) == 2:  # (N, dims)
             activation = _take_activation(module, node)
-            put(module, node, _PackedDense(linear, activation))
+            put(module, node, PackedDense(linear, activation))
 
 
 Activation = tuple[str, list[float], str]
@@ -170,16 +170,18 @@ class Packed(nn.Module):
         return added
 
 
-class _PackedDense(nn.Module):
+class PackedDense(nn.Module):
     """A linear layer with the activation after it, as oneDNN wants it."""
 
     def __init__(self, linear: nn.Linear, activation: Activation) -> None:
         super().__init__()
         self._activation = activation
         self._bias = linear.bias
+        self.n_bytes = linear.weight.numel() * linear.weight.element_size()
         self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight)  # noqa: SLF001 - as above
 
     def forward(self, batch: Tensor) -> Tensor:
+        """(N, in) -> (N, out)."""
         product = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - as above
         result: Tensor = product(batch, self._weight, self._bias, *self._activation)
         return result

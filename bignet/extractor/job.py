@@ -129,7 +129,8 @@ class Job:
     def _embed(self, seats: Sequence[Seat], kept: Journal, committing: _Committing, listener: Listener) -> None:
         preprocess = seats[0].encoder.spec.preprocess
         n_pixels = preprocess.crop**2 * preprocess.n_views
-        batch_size = self.settings.batch_size or machine.batch_size_for(self._device, n_pixels)
+        usual = machine.batch_size_for(self._device, n_pixels) * seats[0].encoder.batches_a_pass
+        batch_size = self.settings.batch_size or usual
         total, done = len(self.work.pending), 0
 
         def advance(n_files: int) -> None:

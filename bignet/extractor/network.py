@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, fx, nn
 
-from bignet.extractor import fusion, graph, int8, machine, taps
+from bignet.extractor import fusion, graph, int8, machine, tail, taps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,7 +58,7 @@ def prepare(plain: Plain, precision: str, device: torch.device, ranges: Mapping[
     if device.type == "cpu" and dtype is not torch.float16 and _has_onednn():
         packed = _packed(plain, dtype, ranges)
         if packed is not None:
-            return packed
+            return tail.split(packed, machine.batch_size_for(device, plain.sample[0, 0].numel()))
     return _folded(plain, dtype, device, ranges)
 
 
