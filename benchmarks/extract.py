@@ -36,7 +36,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--set", choices=sorted(DEFAULT_IMAGES), default="web", dest="kind")
     parser.add_argument("--images", type=int, help="photos in the set (web 1,000, camera 60)")
     parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--precision", help="passed to BigNet: auto, fp32, bf16")
+    parser.add_argument("--precision", help="passed to BigNet: auto, fp32, bf16, int8")
     parser.add_argument("--decode", help="passed to BigNet: exact, fast")
     parser.add_argument("--openvino", action="store_true", help="its forward pass too, in bf16")
     parser.add_argument("--work", type=Path, help="keep the photo sets here from one call to the next")
@@ -59,19 +59,20 @@ def weights_file(model: str, given: dict[str, str], work: Path) -> Path:
     return path
 
 
-def contestants(model: str) -> list[str]:
+def contestants(model: str, precision: str | None) -> list[str]:
     """Who can take part."""
+    ours = ["bignet"] if precision == "fp32" else ["bignet", "bignet-fp32"]
     try:
         import img2vec_pytorch  # noqa: F401 - only whether it is there
     except ImportError:
         print("img2vec left out: pip install img2vec-pytorch")
-        return ["recipe", "bignet"]
-    return ["recipe", "img2vec", "bignet"] if model in IMG2VEC_MODELS else ["recipe", "bignet"]
+        return ["recipe", *ours]
+    return ["recipe", "img2vec", *ours] if model in IMG2VEC_MODELS else ["recipe", *ours]
 
 
 def race_all(job: Job, n_runs: int, work: Path, *, openvino: bool) -> tuple[list[Row], list[Limit]]:
     """Everybody in turn and the limit after them, ``n_runs`` times."""
-    names = contestants(job.model)
+    names = contestants(job.model, job.precision)
     rows = {name: Row(name, len(job.paths())) for name in names}
     limits = []
     expected = None
@@ -81,9 +82,9 @@ def race_all(job: Job, n_runs: int, work: Path, *, openvino: bool) -> tuple[list
             if expected is None:
                 expected = outcome.vectors["vectors"]
             rows[name].add(outcome, expected)
-            print(f"  run {number + 1}  {name:8} {rows[name].rates[-1]:7.1f} img/s", flush=True)
+            print(f"  run {number + 1}  {name:11} {rows[name].rates[-1]:7.1f} img/s", flush=True)
         limits.append(limit_of(job, work, openvino=openvino))
-        print(f"  run {number + 1}  limit    {limits[-1].rate:7.1f} img/s", flush=True)
+        print(f"  run {number + 1}  limit       {limits[-1].rate:7.1f} img/s", flush=True)
     return list(rows.values()), limits
 
 

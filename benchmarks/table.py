@@ -15,6 +15,7 @@ FULL_NAMES = {
     "recipe": "DataLoader recipe, fp32",
     "img2vec": "img2vec-pytorch",
     "bignet": "BigNet",
+    "bignet-fp32": "BigNet, fp32",
 }
 
 
@@ -191,6 +192,11 @@ def notes(result: Result) -> list[str]:
         f"BigNet runs at {result.share:.0%} of the limit.",
         f"Different photos have a median cosine of {result.ours.unlike:.4f} to one another.",
     ]
+    rows = {row.name: row for row in result.rows}
+    if "bignet-fp32" in rows:
+        others = [name for name in ("recipe", "img2vec") if name in rows]
+        times = " and ".join(f"{ratio(rows['bignet-fp32'], rows[name]):.2f}x {FULL_NAMES[name]}" for name in others)
+        found.append(f"In fp32 BigNet is {times}.")
     if squashed:
         found.append(
             "img2vec presses the whole picture into a square where the others cut the middle out; its cosine above is "

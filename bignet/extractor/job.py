@@ -219,8 +219,8 @@ class _Committing:
 
 def _proved(proofs: Sequence[Proof], base: Manifest) -> dict[str, str]:
     """What was proved when the store was made stays on record."""
-    used = "; ".join(str(proof) for proof in proofs if proof.used) or base.environment.get(_PROOF, "")
-    return {_PROOF: used} if used else {}
+    used = [str(proof) for proof in proofs if proof.used][-1:] or [base.environment.get(_PROOF, "")]
+    return {_PROOF: used[0]} if used[0] else {}  # the last one includes those before it
 
 
 def _environment(encoder: Encoder) -> dict[str, str]:
