@@ -127,11 +127,14 @@ def _check_device(device: str) -> None:
 
 
 def _check_names(settings: ExtractSettings, store: Path) -> None:
-    """A pool or model that does not exist is an error before anything is scanned; torch is imported only in doubt."""
+    """A pool or model that does not exist is an error before anything is scanned; torch is imported only in doubt.
+
+    Factories must wait: their modules may take long to import, and another run may hold the store.
+    """
     for pool in settings.pools:
         parse_pool(pool)
     name = settings.model
-    if name is None or name == _model_of(store):
+    if name is None or ":" in name or name == _model_of(store):
         return
     from bignet.extractor import catalogue
 
