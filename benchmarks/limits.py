@@ -83,7 +83,8 @@ def together(works: Sequence[Callable[[], int]], n_threads: int, seconds: float 
 
 def forward_rate(encoder: Encoder, batch: torch.Tensor, seconds: float = SECONDS) -> float:
     """Images a second of the network alone, a thread for each core: in batches of BigNet's size or of ``batch``'s."""
-    usual = extractor_machine.batch_size_for(encoder.device, batch[0, 0].numel()) * encoder.batches_a_pass
+    n_pixels = encoder.spec.preprocess.crop**2
+    usual = extractor_machine.batch_size_for(encoder.device, n_pixels) * encoder.batches_a_pass
     parts = {len(part): part for part in (batch, batch[:usual])}
     return max(together([_forward(encoder, part)] * CORES, 1, seconds) for part in parts.values())
 
@@ -114,7 +115,7 @@ def decode_rate(encoder: Encoder, files: Sequence[bytes]) -> float:
 
 def openvino_ratio(job: Job, encoder: Encoder, batch: torch.Tensor) -> tuple[float, float]:
     """The network alone, BigNet's and OpenVINO's in turn -> OpenVINO's images a second, and the median BigNet / it."""
-    square = batch.float().numpy() / 255
+    square = batch[:, 0].float().numpy() / 255  # (N, views, 3, H, W)
     few = BATCH // 4
     latency, throughput = _openvino(job, square, 1), _openvino(job, square[:few], CORES)
 
