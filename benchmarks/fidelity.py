@@ -104,7 +104,8 @@ def row(name: str, request: str, paths: Sequence[Path], asked: str, decode: str)
     kind = request if request.startswith("random") else "trained"
     return [
         f"{name:22} {kind:9} {key:18} {len(paths):>6}  {cosines(exact[key], expected[key]).min():>9.7f}  "
-        f"{precision:>5} {cosines(faster[key], expected[key]).min():>9.7f}  {overlap(faster[key], expected[key]):>10.4f}"
+        f"{precision:>5} {cosines(faster[key], expected[key]).min():>9.7f}  "
+        f"{overlap(faster[key], expected[key]):>10.4f}"
         for key in exact
     ]
 

@@ -83,4 +83,4 @@ def _doubt(proof: Proof) -> str:
     if not proof.n_images:
         return f"note: {proof.way} could not be tried: no image of the sample can be decoded"
     what = "used because it was asked for" if proof.used else "not used"
-    return f"note: {proof}, below {proof.allowed}: {what}"
+    return f"note: {proof}, below {proof.needed}: {what}"

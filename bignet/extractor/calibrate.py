@@ -28,6 +28,7 @@ _WORTH_A_TRIAL = 0.002
 _ROUNDING = 120
 # Images that each convolution is tried on; what their inputs reach is found on the whole sample.
 _TRIED_ON = 8
+NEIGHBOURS = 10
 # Differences below this are chance: bf16 rounds otherwise when anything before it changes.
 _SMALLEST_LOSS = 0.005
 
@@ -41,7 +42,7 @@ class Candidate:
         largest: of its input, on the sample.
         share: of all multiplications.
         gain: its share less what rounding its input costs.
-        loss: what this alone does to the vectors, 1 = all that is allowed.
+        loss: what this alone does to the vectors, in UNITs.
     """
 
     name: str
@@ -52,27 +53,18 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Allowed:
-    """How far vectors may move.
+class Closeness:
+    """How near vectors are to those they stand for.
 
     Attributes:
-        cosine: the smallest between an image's vectors.
-        about_mean: the median of the same after the mean vector has been taken off: it governs who is whose neighbour.
+        cosine: the smallest between an image's vectors; NaN where there is nothing to compare.
+        about_mean: the median of the same after the mean vector has been taken off, which all images share.
+        overlap: the share of each image's nearest neighbours, ten or however many there are, that stays.
     """
 
     cosine: float
     about_mean: float
-
-    def __str__(self) -> str:
-        return f"{self.cosine:g} (about the mean {self.about_mean:g})"
-
-
-@dataclass(frozen=True)
-class Closeness:
-    """How near vectors are to those they stand for; see Allowed. NaN where there is nothing to compare."""
-
-    cosine: float
-    about_mean: float
+    overlap: float
 
     @classmethod
     def of(cls, reference: NDArray[np.floating], found: NDArray[np.floating]) -> Closeness:
@@ -81,21 +73,38 @@ class Closeness:
         usable = np.isfinite(a).all(axis=1) & (np.linalg.norm(a, axis=1) > 0)
         a, b = a[usable], b[usable]
         if not len(a) or not np.isfinite(b).all():
-            return cls(np.nan, np.nan)
+            return cls(np.nan, np.nan, np.nan)
         mean = a.mean(axis=0)
         smallest = float(_cosines(a, b).min())
-        return cls(smallest, float(np.median(_cosines(a - mean, b - mean))) if len(a) > 1 else smallest)
+        about_mean = float(np.median(_cosines(a - mean, b - mean))) if len(a) > 1 else smallest
+        return cls(smallest, about_mean, _overlap(a, b))
 
-    def within(self, allowed: Allowed) -> bool:
-        """Whether this is near enough."""
-        return self.cosine >= allowed.cosine and self.about_mean >= allowed.about_mean
+    def loss_beyond(self, base: Closeness, unit: Closeness) -> float:
+        """What cosines lose more than in ``base``; 1 = as much as ``unit`` is from 1."""
+        more = (base.cosine - self.cosine) / (1 - unit.cosine)
+        about_mean = (base.about_mean - self.about_mean) / (1 - unit.about_mean)
+        return max(more, about_mean, _SMALLEST_LOSS) if np.isfinite(more + about_mean) else np.inf
 
-    def loss_beyond(self, base: Closeness, allowed: Allowed) -> float:
-        """What is lost more than in ``base``, 1 = all that is allowed."""
-        more = (base.cosine - self.cosine) / (1 - allowed.cosine)
-        about_mean = (base.about_mean - self.about_mean) / (1 - allowed.about_mean)
-        loss = max(more, about_mean, _SMALLEST_LOSS)
-        return loss if np.isfinite(more + about_mean) else np.inf
+
+# A loss that about two of a hundred nearest neighbours do not survive.
+UNIT = Closeness(cosine=0.9995, about_mean=0.9996, overlap=1.0)
+
+
+def _overlap(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
+    """The mean share of the nearest neighbours by cosine that (N, dims) and (N, dims) have in common."""
+    number = min(NEIGHBOURS, len(ours) - 1)
+    if number < 1:
+        return 1.0
+    pairs = zip(_nearest(ours, number), _nearest(theirs, number), strict=True)
+    return float(np.mean([len(np.intersect1d(a, b)) / number for a, b in pairs]))
+
+
+def _nearest(vectors: NDArray[np.float64], number: int) -> NDArray[np.intp]:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = np.nan_to_num(unit @ unit.T)
+    np.fill_diagonal(scores, -np.inf)
+    return np.argpartition(-scores, number - 1, axis=1)[:, :number]
 
 
 def _cosines(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -132,34 +141,33 @@ def gain_of(taken: Sequence[Candidate]) -> float:
 
 def worst(found: Sequence[Closeness]) -> Closeness:
     """The smallest of each figure."""
-    cosines = [each.cosine for each in found] or [np.nan]
-    about_mean = [each.about_mean for each in found] or [np.nan]
-    return Closeness(float(np.min(cosines)), float(np.min(about_mean)))
+    if not found:
+        return Closeness(np.nan, np.nan, np.nan)
+    columns = zip(*((each.cosine, each.about_mean, each.overlap) for each in found), strict=True)
+    return Closeness(*(float(np.min(column)) for column in columns))
 
 
-def candidates(plain: Plain, batches: Sequence[Tensor], allowed: Allowed) -> list[Candidate]:
+def candidates(plain: Plain, batches: Sequence[Tensor]) -> list[Candidate]:
     """Every convolution that can be computed in 8-bit integers here.
 
     Args:
         plain: the network.
         batches: (N, 3, H, W) bfloat16 each, channels last: the sample as the network is to see it.
-        allowed: the unit of loss.
     """
     if not network.can_be_followed(plain):
         return []
     with torch.inference_mode():
-        return _Trials(plain, batches, allowed).candidates()
+        return _Trials(plain, batches).candidates()
 
 
 class _Trials:
     """The network in bf16, in which one convolution after the other is taken to 8-bit integers and back."""
 
-    def __init__(self, plain: Plain, batches: Sequence[Tensor], allowed: Allowed) -> None:
+    def __init__(self, plain: Plain, batches: Sequence[Tensor]) -> None:
         self._batches = batches
         self._few = torch.cat(list(batches))[:_TRIED_ON].contiguous(memory_format=torch.channels_last)
         exact = network.prepare(plain, "fp32", torch.device("cpu"))
         self._reference = [values.numpy() for values in exact(self._few.float())]
-        self._allowed = allowed
         self._sites: dict[str, fusion.Site] = {}
         self._module = network.folded(plain)
         self._exact = int8.sources(self._module, {node.name: 1.0 for node, _ in fusion.convolutions(self._module)})
@@ -209,7 +217,7 @@ class _Trials:
         source = int8.Source(exact.weight, exact.bias, int8.Grid(largest, exact.grid.signed))
         try:
             self._module.add_submodule(place, int8.Convolution(source, self._sites[name]))
-            return self._closeness().loss_beyond(base, self._allowed)
+            return self._closeness().loss_beyond(base, UNIT)
         except RuntimeError:
             return np.inf
         finally:

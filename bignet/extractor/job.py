@@ -92,8 +92,8 @@ class Job:
         if self.writer.manifest is not None:
             return blueprint.encoder(first), []
 
-        def decoded(decoder: str) -> dict[bytes, Tensor]:
-            return self._sample(replace(blueprint.preprocess, decode=decoder), kept)
+        def decoded(decoder: str, n_images: int) -> dict[bytes, Tensor]:
+            return self._sample(replace(blueprint.preprocess, decode=decoder), kept, n_images)
 
         with machine.threads_of_torch(self._cores):  # nothing else runs yet
             encoder, proofs = prove.choose(blueprint, first, self.settings, len(self.work.pending), decoded)
@@ -101,15 +101,15 @@ class Job:
         # Made anew: how filters are laid out depends on the threads, and other layouts are mended in every pass.
         return blueprint.encoder(first, spec.precision, spec.preprocess.decode, spec.ranges), proofs
 
-    def _sample(self, preprocess: Preprocess, kept: Journal) -> dict[bytes, Tensor]:
+    def _sample(self, preprocess: Preprocess, kept: Journal, n_images: int) -> dict[bytes, Tensor]:
         """Squares of images from all over the input."""
-        pending, wanted = self.work.pending, _SPARE * prove.N_IMAGES  # some may not be decodable
+        pending, wanted = self.work.pending, _SPARE * n_images  # some may not be decodable
         entries = pending[:: max(len(pending) // wanted, 1)][:wanted]
         loader = replace(self._loader(preprocess), seconds=StageSeconds())
         with DecodePool(loader, self.settings.n_workers, self.settings.image_timeout, kept) as pool:
-            outcomes = pool.outcomes(entries, Claims(lambda _sha256: False), ahead=prove.N_IMAGES)
+            outcomes = pool.outcomes(entries, Claims(lambda _sha256: False), ahead=n_images)
             good = (item for item in outcomes if isinstance(item, Decoded))
-            return {item.entry.path: item.square for item in itertools.islice(good, prove.N_IMAGES)}
+            return {item.entry.path: item.square for item in itertools.islice(good, n_images)}
 
     def _base(self, encoder: Encoder) -> Manifest:
         if self.writer.manifest is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 
 from bignet.errors import UsageError
 from bignet.extractor import calibrate
-from bignet.extractor.calibrate import Allowed, Closeness
+from bignet.extractor.calibrate import NEIGHBOURS, Closeness
 from bignet.extractor.forward import Seat
 from bignet.extractor.machine import fast_precisions, has_int8
 from bignet.extractor.settings import AUTO, DEFAULT_PRECISION
@@ -28,15 +28,36 @@ if TYPE_CHECKING:
     Vectors = Mapping[str, NDArray[np.float32]]
 
 N_IMAGES = 32
-ALLOWED = Allowed(cosine=0.999, about_mean=0.99)
-# 8 bits are chosen to fit the sample, so other images lose more: they must keep a distance from what is allowed.
-ALLOWED_INT8 = Allowed(cosine=0.9995, about_mean=0.9996)
+# Where 8-bit integers are tried: enough to see what becomes of ten nearest neighbours.
+N_IMAGES_INT8 = 128
+_BATCH = 8
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What ``auto`` accepts: the smallest cosine, and the share of the ten nearest in the sample that stays."""
+
+    cosine: float
+    overlap: float
+
+    def __str__(self) -> str:
+        return f"{self.cosine:g} and {self.overlap:.1%}"
+
+    def met_by(self, found: Closeness) -> bool:
+        """Whether vectors are near enough."""
+        return found.cosine >= self.cosine and found.overlap >= self.overlap
+
+
+NEEDED = Needed(cosine=0.999, overlap=0.97)
+# 8 bits are chosen to fit the sample, so other images lose more: they must keep a distance from what is accepted.
+NEEDED_INT8 = Needed(cosine=0.9995, overlap=0.985)
+# Where bf16 alone is further off than this, 8 bits have no chance.
+_TO_BEGIN_WITH = Needed(cosine=0.9995, overlap=0.987)
 # Finding out what fits takes as long as embedding some hundred images.
 WORTH_CALIBRATING = 1000
 # Gain of all together: 8 bits for less would not be worth their loss.
 _WORTH_IT = 0.15
-_BUDGETS = (1.0, 0.6, 0.35)
-_BATCH = 8
+_BUDGETS = (4.0, 2.0, 1.0, 0.5, 0.25)
 
 
 @dataclass(frozen=True)
@@ -48,30 +69,28 @@ class Proof:
         closeness: to those vectors, of the embedding that suffers most.
         n_images: how many were tried.
         used: whether the run goes this way.
-        allowed: what ``auto`` accepts.
+        needed: what ``auto`` accepts.
     """
 
     way: str
     closeness: Closeness
     n_images: int
     used: bool
-    allowed: Allowed = field(default=ALLOWED)
+    needed: Needed = NEEDED
 
     @property
     def holds(self) -> bool:
         """Whether the difference is within what ``auto`` accepts."""
-        return self.closeness.within(self.allowed)
+        return self.needed.met_by(self.closeness)
 
     def __str__(self) -> str:
         if not self.n_images:
             return f"{self.way}: no image to try it on"
-        near = self.closeness
-        images = f"{self.n_images} image{'s' * (self.n_images > 1)}"
-        return f"{self.way}: smallest cosine {_floor(near.cosine)}, about the mean {_floor(near.about_mean)}, {images}"
-
-
-def _floor(cosine: float) -> str:
-    return f"{np.floor(cosine * 1e6) / 1e6:.6f}"  # 0.9999996 is not 1
+        cosine = np.floor(self.closeness.cosine * 1e6) / 1e6  # 0.9999996 is not 1
+        found = f"{self.way}: smallest cosine {cosine:.6f} on {self.n_images} image{'s' * (self.n_images > 1)}"
+        if self.n_images <= 2 * NEIGHBOURS:  # most of all the others are among the ten nearest
+            return found
+        return f"{found}, {np.floor(self.closeness.overlap * 1000) / 10:.1f}% of the ten nearest the same"
 
 
 def choose(
@@ -79,7 +98,7 @@ def choose(
     device: torch.device,
     settings: ExtractSettings,
     n_pending: int,
-    decoded: Callable[[str], Squares],
+    decoded: Callable[[str, int], Squares],
 ) -> tuple[Encoder, list[Proof]]:
     """The encoder for a new store.
 
@@ -88,7 +107,7 @@ def choose(
         device: where it runs.
         settings: what precision and decoder were asked for.
         n_pending: images there are to embed.
-        decoded: a decoder's name -> sample images by path, (views, 3, crop, crop) uint8 each.
+        decoded: a decoder's name -> so many sample images by path, (views, 3, crop, crop) uint8 each.
 
     Raises:
         UsageError: int8 was asked for, and no convolution can be computed so.
@@ -100,14 +119,16 @@ def choose(
     decoders = {None: (), "exact": (), AUTO: ("fast",)}.get(settings.decode, ("fast",))
     if not (faster or decoders):
         return plain, []
-    trial = _Trial(blueprint, plain, device, decoded)
+    goes_further = asked == AUTO and "bf16" in faster and has_int8(device) and n_pending >= WORTH_CALIBRATING
+    n_images = N_IMAGES_INT8 if goes_further else N_IMAGES
+    trial = _Trial(blueprint, plain, device, lambda decoder: decoded(decoder, n_images))
     for decoder in decoders:
         trial.decoder(decoder, forced=settings.decode == "fast")
     for precision in faster:
         if precision == "int8":
             trial.all_int8()
         elif trial.precision(precision, forced=asked != AUTO):
-            if asked == AUTO and precision == "bf16" and has_int8(device) and n_pending >= WORTH_CALIBRATING:
+            if goes_further and precision == "bf16":
                 trial.some_int8()
             break
     return trial.best, trial.proofs
@@ -137,12 +158,12 @@ class _Trial:
         self._squares[name] = self._decoded(name)
         spec = self.best.spec
         return self._try(
-            self._blueprint.encoder(self._device, spec.precision, name, spec.ranges), ALLOWED, forced=forced
+            self._blueprint.encoder(self._device, spec.precision, name, spec.ranges), NEEDED, forced=forced
         )
 
     def precision(self, name: str, *, forced: bool) -> bool:
         """Other arithmetic, decoding like the best."""
-        return self._try(self._blueprint.encoder(self._device, name, self._decoder), ALLOWED, forced=forced)
+        return self._try(self._blueprint.encoder(self._device, name, self._decoder), NEEDED, forced=forced)
 
     def all_int8(self) -> None:
         """Every convolution that can in 8-bit integers, because it was asked for.
@@ -160,41 +181,43 @@ class _Trial:
 
     def some_int8(self) -> None:
         """As many convolutions in 8-bit integers as can be proved, if that is worth it."""
-        if len(self._squares[self._decoder]) < N_IMAGES or not self.proofs[-1].closeness.within(ALLOWED_INT8):
+        if len(self._squares[self._decoder]) < N_IMAGES_INT8 or not _TO_BEGIN_WITH.met_by(self.proofs[-1].closeness):
             return
         found = self._candidates()
-        before = list(self.proofs)
+        before, tried = list(self.proofs), None
         for budget in _BUDGETS:
             taken = calibrate.cheapest(found, budget)
             if calibrate.gain_of(taken) < _WORTH_IT:
                 return
-            self.proofs = list(before)  # only the last one counts
-            if self._int8(taken, forced=False):
-                return
+            if taken != tried:
+                self.proofs = list(before)  # only the last one counts
+                if self._int8(taken, forced=False):
+                    return
+            tried = taken
 
     def _candidates(self) -> list[calibrate.Candidate]:
         squares = list(self._squares[self._decoder].values())
         encoder = self._blueprint.encoder(self._device, "bf16", self._decoder)
         parts = [torch.cat(squares[at : at + _BATCH]) for at in range(0, len(squares), _BATCH)]
         batches = [encoder.normalised(part) for part in parts]
-        return calibrate.candidates(self._blueprint.plain, batches, ALLOWED_INT8) if batches else []
+        return calibrate.candidates(self._blueprint.plain, batches) if batches else []
 
     def _int8(self, taken: list[calibrate.Candidate], *, forced: bool) -> bool:
         encoder = self._blueprint.encoder(self._device, "int8", self._decoder, calibrate.ranges_of(taken))
-        return self._try(encoder, ALLOWED_INT8, forced=forced, share=calibrate.share_of(taken))
+        return self._try(encoder, NEEDED_INT8, forced=forced, share=calibrate.share_of(taken))
 
     @property
     def _decoder(self) -> str:
         return self.best.spec.preprocess.decode
 
-    def _try(self, encoder: Encoder, allowed: Allowed, *, forced: bool, share: float = 1.0) -> bool:
+    def _try(self, encoder: Encoder, needed: Needed, *, forced: bool, share: float = 1.0) -> bool:
         """Whether this way is the best from now on."""
         squares = self._squares[encoder.spec.preprocess.decode]
         names = list(self._squares["exact"])
         both = [number for number, name in enumerate(names) if name in squares]
         found = _vectors(encoder, [squares[names[number]] for number in both])
         closeness = calibrate.worst([Closeness.of(self._reference[key][both], found[key]) for key in found])
-        proof = Proof(_way(encoder, share), closeness, len(both), used=forced, allowed=allowed)
+        proof = Proof(_way(encoder, share), closeness, len(both), used=forced, needed=needed)
         proof = replace(proof, used=forced or proof.holds)
         self.proofs.append(proof)
         if proof.used:

@@ -4,7 +4,7 @@ import torch
 
 from bignet.errors import UsageError
 from bignet.extractor import calibrate, encoder, machine, prove
-from bignet.extractor.calibrate import Allowed
+from bignet.extractor.prove import Needed
 from bignet.extractor.settings import ExtractSettings, Form
 
 CPU = torch.device("cpu")
@@ -20,7 +20,7 @@ def _bf16_is_there(monkeypatch):
     monkeypatch.setattr(prove, "fast_precisions", lambda _device: ("bf16",))
 
 
-def sample(decoder, number=5):
+def sample(decoder, _n_images=5, number=5):
     """Pictures by path; decoded fast, every fourth pixel is another one."""
     pixels = torch.randint(
         0, 256, (number, 1, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
@@ -55,7 +55,7 @@ def test_auto_takes_the_fast_arithmetic_that_the_sample_proves(blueprint):
 
 
 def test_auto_stays_exact_where_the_sample_speaks_against_it(blueprint, monkeypatch):
-    monkeypatch.setattr(prove, "ALLOWED", Allowed(cosine=0.9999999, about_mean=-1))
+    monkeypatch.setattr(prove, "NEEDED", Needed(cosine=0.9999999, overlap=0))
     chosen, (proof,) = choose(blueprint)
     assert (chosen.spec.precision, proof.used) == ("fp32", False)
 
@@ -75,13 +75,13 @@ def test_decoding_that_fails_the_proof_is_not_used_by_auto(blueprint):
 
 
 def test_decoding_and_arithmetic_are_proved_together(blueprint):
-    chosen, proofs = choose(blueprint, lambda _decoder: sample("exact"), decode="auto")
+    chosen, proofs = choose(blueprint, lambda _decoder, _n_images: sample("exact"), decode="auto")
     assert (chosen.spec.preprocess.decode, chosen.spec.precision) == ("fast", "bf16")
     assert [proof.way for proof in proofs] == ["fast", "bf16 fast"]
 
 
 def test_nothing_is_tried_when_fp32_and_exact_are_asked_for(blueprint):
-    def never(_decoder):
+    def never(_decoder, _n_images):
         raise AssertionError("no picture is needed")
 
     chosen, proofs = choose(blueprint, never, precision="fp32", decode="exact")
@@ -90,11 +90,11 @@ def test_nothing_is_tried_when_fp32_and_exact_are_asked_for(blueprint):
 
 def test_nothing_is_tried_where_there_is_no_faster_arithmetic(blueprint, monkeypatch):
     monkeypatch.setattr(prove, "fast_precisions", lambda _device: ())
-    assert choose(blueprint, lambda _decoder: pytest.fail("no picture is needed"))[1] == []
+    assert choose(blueprint, lambda _decoder, _n_images: pytest.fail("no picture is needed"))[1] == []
 
 
 def test_without_a_picture_that_can_be_decoded_auto_proves_nothing(blueprint):
-    chosen, (proof,) = choose(blueprint, lambda _decoder: {})
+    chosen, (proof,) = choose(blueprint, lambda _decoder, _n_images: {})
     assert chosen.spec.precision == "fp32"
     assert (proof.n_images, proof.used, proof.holds) == (0, False, False)
 
@@ -128,8 +128,8 @@ def roundings_are_free(monkeypatch):
     monkeypatch.setattr(calibrate, "_ROUNDING", 0)
 
 
-def full_sample(decoder):
-    return sample(decoder, number=prove.N_IMAGES)
+def full_sample(decoder, n_images):
+    return sample(decoder, number=n_images)
 
 
 @pytest.fixture
@@ -147,8 +147,8 @@ def test_auto_takes_as_many_convolutions_in_8_bit_integers_as_the_sample_proves(
     assert bf16.used
     assert int8.used
     assert int8.way.startswith("int8")
-    assert int8.closeness.within(prove.ALLOWED_INT8)
-    squares = torch.stack(list(full_sample("exact").values()))
+    assert prove.NEEDED_INT8.met_by(int8.closeness)
+    squares = torch.stack(list(full_sample("exact", prove.N_IMAGES_INT8).values()))
     exact, ours = wide.encoder(CPU).encode(squares), chosen.encode(squares)
     assert smallest_cosine(exact, ours) == pytest.approx(int8.closeness.cosine, abs=1e-6)
     assert smallest_cosine(exact, ours) < smallest_cosine(exact, wide.encoder(CPU, "bf16").encode(squares))
@@ -157,16 +157,16 @@ def test_auto_takes_as_many_convolutions_in_8_bit_integers_as_the_sample_proves(
 @needs_vnni
 @pytest.mark.usefixtures("roundings_are_free")
 @pytest.mark.parametrize(
-    ("allowed", "n_pending", "pictures"),
+    ("needed", "n_pending", "pictures"),
     [
-        (Allowed(0.9999999, 0.9999999), PLENTY, full_sample),
-        (prove.ALLOWED_INT8, PLENTY - 1, full_sample),
-        (prove.ALLOWED_INT8, PLENTY, sample),
+        (Needed(0.9999999, 1), PLENTY, full_sample),
+        (prove.NEEDED_INT8, PLENTY - 1, full_sample),
+        (prove.NEEDED_INT8, PLENTY, sample),
     ],
     ids=["not near enough", "too few images for it", "too small a sample"],
 )
-def test_auto_stays_with_bf16_where_integers_are_not_proved(wide, monkeypatch, allowed, n_pending, pictures):
-    monkeypatch.setattr(prove, "ALLOWED_INT8", allowed)
+def test_auto_stays_with_bf16_where_integers_are_not_proved(wide, monkeypatch, needed, n_pending, pictures):
+    monkeypatch.setattr(prove, "NEEDED_INT8", needed)
     chosen, proofs = choose(wide, pictures, n_pending=n_pending)
     assert (chosen.spec.precision, chosen.spec.ranges) == ("bf16", ())
     assert [proof.way for proof in proofs if proof.used] == ["bf16"]
@@ -179,14 +179,14 @@ def test_a_smaller_budget_is_tried_where_losses_add_up_to_more_than_they_promise
 
     def one_at_a_time(found, budget):
         tried.append(budget)
-        return sorted(found, key=lambda each: each.loss)[: 2 if budget == 1 else 1]
+        return sorted(found, key=lambda each: each.loss)[: 2 if budget > 1 else 1]
 
     real = prove.Proof.holds.fget
     monkeypatch.setattr(calibrate, "cheapest", one_at_a_time)
     monkeypatch.setattr(prove.Proof, "holds", property(lambda self: real(self) and self.way != "int8"))
     monkeypatch.setattr(prove, "_WORTH_IT", 0)
     chosen, proofs = choose(wide, full_sample, n_pending=PLENTY)
-    assert tried == [1.0, 0.6]
+    assert tried == [4.0, 2.0, 1.0]
     assert len(chosen.spec.ranges) == 1
     assert [proof.used for proof in proofs] == [True, True]  # what was tried in between is not told
 
@@ -194,7 +194,7 @@ def test_a_smaller_budget_is_tried_where_losses_add_up_to_more_than_they_promise
 @needs_vnni
 @pytest.mark.usefixtures("roundings_are_free")
 def test_all_convolutions_go_where_8_bit_integers_are_asked_for_and_the_loss_is_told(blueprint, monkeypatch):
-    monkeypatch.setattr(prove, "ALLOWED_INT8", Allowed(0.9999999, 0.9999999))
+    monkeypatch.setattr(prove, "NEEDED_INT8", Needed(0.9999999, 1))
     chosen, (proof,) = choose(blueprint, precision="int8")
     assert [name for name, _ in chosen.spec.ranges] == ["body_conv", "head_conv", "stem_conv"]
     assert proof.used
@@ -204,7 +204,7 @@ def test_all_convolutions_go_where_8_bit_integers_are_asked_for_and_the_loss_is_
 
 def test_8_bit_integers_are_refused_where_there_are_none(blueprint, monkeypatch):
     with pytest.raises(UsageError, match=r"no convolution of 'tests\.tiny:build'"):
-        choose(blueprint, lambda _decoder: {}, precision="int8")
+        choose(blueprint, lambda _decoder, _n_images: {}, precision="int8")
     monkeypatch.setattr(prove, "has_int8", lambda _device: False)
     with pytest.raises(UsageError, match="VNNI"):
         choose(blueprint, precision="int8")
