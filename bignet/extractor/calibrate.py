@@ -166,11 +166,10 @@ class _Trials:
     def __init__(self, plain: Plain, batches: Sequence[Tensor]) -> None:
         self._batches = batches
         self._few = torch.cat(list(batches))[:_TRIED_ON].contiguous(memory_format=torch.channels_last)
-        exact = network.prepare(plain, "fp32", torch.device("cpu"))
-        self._reference = [values.numpy() for values in exact(self._few.float())]
         self._sites: dict[str, fusion.Site] = {}
         self._module = network.folded(plain)
         self._exact = int8.sources(self._module, {node.name: 1.0 for node, _ in fusion.convolutions(self._module)})
+        self._reference = [values.numpy() for values in self._module(self._few.float())]
         network.pack(self._module, plain, torch.bfloat16, self._noted)
 
     def _noted(self, convolution: nn.Conv2d, site: fusion.Site) -> nn.Module:

@@ -53,7 +53,7 @@ NEEDED = Needed(cosine=0.999, overlap=0.97)
 NEEDED_INT8 = Needed(cosine=0.9995, overlap=0.985)
 # Where bf16 alone is further off than this, 8 bits have no chance.
 _TO_BEGIN_WITH = Needed(cosine=0.9995, overlap=0.987)
-# Finding out what fits takes as long as embedding some hundred images.
+# With fewer, finding out what fits would take about as long as the run itself.
 WORTH_CALIBRATING = 1000
 # Gain of all together: 8 bits for less would not be worth their loss.
 _WORTH_IT = 0.15
@@ -197,10 +197,11 @@ class _Trial:
 
     def _candidates(self) -> list[calibrate.Candidate]:
         squares = list(self._squares[self._decoder].values())
-        encoder = self._blueprint.encoder(self._device, "bf16", self._decoder)
+        if not squares:
+            return []
         parts = [torch.cat(squares[at : at + _BATCH]) for at in range(0, len(squares), _BATCH)]
-        batches = [encoder.normalised(part) for part in parts]
-        return calibrate.candidates(self._blueprint.plain, batches) if batches else []
+        batches = [self.best.normalised(part).to(torch.bfloat16) for part in parts]
+        return calibrate.candidates(self._blueprint.plain, batches)
 
     def _int8(self, taken: list[calibrate.Candidate], *, forced: bool) -> bool:
         encoder = self._blueprint.encoder(self._device, "int8", self._decoder, calibrate.ranges_of(taken))
