@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -56,8 +57,8 @@ _TO_BEGIN_WITH = Needed(cosine=0.9995, overlap=0.987)
 # With fewer, finding out what fits would take about as long as the run itself.
 WORTH_CALIBRATING = 1000
 # Gain of all together: 8 bits for less would not be worth their loss.
-_WORTH_IT = 0.15
-_BUDGETS = (4.0, 2.0, 1.0, 0.5, 0.25)
+_WORTH_IT = 0.1
+_BUDGETS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
 
 
 @dataclass(frozen=True)
@@ -184,16 +185,17 @@ class _Trial:
         if len(self._squares[self._decoder]) < N_IMAGES_INT8 or not _TO_BEGIN_WITH.met_by(self.proofs[-1].closeness):
             return
         found = self._candidates()
-        before, tried = list(self.proofs), None
-        for budget in _BUDGETS:
-            taken = calibrate.cheapest(found, budget)
-            if calibrate.gain_of(taken) < _WORTH_IT:
-                return
-            if taken != tried:
-                self.proofs = list(before)  # only the last one counts
-                if self._int8(taken, forced=False):
-                    return
-            tried = taken
+        choices = [calibrate.cheapest(found, budget) for budget in _BUDGETS]
+        choices = [taken for taken, _ in itertools.groupby(choices) if calibrate.gain_of(taken) >= _WORTH_IT]
+        told: list[Proof] = []
+        while choices:  # the middle one, then half of the rest: more integers lose more
+            middle = len(choices) // 2
+            holds = self._int8(choices[middle], forced=False)
+            choices = choices[middle + 1 :] if holds else choices[:middle]
+            proof = self.proofs.pop()
+            if holds or not (told and told[0].used):
+                told = [proof]  # what failed beyond it need not be told
+        self.proofs += told
 
     def _candidates(self) -> list[calibrate.Candidate]:
         squares = list(self._squares[self._decoder].values())

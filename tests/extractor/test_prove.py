@@ -173,22 +173,30 @@ def test_auto_stays_with_bf16_where_integers_are_not_proved(wide, monkeypatch, n
 
 
 @needs_vnni
-@pytest.mark.usefixtures("roundings_are_free")
-def test_a_smaller_budget_is_tried_where_losses_add_up_to_more_than_they_promised(wide, monkeypatch):
-    tried = []
+@pytest.mark.parametrize(
+    ("n_proved", "tried"), [(0, [4, 2, 1]), (1, [4, 2, 1]), (3, [4, 2, 3]), (4, [4, 6, 5]), (6, [4, 6])]
+)
+def test_as_many_are_taken_as_hold_together_though_losses_do_not_just_add_up(wide, monkeypatch, n_proved, tried):
+    asked = []
+    names = [f"layer{number}" for number in range(6)]
+    made = [calibrate.Candidate(name, 1.0, 0.15, 0.15, 0.0) for name in names]
+    monkeypatch.setattr(calibrate, "candidates", lambda _plain, _batches: made)
+    monkeypatch.setattr(calibrate, "cheapest", lambda found, budget: found[: 1 + prove._BUDGETS.index(budget)])
 
-    def one_at_a_time(found, budget):
-        tried.append(budget)
-        return sorted(found, key=lambda each: each.loss)[: 2 if budget > 1 else 1]
+    def encoder_of(_self, _device, precision=None, decode=None, ranges=()):
+        asked.append(len(ranges))
+        return real(_self, _device, "bf16" if precision == "int8" else precision, decode)
 
-    real = prove.Proof.holds.fget
-    monkeypatch.setattr(calibrate, "cheapest", one_at_a_time)
-    monkeypatch.setattr(prove.Proof, "holds", property(lambda self: real(self) and self.way != "int8"))
-    monkeypatch.setattr(prove, "_WORTH_IT", 0)
-    chosen, proofs = choose(wide, full_sample, n_pending=PLENTY)
-    assert tried == [4.0, 2.0, 1.0]
-    assert len(chosen.spec.ranges) == 1
-    assert [proof.used for proof in proofs] == [True, True]  # what was tried in between is not told
+    real = encoder.Blueprint.encoder
+    monkeypatch.setattr(encoder.Blueprint, "encoder", encoder_of)
+    monkeypatch.setattr(prove, "_way", lambda _encoder, share: f"{share:.2f}")
+    monkeypatch.setattr(
+        prove.Proof, "holds", property(lambda self: self.way == "1.00" or float(self.way) < 0.15 * n_proved + 0.01)
+    )
+    _, proofs = choose(wide, full_sample, n_pending=PLENTY)
+    assert [number for number in asked if number] == tried
+    assert [proof.used for proof in proofs] == [True, n_proved > 0]  # what was tried in between is not told
+    assert not n_proved or float(proofs[-1].way) == pytest.approx(0.15 * n_proved)
 
 
 @needs_vnni
