@@ -139,10 +139,11 @@ class Embedder:
         self.wait_seconds += time.perf_counter() - start
 
     def _batches(self, entries: Sequence[Entry], claims: Claims, partition: Partition) -> Iterator[list[Decoded]]:
-        """Decoded files in batches; the others go where they belong."""
+        """Decoded files in batches, the last ones as many for each seat; the others go where they belong."""
         batch: list[Decoded] = []
         ahead = BATCHES_AHEAD * self.batch_size * len(self.seats)
-        for outcome in self._timed(self.pool.outcomes(entries, claims, ahead=ahead)):
+        last_from, size_of_last = self._last_batches(len(entries))
+        for number, outcome in enumerate(self._timed(self.pool.outcomes(entries, claims, ahead=ahead)), 1):
             if isinstance(outcome, Decoded):
                 batch.append(outcome)
             elif isinstance(outcome, SameBytes):
@@ -150,11 +151,17 @@ class Embedder:
             else:
                 partition.refused.append(outcome)
                 self.on_progress(1)
-            if len(batch) == self.batch_size:
+            if len(batch) >= (size_of_last if number > last_from else self.batch_size):
                 yield batch
                 batch = []
         if batch:
             yield batch
+
+    def _last_batches(self, n_files: int) -> tuple[int, int]:
+        """From which file on batches are smaller, and how large they are: no seat is to wait long for the others."""
+        a_round = self.batch_size * len(self.seats)
+        n_last = n_files % a_round or min(n_files, a_round)
+        return n_files - n_last, -(-n_last // len(self.seats))
 
     def _timed(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
         while True:
