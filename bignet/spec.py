@@ -61,6 +61,7 @@ VIEWS = {"centre": 1, "flip": 2, "five": 5, "ten": 10}
 DECODERS = ("exact", "fast")
 PRECISIONS = ("fp32", "bf16", "fp16", "int8")
 DTYPES = ("float32", "float16")
+_SMALLEST_RANGE, _LARGEST_RANGE = 1e-30, 1e30
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ class EncoderSpec:
         ranges: convolution -> the largest input that its 8 bits can stand for; only with ``int8``.
 
     Raises:
-        UsageError: ranges without int8, or int8 without.
+        UsageError: ranges without int8 or int8 without, or ranges that are none.
     """
 
     model: str
@@ -172,6 +173,13 @@ class EncoderSpec:
             raise UsageError(
                 f"precision {self.precision} with {len(self.ranges)} ranges; int8 needs those that an extraction "
                 "finds on its images, and others have none"
+            )
+        wrong = [pair for pair in self.ranges if not _SMALLEST_RANGE <= pair[1] <= _LARGEST_RANGE]
+        if wrong or len(dict(self.ranges)) < len(self.ranges):
+            name, largest = (wrong or self.ranges)[0]
+            raise UsageError(
+                f"convolution '{name}' has a range of {largest:g}; allowed: {_SMALLEST_RANGE:g} to {_LARGEST_RANGE:g}, "
+                "each convolution once; extract again"
             )
 
     @property
@@ -248,7 +256,12 @@ def fingerprint_of(spec: EmbeddingSpec) -> str:
 
 def differences(ours: EmbeddingSpec, theirs: EmbeddingSpec) -> list[str]:
     """The fields in which two specs differ, as ``name: ours != theirs``."""
-    return [f"{name}: {a} != {b}" for name, a, b in _pairs(asdict(ours), asdict(theirs)) if a != b]
+    return [f"{name}: {_short(a)} != {_short(b)}" for name, a, b in _pairs(asdict(ours), asdict(theirs)) if a != b]
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:60]}... ({len(value)})"
 
 
 def _pairs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:

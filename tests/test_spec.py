@@ -165,6 +165,9 @@ def test_ranges_go_with_int8_and_are_part_of_the_fingerprint():
     for wrong in ({"precision": "int8"}, {"precision": "bf16", "ranges": (("conv1", 2.5),)}):
         with pytest.raises(UsageError, match="ranges"):
             replace(ENCODER, **wrong)
+    for pairs in ([("conv1", 0.0)], [("conv1", -1.0)], [("conv1", float("nan"))], [("conv1", 1.0), ("conv1", 2.0)]):
+        with pytest.raises(UsageError, match="convolution 'conv1' has a range of"):
+            replace(ENCODER, precision="int8", ranges=tuple(pairs))
 
 
 def test_a_store_from_before_there_were_ranges_keeps_its_fingerprint():

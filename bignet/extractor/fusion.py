@@ -205,14 +205,17 @@ def _take_activation(module: fx.GraphModule, node: fx.Node) -> Activation:
 
 
 def _take_sum(module: fx.GraphModule, total: fx.Node, plans: dict[fx.Node, _Plan], order: dict[fx.Node, int]) -> None:
-    """``other + convolution``: the convolution adds into ``other`` if nobody needs that one afterwards."""
+    """``other + convolution``: the convolution adds into ``other`` if nobody, itself included, reads that one then."""
     terms = [term for term in total.args if isinstance(term, fx.Node)]
     ours = [term for term in terms if term in plans and plans[term].activation is _NONE and _only_user(term) is total]
     if len(terms) != len(total.args) or terms[0] is terms[1] or not ours:
         return
     convolution = max(ours, key=order.__getitem__)
     other = terms[1] if convolution is terms[0] else terms[0]
-    if len(convolution.args) > 1 or not _may_be_overwritten(module, other, plans, order, total):
+    if len(convolution.args) > 1 or order[other] > order[convolution]:
+        return
+    earlier = all(order[user] < order[convolution] for user in other.users if user is not total)
+    if not earlier or not _has_memory_of_its_own(module, other, plans, total):
         return
     shapes = [term.meta["tensor_meta"].shape for term in terms]
     if shapes[0] != shapes[1]:
@@ -222,14 +225,10 @@ def _take_sum(module: fx.GraphModule, total: fx.Node, plans: dict[fx.Node, _Plan
     plans[convolution].activation = _take_activation(module, convolution)
 
 
-def _may_be_overwritten(
-    module: fx.GraphModule, node: fx.Node, plans: dict[fx.Node, _Plan], order: dict[fx.Node, int], total: fx.Node
-) -> bool:
-    """Whether a result lies in memory of its own and is not read after the sum, also not through a view of it."""
+def _has_memory_of_its_own(module: fx.GraphModule, node: fx.Node, plans: dict[fx.Node, _Plan], total: fx.Node) -> bool:
+    """Whether nobody but the sum can look at a result later, not even through a view of it."""
     readers = [user for user in node.users if user is not total]
-    return _is_fresh(module, node, plans) and all(
-        order[user] < order[total] and _is_fresh(module, user, plans) for user in readers
-    )
+    return _is_fresh(module, node, plans) and all(_is_fresh(module, user, plans) for user in readers)
 
 
 def _is_fresh(module: fx.GraphModule, node: fx.Node, plans: dict[fx.Node, _Plan]) -> bool:

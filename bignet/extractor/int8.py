@@ -53,7 +53,7 @@ class Grid:
         return _ZERO if self.signed else 0
 
     def bytes_of(self, values: Tensor) -> Tensor:
-        """Floating-point numbers -> uint8, each the nearest number there is."""
+        """Floating-point numbers -> uint8, each the nearest number there is; NaN -> the first."""
         clipped = values.to(torch.float32, copy=True).clamp_(-self.largest if self.signed else 0.0, self.largest)
         base = torch.tensor(_ROUNDER + self.zero, device=values.device)
         torch.add(base, clipped, alpha=1 / self.step, out=clipped)  # one place for all: it stays in the cache
@@ -200,7 +200,7 @@ def link(module: fx.GraphModule) -> None:
             continue
         (grid,) = grids
         before = _integer(module, node)
-        alone = len(readers) == len(node.users)
+        alone = all(user in readers and node not in user.args[1:] for user in node.users)
         if before is not None and alone and len(node.args) == 1 and not grid.signed:
             before.answer_in_bytes(grid)
         elif len(readers) > 1:
@@ -249,7 +249,8 @@ def _never_negative(module: fx.GraphModule, node: Any) -> bool:
     if node.op != "call_function":
         return False
     terms = node.all_input_nodes
-    plain = node.target in (operator.add, torch.add) and len(terms) != len(node.args)  # a number is added
+    # A number is added, or times one.
+    plain = node.target in (operator.add, torch.add) and (len(terms) != len(node.args) or bool(node.kwargs))
     return node.target in _NOT_NEGATIVE_FUNCTIONS or (
         node.target in _KEEPS_SIGN_FUNCTIONS and not plain and all(_never_negative(module, term) for term in terms)
     )

@@ -58,7 +58,9 @@ def prepare(plain: Plain, precision: str, device: torch.device, ranges: Mapping[
     if device.type == "cpu" and dtype is not torch.float16 and _has_onednn():
         packed = _packed(plain, dtype, ranges)
         if packed is not None:
-            return tail.split(packed, machine.batch_size_for(device, plain.sample[0, 0].numel()))
+            return tail.split(
+                packed, machine.batch_size_for(device, plain.sample[0, 0].numel()), plain.sample.to(dtype)
+            )
     return _folded(plain, dtype, device, ranges)
 
 

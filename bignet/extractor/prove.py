@@ -91,7 +91,7 @@ class Proof:
         found = f"{self.way}: smallest cosine {cosine:.6f} on {self.n_images} image{'s' * (self.n_images > 1)}"
         if self.n_images <= 2 * NEIGHBOURS:  # most of all the others are among the ten nearest
             return found
-        return f"{found}, {np.floor(self.closeness.overlap * 1000) / 10:.1f}% of the ten nearest the same"
+        return f"{found}, {np.floor(self.closeness.overlap * 1000) / 10:.1f}% of the ten nearest among them the same"
 
 
 def choose(

@@ -73,6 +73,13 @@ def test_overlap_is_the_share_of_the_ten_nearest_that_stays():
     assert worst == Closeness(0.9, 0.75, 0.6)
 
 
+def test_which_copy_is_the_nearest_does_not_count():
+    generator = np.random.default_rng(0)
+    reference = np.repeat(generator.normal(size=(4, 8)), 32, axis=0)
+    found = reference + generator.normal(size=reference.shape) * 1e-7
+    assert Closeness.of(reference, found).overlap == 1
+
+
 def test_a_loss_is_counted_from_what_was_lost_before():
     unit = Closeness(0.99, 0.98, 1.0)
     base = Closeness(0.999, 0.998, 1.0)

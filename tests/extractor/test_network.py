@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import fx, nn
+from torch.nn import functional as F
 
 from bignet.extractor import fusion, graph, network, pools, taps
 from bignet.extractor.network import Plain
@@ -103,6 +104,37 @@ def test_what_is_read_again_is_not_summed_into():
     fusion.pack(module, batch_of(1), fusion.Packed)
     with_two_inputs = [node for node in module.graph.nodes if node.op == "call_module" and len(node.args) == 2]
     assert with_two_inputs == []
+
+
+class Sums(nn.Module):
+    """Sums that must not be made inside a convolution: its own input, one read in between, one made later."""
+
+    def __init__(self):
+        super().__init__()
+        self.a, self.b, self.c, self.d = (nn.Conv2d(n, 6, 3, 1, 1) for n in (3, 6, 6, 6))
+        self.pool, self.end = nn.MaxPool2d(3, 1, 1), nn.ReLU()
+
+    def forward(self, batch):
+        start = self.a(batch)
+        own = F.relu(self.b(start) + start)
+        kept = self.c(own)
+        between = self.d(own)
+        meanwhile = F.relu(kept)
+        read = F.relu(between + kept) + meanwhile
+        late = self.d(read)
+        return self.end(late + self.pool(read))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_sum_is_not_made_where_it_would_overwrite_what_is_still_read(precision):
+    given = plain(Sums, ("end",))
+    batch = batch_of(4, seed=2)
+    run = network.prepare(given, precision, CPU)
+    assert any(isinstance(part, fusion.Packed) for part in run.modules())
+    with torch.inference_mode():
+        found = run(batch.to(network.TYPES[precision], memory_format=torch.channels_last))
+    (expected,) = by_hooks(given.model, ("end",), batch)
+    assert cosine(found[0], expected) > 0.9999
 
 
 def test_a_part_that_cannot_be_followed_stays_whole_and_can_be_tapped_only_from_outside():

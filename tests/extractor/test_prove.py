@@ -211,6 +211,7 @@ def test_all_convolutions_go_where_8_bit_integers_are_asked_for_and_the_loss_is_
 
 
 def test_8_bit_integers_are_refused_where_there_are_none(blueprint, monkeypatch):
+    monkeypatch.setattr(prove, "has_int8", lambda _device: True)
     with pytest.raises(UsageError, match=r"no convolution of 'tests\.tiny:build'"):
         choose(blueprint, lambda _decoder, _n_images: {}, precision="int8")
     monkeypatch.setattr(prove, "has_int8", lambda _device: False)

@@ -87,3 +87,37 @@ def test_an_encoder_says_how_many_batches_it_wants_together():
         encoder.build("alexnet", "random:0", [layer], ["flat"], "cpu", Form()) for layer in ("features", "classifier")
     ]
     assert [each.batches_a_pass for each in built] == [1, tail.PARTS]
+
+
+class Awkward(nn.Module):
+    """Something without a dimension of images is needed before and after the linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.scale = nn.Conv2d(3, 4, 3, 4), nn.Parameter(torch.rand(4, 1, 1))
+        self.one, self.two = nn.Linear(64, 20), nn.Linear(20, 7)
+
+    def forward(self, batch):
+        number = batch.shape[0]
+        doubled = self.scale * 2
+        maps = self.conv(batch) * doubled
+        return self.two(self.one(maps.reshape(number, -1)).reshape(number, 20) * doubled.mean())
+
+
+@pytest.mark.usefixtures("every_linear_is_large")
+def test_a_network_that_cannot_be_put_together_again_stays_whole():
+    torch.manual_seed(0)
+    model, sample = Awkward().eval().requires_grad_(False), batch_of(1)
+    given = Plain(model, {"two": [FLAT]}, sample, by_hooks(model, ("two",), sample))
+    run = network.prepare(given, "fp32", CPU)
+    batch = batch_of(11, seed=3)
+    torch.testing.assert_close(run(batch)[0], by_hooks(model, ("two",), batch)[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["convnext_tiny", "swin_t", "vit_b_32"])
+def test_linear_layers_of_tokens_are_left_where_they_are(name):
+    built = encoder.build(name, "random:0", device="cpu", form=Form(size=64 if name != "vit_b_32" else None))
+    side = built.spec.preprocess.crop
+    squares = torch.randint(0, 256, (2, 3, side, side), dtype=torch.uint8)
+    assert built.batches_a_pass == 1
+    assert all(len(vectors) == 2 for vectors in built.encode(squares).values())
