@@ -122,8 +122,8 @@ def freed_memory_kept() -> Iterator[None]:
     """Memory that is freed inside the block stays with the process for the next batch; given back at its end.
 
     Every pass frees some hundred megabytes and asks for them again. glibc would return them to the system each time,
-    and clearing new pages would take a tenth to a quarter of the time. Elsewhere this does nothing. What glibc does not take
-    back: threads started later share one arena, since the heaps of others are too small for maps.
+    and clearing new pages would take a tenth to a quarter of the time. Elsewhere this does nothing. One thing glibc
+    does not take back: threads started later share an arena, since the heaps of others are too small for maps.
     """
     libc = _glibc()
     if libc is None:
