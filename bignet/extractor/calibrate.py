@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bignet.extractor import fusion, int8, network
+from bignet.extractor import fusion, int8, network, onednn
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -180,15 +180,15 @@ class _Trials:
     def __init__(self, plain: Plain, batches: Sequence[Tensor]) -> None:
         self._batches = batches
         self._few = torch.cat(list(batches))[:_TRIED_ON].contiguous(memory_format=torch.channels_last)
-        self._sites: dict[str, fusion.Site] = {}
+        self._sites: dict[str, onednn.Site] = {}
         self._module = network.folded(plain)
         self._exact = int8.sources(self._module, {node.name: 1.0 for node, _ in fusion.convolutions(self._module)})
         self._reference = [values.numpy() for values in self._module(self._few.float())]
         network.pack(self._module, plain, torch.bfloat16, self._noted)
 
-    def _noted(self, convolution: nn.Conv2d, site: fusion.Site) -> nn.Module:
+    def _noted(self, convolution: nn.Conv2d, site: onednn.Site) -> nn.Module:
         self._sites[site.name] = site
-        return fusion.Packed(convolution, site)
+        return onednn.Packed(convolution, site)
 
     def candidates(self) -> list[Candidate]:
         largest, products, numbers = self._watch()
@@ -245,5 +245,5 @@ class _Trials:
         return [values.float().numpy() for values in self._module(batch)]
 
 
-def _groups(site: fusion.Site) -> int:
+def _groups(site: onednn.Site) -> int:
     return int(site.geometry[-1])

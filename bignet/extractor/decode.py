@@ -84,9 +84,9 @@ def _resized_size(size: tuple[int, int], preprocess: Preprocess) -> tuple[int, i
         return preprocess.crop, preprocess.crop
     if preprocess.mode == "pad":
         longer = max(size)
-        return tuple(max(round(preprocess.crop * side / longer), 1) for side in size)  # type: ignore[return-value] # two
+        return tuple(max(round(preprocess.crop * side / longer), 1) for side in size)  # type: ignore[return-value] # a pair
     shorter = min(size)
-    return tuple(int(preprocess.resize * side / shorter) for side in size)  # type: ignore[return-value] # as torchvision
+    return tuple(int(preprocess.resize * side / shorter) for side in size)  # type: ignore[return-value] # a pair, rounded as torchvision does
 
 
 def _squashed(picture: Image.Image, preprocess: Preprocess) -> Image.Image:

@@ -17,10 +17,13 @@ from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from bignet.extractor import onednn
 from bignet.extractor.graph import Pooling
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from bignet.extractor.onednn import Activation
 
 
 def fold_batch_norms(module: fx.GraphModule) -> None:
@@ -59,13 +62,13 @@ def convolutions(module: fx.GraphModule) -> Iterator[tuple[fx.Node, nn.Conv2d]]:
             yield node, _convolution(module, node)
 
 
-def pack(module: fx.GraphModule, sample: Tensor, make: Callable[[nn.Conv2d, Site], nn.Module]) -> None:
+def pack(module: fx.GraphModule, sample: Tensor, make: Callable[[nn.Conv2d, onednn.Site], nn.Module]) -> None:
     """Every convolution becomes oneDNN's, together with the activation or the sum and activation that follow it.
 
     Args:
         module: on the CPU, its parameters in the type to compute in.
         sample: (N, 3, H, W) batch of the size and type to come; one pass with it finds the sizes in between.
-        make: what a convolution becomes; ``Packed`` or something that is called alike.
+        make: what a convolution becomes; ``onednn.Packed`` or something that is called alike.
     """
     with torch.no_grad():
         ShapeProp(module).propagate(sample)
@@ -79,7 +82,7 @@ def pack(module: fx.GraphModule, sample: Tensor, make: Callable[[nn.Conv2d, Site
     for node in plans:
         convolution = _convolution(module, node)
         shape = list(node.args[0].meta["tensor_meta"].shape)
-        put(module, node, make(convolution, Site.of(convolution, node.name, shape, plans[node].activation)))
+        put(module, node, make(convolution, onednn.Site.of(convolution, node.name, shape, plans[node].activation)))
     if sample.dtype is torch.bfloat16:  # in fp32 the plain product is as fast
         _pack_dense(module)
     tidy(module)
@@ -93,11 +96,10 @@ def _pack_dense(module: fx.GraphModule) -> None:
         linear = module.get_submodule(str(node.target))
         if type(linear) is nn.Linear and len(node.meta["tensor_meta"].shape) == 2:  # (N, dims)
             activation = _take_activation(module, node)
-            put(module, node, PackedDense(linear, activation))
+            put(module, node, onednn.PackedDense(linear, activation))
 
 
-Activation = tuple[str, list[float], str]
-_NONE: Activation = ("none", [], "")
+_NONE = onednn.NO_ACTIVATION
 _RELU: Activation = ("relu", [], "")
 _RELU6: Activation = ("hardtanh", [0.0, 6.0], "")
 _MODULES: dict[type, Activation] = {
@@ -120,71 +122,6 @@ class _Plan:
     """What a convolution takes over from the operations after it."""
 
     activation: Activation = _NONE
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where a convolution stands.
-
-    Attributes:
-        name: of its node in the graph.
-        shape: of its input.
-        activation: what follows it.
-        geometry: padding, stride, dilation, groups.
-    """
-
-    name: str
-    shape: list[int]
-    activation: Activation
-    geometry: tuple[Any, ...]
-
-    @classmethod
-    def of(cls, convolution: nn.Conv2d, name: str, shape: list[int], activation: Activation) -> Site:
-        """With the geometry of ``convolution``."""
-        where = (convolution.padding, convolution.stride, convolution.dilation)
-        return cls(name, shape, activation, (*([*pair] for pair in where), convolution.groups))
-
-
-class Packed(nn.Module):
-    """A convolution as oneDNN wants it; given a second input, it adds its result to that one in place."""
-
-    def __init__(self, convolution: nn.Conv2d, site: Site) -> None:
-        super().__init__()
-        self._geometry = site.geometry
-        self._activation = site.activation
-        self._bias = convolution.bias
-        pack_weight = torch.ops.mkldnn._reorder_convolution_weight  # noqa: SLF001 - what Inductor packs with
-        self._weight = pack_weight(convolution.weight, *self._geometry, site.shape)
-
-    def forward(self, batch: Tensor, into: Tensor | None = None) -> Tensor:
-        """(N, in, H, W) -> (N, out, H, W)."""
-        kind, numbers, algorithm = self._activation
-        ops = torch.ops.mkldnn
-        if into is None:
-            plain = ops._convolution_pointwise  # noqa: SLF001 - as above
-            result: Tensor = plain(batch, self._weight, self._bias, *self._geometry, kind, numbers, algorithm)
-            return result
-        summing = ops._convolution_pointwise_.binary
-        then = (None, [], "") if kind == "none" else self._activation
-        added: Tensor = summing(into, batch, self._weight, self._bias, *self._geometry, "add", 1.0, *then)
-        return added
-
-
-class PackedDense(nn.Module):
-    """A linear layer with the activation after it, as oneDNN wants it."""
-
-    def __init__(self, linear: nn.Linear, activation: Activation) -> None:
-        super().__init__()
-        self._activation = activation
-        self._bias = linear.bias
-        self.n_bytes = linear.weight.numel() * linear.weight.element_size()
-        self._weight = torch.ops.mkldnn._reorder_linear_weight(linear.weight)  # noqa: SLF001 - as above
-
-    def forward(self, batch: Tensor) -> Tensor:
-        """(N, in) -> (N, out)."""
-        product = torch.ops.mkldnn._linear_pointwise  # noqa: SLF001 - as above
-        result: Tensor = product(batch, self._weight, self._bias, *self._activation)
-        return result
 
 
 def _take_activation(module: fx.GraphModule, node: fx.Node) -> Activation:

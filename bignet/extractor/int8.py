@@ -17,10 +17,10 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from bignet.errors import MismatchError
-from bignet.extractor import fusion
+from bignet.extractor import fusion, onednn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Container, Iterable, Mapping
 
 Ranges = tuple[tuple[str, float], ...]
 # Added to a float32 of at most 23 bits, it leaves that number, rounded to the nearest integer, in the lowest bits.
@@ -91,9 +91,9 @@ class Source:
 
 
 class Convolution(nn.Module):
-    """In oneDNN's integers; input uint8 on its grid or still floating-point; see fusion.Packed for the second input."""
+    """In oneDNN's integers; input uint8 on its grid or still floating-point; see onednn.Packed for the second input."""
 
-    def __init__(self, source: Source, site: fusion.Site) -> None:
+    def __init__(self, source: Source, site: onednn.Site) -> None:
         super().__init__()
         self.grid = source.grid
         self._geometry = site.geometry
@@ -168,13 +168,22 @@ def sources(module: fx.GraphModule, ranges: Mapping[str, float]) -> dict[str, So
         if node.name in ranges:
             grid = Grid(ranges[node.name], signed=not _never_negative(module, node.args[0]))
             found[node.name] = Source(convolution.weight.detach(), _detached(convolution.bias), grid)
+    check_all_there(ranges, found)
+    return found
+
+
+def check_all_there(ranges: Iterable[str], found: Container[str]) -> None:
+    """Whether the convolutions named are among those found.
+
+    Raises:
+        MismatchError: one is not.
+    """
     missing = [name for name in ranges if name not in found]
     if missing:
         raise MismatchError(
             f"the vectors need convolution '{missing[0]}' in 8-bit integers, which this network does not have; "
             "use the versions of torch and of the model's package that made the store (bignet info names them)"
         )
-    return found
 
 
 def _detached(bias: Tensor | None) -> Tensor | None:

@@ -96,9 +96,8 @@ class Job:
             return self._sample(replace(blueprint.preprocess, decode=decoder), kept, n_images)
 
         with machine.threads_of_torch(self._cores):  # nothing else runs yet
-            encoder, proofs = prove.choose(blueprint, first, self.settings, len(self.work.pending), decoded)
-        spec = encoder.spec
-        # Made anew: how filters are laid out depends on the threads, and other layouts are mended in every pass.
+            spec, proofs = prove.choose(blueprint, first, self.settings, len(self.work.pending), decoded)
+        # Made outside: how filters are laid out depends on the threads, and other layouts are mended in every pass.
         return blueprint.encoder(first, spec.precision, spec.preprocess.decode, spec.ranges), proofs
 
     def _sample(self, preprocess: Preprocess, kept: Journal, n_images: int) -> dict[bytes, Tensor]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, fx, nn
 
-from bignet.extractor import fusion, graph, int8, machine, tail, taps
+from bignet.extractor import fusion, graph, int8, machine, onednn, tail, taps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,6 +40,10 @@ class Plain:
     sample: Tensor
     vectors: Sequence[Tensor]
 
+    def sample_in(self, dtype: torch.dtype) -> Tensor:
+        """The sample as a network in that type wants it."""
+        return self.sample.to(dtype=dtype, memory_format=torch.channels_last)
+
 
 def prepare(plain: Plain, precision: str, device: torch.device, ranges: Mapping[str, float] | None = None) -> Network:
     """A function (N, 3, H, W) -> (N, dims) float32 each, in the order of ``plain.pools``.
@@ -53,14 +57,13 @@ def prepare(plain: Plain, precision: str, device: torch.device, ranges: Mapping[
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False  # torch's default would make fp32 convolutions ten bits short
     if not can_be_followed(plain):
-        int8.sources(fx.GraphModule({}, fx.Graph()), ranges)  # there are none
+        int8.check_all_there(ranges, ())
         return _hooked(plain, dtype, device)
     if device.type == "cpu" and dtype is not torch.float16 and _has_onednn():
         packed = _packed(plain, dtype, ranges)
         if packed is not None:
-            return tail.split(
-                packed, machine.batch_size_for(device, plain.sample[0, 0].numel()), plain.sample.to(dtype)
-            )
+            part_size = machine.batch_size_for(device, plain.sample[0, 0].numel())
+            return tail.split(packed, part_size, plain.sample_in(dtype))
     return _folded(plain, dtype, device, ranges)
 
 
@@ -101,31 +104,27 @@ def _packed(plain: Plain, dtype: torch.dtype, ranges: Mapping[str, float]) -> fx
     module = folded(plain)
     chosen = int8.sources(module, ranges)
 
-    def make(convolution: nn.Conv2d, site: fusion.Site) -> nn.Module:
+    def make(convolution: nn.Conv2d, site: onednn.Site) -> nn.Module:
         source = chosen.get(site.name)
-        return fusion.Packed(convolution, site) if source is None else int8.Convolution(source, site)
+        return onednn.Packed(convolution, site) if source is None else int8.Convolution(source, site)
 
     try:
         pack(module, plain, dtype, make)
         int8.link(module)
         if ranges:
-            _try(module, plain, dtype)
+            with torch.inference_mode():
+                module(plain.sample_in(dtype))  # whether oneDNN takes these integers shows only here
     except (RuntimeError, AttributeError):  # operators that torch keeps to itself: another version may lack them
         return None
     return module if dtype is not torch.float32 or _same(module, plain) else None
 
 
 def pack(
-    module: fx.GraphModule, plain: Plain, dtype: torch.dtype, make: Callable[[nn.Conv2d, fusion.Site], nn.Module]
+    module: fx.GraphModule, plain: Plain, dtype: torch.dtype, make: Callable[[nn.Conv2d, onednn.Site], nn.Module]
 ) -> None:
     """A folded graph -> with oneDNN's convolutions, in ``dtype``; see fusion.pack."""
     _move(module, dtype, torch.device("cpu"))
-    fusion.pack(module, plain.sample.to(dtype=dtype, memory_format=torch.channels_last), make)
-
-
-def _try(module: fx.GraphModule, plain: Plain, dtype: torch.dtype) -> None:
-    with torch.inference_mode():
-        module(plain.sample.to(dtype=dtype, memory_format=torch.channels_last))
+    fusion.pack(module, plain.sample_in(dtype), make)
 
 
 def _hooked(plain: Plain, dtype: torch.dtype, device: torch.device) -> Network:
@@ -133,8 +132,7 @@ def _hooked(plain: Plain, dtype: torch.dtype, device: torch.device) -> Network:
     first = copy.deepcopy(plain.model)
     _move(first, dtype, device)
     layers = list(plain.pools)
-    sample = plain.sample.to(device, dtype, memory_format=torch.channels_last)
-    calls = taps.calls(first, layers, sample)
+    calls = taps.calls(first, layers, plain.sample_in(dtype).to(device))
     idle: queue.SimpleQueue[nn.Module] = queue.SimpleQueue()
 
     def run(batch: Tensor) -> list[Tensor]:

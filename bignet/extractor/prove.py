@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from bignet.extractor.encoder import Blueprint, Encoder
     from bignet.extractor.settings import ExtractSettings
+    from bignet.spec import EncoderSpec
 
     Squares = Mapping[bytes, Tensor]
     Vectors = Mapping[str, NDArray[np.float32]]
@@ -100,8 +101,8 @@ def choose(
     settings: ExtractSettings,
     n_pending: int,
     decoded: Callable[[str, int], Squares],
-) -> tuple[Encoder, list[Proof]]:
-    """The encoder for a new store.
+) -> tuple[EncoderSpec, list[Proof]]:
+    """How a new store's vectors are to be made, and what was tried.
 
     Args:
         blueprint: in fp32, decoding exactly.
@@ -113,16 +114,15 @@ def choose(
     Raises:
         UsageError: int8 was asked for, and no convolution can be computed so.
     """
-    plain = blueprint.encoder(device)
     asked = settings.precision or DEFAULT_PRECISION
     precisions = fast_precisions(device) if asked == AUTO else (asked,)
     faster = [precision for precision in precisions if precision != "fp32"]
     decoders = {None: (), "exact": (), AUTO: ("fast",)}.get(settings.decode, ("fast",))
     if not (faster or decoders):
-        return plain, []
+        return blueprint.heads[0].spec.encoder, []
     goes_further = asked == AUTO and "bf16" in faster and has_int8(device) and n_pending >= WORTH_CALIBRATING
     n_images = N_IMAGES_INT8 if goes_further else N_IMAGES
-    trial = _Trial(blueprint, plain, device, lambda decoder: decoded(decoder, n_images))
+    trial = _Trial(blueprint, device, lambda decoder: decoded(decoder, n_images))
     for decoder in decoders:
         trial.decoder(decoder, forced=settings.decode == "fast")
     for precision in faster:
@@ -132,7 +132,7 @@ def choose(
             if goes_further and precision == "bf16":
                 trial.some_int8()
             break
-    return trial.best, trial.proofs
+    return trial.best.spec, trial.proofs
 
 
 class _Trial:
@@ -143,16 +143,14 @@ class _Trial:
         proofs: of all ways tried, in order.
     """
 
-    def __init__(
-        self, blueprint: Blueprint, plain: Encoder, device: torch.device, decoded: Callable[[str], Squares]
-    ) -> None:
-        self.best = plain
+    def __init__(self, blueprint: Blueprint, device: torch.device, decoded: Callable[[str], Squares]) -> None:
+        self.best = blueprint.encoder(device)
         self.proofs: list[Proof] = []
         self._blueprint = blueprint
         self._device = device
         self._decoded = decoded
         self._squares = {"exact": decoded("exact")}
-        self._reference = _vectors(plain, list(self._squares["exact"].values()))
+        self._reference = _vectors(self.best, list(self._squares["exact"].values()))
 
     def decoder(self, name: str, *, forced: bool) -> bool:
         """Decoding another way, in the arithmetic of the best."""

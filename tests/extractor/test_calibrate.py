@@ -2,12 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from bignet.extractor import calibrate, machine
+from bignet.extractor import calibrate
 from bignet.extractor.calibrate import Candidate, Closeness
+from tests.extractor.marks import needs_vnni
 from tests.extractor.networks import Residual, Unfollowable
-from tests.extractor.test_network import CPU, batch_of, plain
-
-needs_vnni = pytest.mark.skipif(not machine.has_int8(CPU), reason="this processor does not multiply bytes")
+from tests.extractor.test_network import batch_of, plain
 
 
 def some(*rows):

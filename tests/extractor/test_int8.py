@@ -5,12 +5,12 @@ from torch import fx, nn
 from torch.nn import functional as F
 
 from bignet.errors import MismatchError
-from bignet.extractor import fusion, int8, machine, network
+from bignet.extractor import fusion, int8, machine, network, onednn
 from bignet.extractor.int8 import Grid, Source
+from tests.extractor.marks import needs_vnni
 from tests.extractor.networks import Residual, Unfollowable
 from tests.extractor.test_network import CPU, batch_of, by_hooks, cosine, plain
 
-needs_vnni = pytest.mark.skipif(not machine.has_int8(CPU), reason="this processor does not multiply bytes")
 GRIDS = [Grid(4.0, signed=False), Grid(4.0, signed=True), Grid(0.37, signed=False), Grid(1234.5, signed=True)]
 
 
@@ -52,7 +52,7 @@ def made(signed, activation, stride=1, side=9):
     batch = batch if signed else batch.relu()
     grid = Grid(float(batch.abs().max()), signed)
     source = Source(convolution.weight.detach(), convolution.bias.detach(), grid)
-    site = fusion.Site.of(convolution, "one", [1, 6, side, side], activation)
+    site = onednn.Site.of(convolution, "one", [1, 6, side, side], activation)
     return (
         int8.Convolution(source, site),
         source,

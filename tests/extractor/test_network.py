@@ -3,7 +3,7 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
-from bignet.extractor import fusion, graph, network, pools, taps
+from bignet.extractor import fusion, graph, network, onednn, pools, taps
 from bignet.extractor.network import Plain
 from tests.extractor.networks import Alias, Branching, Clamped, ReadAgain, Residual, Shared, Unfollowable, seeded
 
@@ -84,7 +84,7 @@ def test_convolutions_take_over_norms_activations_and_sums():
     module = graph.trace(seeded(Residual), {"second": [GAP]})
     assert len(operations(module)) == 20
     fusion.fold_batch_norms(module)
-    fusion.pack(module, batch_of(1), fusion.Packed)
+    fusion.pack(module, batch_of(1), onednn.Packed)
     kinds = [type(module.get_submodule(name)).__name__ for name in operations(module)]
     assert sorted(kinds) == ["MaxPool2d", *["Packed"] * 6, "Pooling"]
 
@@ -93,7 +93,7 @@ def test_a_tapped_norm_or_activation_is_still_there_to_be_tapped():
     layers = ("first.conv1", "first.bn1", "first.relu")
     module = graph.trace(seeded(Residual), {layer: [FLAT] for layer in layers})
     fusion.fold_batch_norms(module)
-    fusion.pack(module, batch_of(1), fusion.Packed)
+    fusion.pack(module, batch_of(1), onednn.Packed)
     batch = batch_of(3)
     for ours, theirs in zip(module(batch), by_hooks(seeded(Residual), layers, batch), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
@@ -101,7 +101,7 @@ def test_a_tapped_norm_or_activation_is_still_there_to_be_tapped():
 
 def test_what_is_read_again_is_not_summed_into():
     module = graph.trace(seeded(ReadAgain), {"three": [FLAT]})
-    fusion.pack(module, batch_of(1), fusion.Packed)
+    fusion.pack(module, batch_of(1), onednn.Packed)
     with_two_inputs = [node for node in module.graph.nodes if node.op == "call_module" and len(node.args) == 2]
     assert with_two_inputs == []
 
@@ -130,7 +130,7 @@ def test_a_sum_is_not_made_where_it_would_overwrite_what_is_still_read(precision
     given = plain(Sums, ("end",))
     batch = batch_of(4, seed=2)
     run = network.prepare(given, precision, CPU)
-    assert any(isinstance(part, fusion.Packed) for part in run.modules())
+    assert any(isinstance(part, onednn.Packed) for part in run.modules())
     with torch.inference_mode():
         found = run(batch.to(network.TYPES[precision], memory_format=torch.channels_last))
     (expected,) = by_hooks(given.model, ("end",), batch)

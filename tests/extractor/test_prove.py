@@ -6,6 +6,7 @@ from bignet.errors import UsageError
 from bignet.extractor import calibrate, encoder, machine, prove
 from bignet.extractor.prove import Needed
 from bignet.extractor.settings import ExtractSettings, Form
+from tests.extractor.marks import needs_vnni
 
 CPU = torch.device("cpu")
 
@@ -31,7 +32,8 @@ def sample(decoder, _n_images=5, number=5):
 
 
 def choose(blueprint, decoded=sample, n_pending=5, **asked):
-    return prove.choose(blueprint, CPU, ExtractSettings(**asked), n_pending, decoded)
+    spec, proofs = prove.choose(blueprint, CPU, ExtractSettings(**asked), n_pending, decoded)
+    return blueprint.encoder(CPU, spec.precision, spec.preprocess.decode, spec.ranges), proofs
 
 
 def smallest_cosine(ours, theirs):
@@ -119,7 +121,6 @@ def test_this_processor_is_asked(monkeypatch):
     assert machine.fast_precisions(CPU) == ("bf16",)
 
 
-needs_vnni = pytest.mark.skipif(not machine.has_int8(CPU), reason="this processor does not multiply bytes")
 PLENTY = prove.WORTH_CALIBRATING
 
 
