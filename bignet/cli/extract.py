@@ -91,7 +91,12 @@ def command(
         int, typer.Option(min=0, help="At most so many files this time; 0 = all.", rich_help_panel="Re-runs")
     ] = 0,
     shard_rows: Annotated[
-        int, typer.Option(min=1, help="Images between two commits.", rich_help_panel="Re-runs")
+        int,
+        typer.Option(
+            min=1,
+            help="At most so many images between two commits; fewer where vectors are long.",
+            rich_help_panel="Re-runs",
+        ),
     ] = 1000,
     rehash: Annotated[
         bool,
@@ -176,7 +181,7 @@ def _outcome_line(summary: Summary, store: Store) -> str:
     parts = [f"{grouped(summary.decoded)} embedded"]
     if summary.copied:
         renamed = f" ({grouped(summary.renamed)} renamed)" if summary.renamed else ""
-        parts.append(f"{grouped(summary.copied)} copied from identical files{renamed}")
+        parts.append(f"{grouped(summary.copied)} with bytes embedded before{renamed}")
     if summary.removed:
         parts.append(f"{grouped(summary.removed)} removed")
     parts.append(f"{grouped(summary.unchanged - summary.still_rejected)} unchanged")
@@ -197,6 +202,7 @@ def _rejections(summary: Summary, store: Store) -> str:
 
 
 _STAGES = ("read", "decode", "forward", "write", "wait")
+_TELLING = 2.0  # core seconds: what took most of less says nothing about a longer run
 _MENDS = {
     "read": "the disk: a faster one, or images closer by",
     "decode": "decoding: --decode auto for large JPEGs, or smaller files",
@@ -216,11 +222,11 @@ def _time_lines(summary: Summary) -> list[str]:
     if seconds.get("wait", 0.0) > whole / 2:  # most of the time nobody worked
         bottleneck = "wait"
     rate = f"{summary.decoded / working:,.0f} img/s"
-    return [
+    lines = [
         f"{duration(seconds['total'])}, of it start-up {duration(seconds['total'] - working)} · {rate}",
         *(f"  {line}" for line in table(("stage", "core time", "share"), rows, right="lrr")),
-        f"most time goes into {_MENDS[bottleneck]}",
     ]
+    return [*lines, f"most time goes into {_MENDS[bottleneck]}"] if whole > _TELLING else lines
 
 
 def _as_json(summary: Summary, store: Store) -> dict[str, object]:

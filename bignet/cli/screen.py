@@ -42,6 +42,10 @@ class Screen:
         if passed:
             self._notices.note(f"passed over: {', '.join(passed)}")
 
+    def trying(self, n_images: int) -> None:
+        """Why nothing is embedded yet."""
+        self._notices.note(f"trying what is faster, and as exact, on {counted(n_images, 'image')} ...")
+
     def encoder_ready(self, encoder: Encoder, proofs: Sequence[Proof], on_record: str | None) -> None:
         """What will be done."""
         spec = encoder.spec

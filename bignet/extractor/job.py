@@ -10,6 +10,8 @@ from dataclasses import replace
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bignet.extractor import encoder as encoders
 from bignet.extractor import journal, machine, prove
 from bignet.extractor.forward import Seat
@@ -31,12 +33,14 @@ if TYPE_CHECKING:
     from bignet.extractor.run import Listener
     from bignet.extractor.settings import ExtractSettings
     from bignet.extractor.sources import Scan
-    from bignet.spec import Preprocess
+    from bignet.spec import EmbeddingSpec, Preprocess
     from bignet.store.manifest import Manifest
     from bignet.store.writer import StoreWriter
 
 _PROOF = "proof"
 _SPARE = 3
+# Vectors of one shard: in memory until it is committed, and while it is written the next is under way.
+_SHARD_BYTES = 64 << 20
 
 
 class Job:
@@ -64,7 +68,7 @@ class Job:
             machine.threads_of_torch(self._streams.threads),
             journal.keep(self.writer.path, self._loader(blueprint.preprocess), seconds) as kept,
         ):
-            encoder, proofs = self._encoder(blueprint, kept)
+            encoder, proofs = self._encoder(blueprint, kept, listener)
             base = self._base(encoder)
             self._environment = _environment(encoder) | _proved(proofs, base)
             listener.encoder_ready(encoder, proofs, self._environment.get(_PROOF))
@@ -86,17 +90,19 @@ class Job:
     def _loader(self, preprocess: Preprocess) -> Loader:
         return Loader(self.found.root, preprocess, self.settings.limits, self._stages)
 
-    def _encoder(self, blueprint: Blueprint, kept: Journal) -> tuple[Encoder, list[Proof]]:
+    def _encoder(self, blueprint: Blueprint, kept: Journal, listener: Listener) -> tuple[Encoder, list[Proof]]:
         """For a store that is there its own; for a new one what a sample of the images proves."""
-        first = machine.devices_for(self._device)[0]
+        first, n_pending = machine.devices_for(self._device)[0], len(self.work.pending)
         if self.writer.manifest is not None:
             return blueprint.encoder(first), []
 
         def decoded(decoder: str, n_images: int) -> dict[bytes, Tensor]:
+            if decoder == "exact":  # the first to be asked for
+                listener.trying(min(n_images, n_pending))
             return self._sample(replace(blueprint.preprocess, decode=decoder), kept, n_images)
 
         with machine.threads_of_torch(self._cores):  # nothing else runs yet
-            spec, proofs = prove.choose(blueprint, first, self.settings, len(self.work.pending), decoded)
+            spec, proofs = prove.choose(blueprint, first, self.settings, n_pending, decoded)
         # Made outside: how filters are laid out depends on the threads, and other layouts are mended in every pass.
         return blueprint.encoder(first, spec.precision, spec.preprocess.decode, spec.ranges), proofs
 
@@ -141,9 +147,15 @@ class Job:
         claims = Claims(committing.ledger.is_known)
         with DecodePool(loader, self.settings.n_workers, self.settings.image_timeout, kept) as pool, committing:
             embedder = Embedder(seats, pool, batch_size, advance)
-            for partition in embedder.embed(self.work.partitions(self.settings.shard_rows), claims):
+            partitions = self.work.partitions(self._shard_rows(seats[0].encoder.specs))
+            for partition in embedder.embed(partitions, claims):
                 self._add("forward", partition.forward_seconds)
                 committing.take(partition, claims)
+
+    def _shard_rows(self, specs: Sequence[EmbeddingSpec]) -> int:
+        """As many as asked for, fewer where their vectors are long."""
+        n_bytes = sum(spec.dims for spec in specs) * np.dtype(np.float32).itemsize
+        return min(self.settings.shard_rows, max(_SHARD_BYTES // n_bytes, 1))
 
     def _finish(self, ledger: Ledger) -> None:
         """The last commit drops what is gone and says that the run is complete."""

@@ -36,6 +36,10 @@ class Listener(Protocol):
         """The source was read and held against the store."""
         return
 
+    def trying(self, n_images: int) -> None:
+        """Faster arithmetic or decoding is about to be tried on so many images."""
+        return
+
     def encoder_ready(self, encoder: Encoder, proofs: Sequence[Proof], on_record: str | None) -> None:
         """The network is loaded: what was tried on a sample now, and what the store has on record about that."""
         return

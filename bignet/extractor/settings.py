@@ -90,7 +90,7 @@ class ExtractSettings:
         batch_size: images a forward pass; 0 = as many as keep its memory the same for all sizes of input.
         workers: decoding threads; 0 = one a core.
         limit: only so many of the files found, in path order; 0 = all.
-        shard_rows: images between two commits: what a crash can lose.
+        shard_rows: at most so many images between two commits, fewer where vectors are long: what a crash can lose.
         limits: see Limits.
         image_timeout: seconds one image may take to read and decode.
         rehash: read every file again and compare contents, not only size and time.

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from bignet.errors import MismatchError, ResourceError
-from bignet.extractor import machine, prove
+from bignet.extractor import job, machine, prove
 from bignet.extractor.run import extract
 from bignet.extractor.settings import ExtractSettings
 from bignet.spec import Preprocess
@@ -120,6 +120,36 @@ def test_another_form_than_the_stores_is_refused_and_its_own_needs_no_saying(ima
     put(images, "new.png", 77)
     assert run(images, tmp_path / "s", **made | {"precision": "auto", "decode": "auto"}).decoded == 1
     assert run(images, tmp_path / "s", precision=None).decoded == 0
+
+
+class Listening:
+    """Remembers what a run told it."""
+
+    def __init__(self):
+        self.told = []
+
+    def __getattr__(self, name):
+        return lambda *what: self.told.append((name, *what))
+
+
+def test_a_run_tells_that_something_is_tried_before_it_takes_its_time(images, tmp_path, monkeypatch):
+    monkeypatch.setattr(prove, "fast_precisions", lambda _device: ("bf16",))
+    first, second = Listening(), Listening()
+    extract(images, tmp_path / "s", replace(SETTINGS, precision="auto"), first)
+    assert [told[0] for told in first.told[:3]] == ["scanned", "trying", "encoder_ready"]
+    assert first.told[1][1] == 9
+    put(images, "new.png", 77)
+    extract(images, tmp_path / "s", replace(SETTINGS, precision="auto"), second)
+    assert "trying" not in [told[0] for told in second.told]
+
+
+@pytest.mark.parametrize(("n_bytes", "rows"), [(1, [1] * 9), (4 * 16 * 4, [4, 4, 1]), (1 << 30, [5, 4])])
+def test_long_vectors_make_shards_of_fewer_rows(images, tmp_path, monkeypatch, n_bytes, rows):
+    monkeypatch.setattr(job, "_SHARD_BYTES", n_bytes)
+    run(images, tmp_path / "s", shard_rows=5)
+    _, manifest = content(tmp_path / "s")
+    assert manifest.embeddings[0].dims == 16
+    assert [shard.rows for shard in manifest.shards] == rows
 
 
 def test_vectors_stored_in_half_are_near(images, tmp_path):
