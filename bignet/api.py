@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from bignet.errors import UsageError
+from bignet.index.tuning import USUAL, Aim
 from bignet.store.layout import is_store
 from bignet.store.snapshot import Snapshot
 from bignet.store.verify import Verdict
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.result import Evaluation
     from bignet.extractor.run import Listener, Summary
     from bignet.extractor.settings import ExtractOptions
-    from bignet.index.identity import IndexIdentity
+    from bignet.index.grow import Outcome
     from bignet.query import Hit, QueryInput, SearchOptions
     from bignet.reporting.write import ReportFiles
     from bignet.spec import EmbeddingSpec
@@ -132,17 +133,35 @@ def _several(names: Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
-def build_index(store: StorePath, embedding: str | None = None) -> IndexIdentity:
-    """Build the search index of one embedding, in place of an older one.
+def build_index(
+    store: StorePath,
+    embedding: str | None = None,
+    *,
+    kind: str = "auto",
+    recall: float = USUAL.recall,
+    k: int = USUAL.k,
+    memory: int = 0,
+) -> Outcome:
+    """Build the search index of one embedding, or bring it up to date with the store.
+
+    Args:
+        store: its folder.
+        embedding: which vector column; the first if None.
+        kind: ``auto``, ``flat``, ``hnsw``, ``ivf``, ``bits:sign``, ``bits:lsh:N``, ``bits:itq:N``, ``bits:rabitq``, or
+            a FAISS factory string.
+        recall: what the lower bound of recall@k is to reach on queries that were held out.
+        k: see recall.
+        memory: bytes that the index may fill when it is loaded; 0 = half of what is free.
 
     Raises:
-        UsageError: no such store or embedding.
+        UsageError: no such store, embedding or kind.
         ResourceError: the disk refused; the older index still answers.
     """
-    from bignet.index import disk
+    from bignet.index.build import IndexSettings
+    from bignet.index.grow import bring_up_to_date
 
     with Snapshot.open(store) as snapshot:
-        return disk.build(snapshot, embedding)
+        return bring_up_to_date(snapshot, embedding, IndexSettings(kind, Aim(recall, k), memory))
 
 
 def verify(store: StorePath, *, repair: bool = False) -> Verdict:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from bignet.errors import UsageError
 from bignet.images import ImageFile, Limits, RejectedImage, read_image_file
 from bignet.index import disk
-from bignet.index.flat import FlatIndex
+from bignet.index.search import Index
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -115,11 +115,11 @@ class Searcher:
         return {row_id: row for row, row_id in enumerate(self._ids.tolist())}
 
     @cached_property
-    def _index(self) -> FlatIndex:
+    def _index(self) -> Index:
         settings = self._settings
         if not settings.exact and disk.exists(self._snapshot, self._spec.name):
             return disk.open_index(self._snapshot, self._spec.name, stale_ok=settings.stale_ok)
-        return FlatIndex.of(self._snapshot.vectors(self._spec.name), self._ids)
+        return Index.exact(self._snapshot.vectors(self._spec.name), self._ids)
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -160,11 +160,9 @@ class Searcher:
         if not len(self._snapshot):
             raise UsageError(f"store {self._snapshot.path} has no embedded images; there is nothing to search")
         exclude = query.own_ids if self._settings.exclude_self else frozenset()
-        gone = max(len(self._index) - len(self._ids), 0)  # a stale index may name rows that were removed since
-        found = self._index.search(query.vector, self._settings.k + gone, exclude)
+        found = self._index.search(query.vector, self._settings.k, exclude)
         pairs = zip(found.ids.tolist(), found.scores.tolist(), strict=True)
-        hits = [self._hit(row_id, score) for row_id, score in pairs if row_id in self._row_of]
-        return hits[: self._settings.k]
+        return [self._hit(row_id, score) for row_id, score in pairs]
 
     def _hit(self, row_id: int, score: float) -> Hit:
         row = self._row_of[row_id]

@@ -1,16 +1,23 @@
-"""``bignet index``: build the search index of an embedding."""
+"""``bignet index``: build the search index of an embedding, or bring it up to date."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import counted, duration, pasted, say, say_json, size
+from bignet.cli.console import counted, duration, pasted, say, say_json, size, table
+from bignet.errors import UsageError
+
+if TYPE_CHECKING:
+    from bignet.index.grow import Outcome
+    from bignet.index.identity import IndexIdentity
+    from bignet.index.tuning import OperatingPoint, Tuning
 
 NAME = "index"
 PANEL = "Search"
+_UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def command(
@@ -18,20 +25,87 @@ def command(
     embedding: Annotated[
         str | None, typer.Option("--embedding", "-e", help="Which embedding.  [default: the store's first]")
     ] = None,
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="auto, flat, hnsw, ivf, bits:sign, bits:lsh:N, bits:itq:N, bits:rabitq, or a FAISS factory string."
+        ),
+    ] = "auto",
+    recall: Annotated[
+        float, typer.Option(help="What recall@k is to reach on held-out queries, at its lower bound.")
+    ] = 0.95,
+    k: Annotated[int, typer.Option("-k", min=1, help="Neighbours that recall is about.")] = 10,
+    memory: Annotated[
+        str, typer.Option(help="What the loaded index may fill: 2GB, 500MB.  [default: half of what is free]")
+    ] = "",
     json_output: Annotated[bool, typer.Option("--json", help="Print the index's record as JSON.")] = False,
 ) -> None:
-    """Build an exact search index, which opens faster than the store's own vectors.
+    """Build a search index whose recall is proved, or bring it up to date with its store.
 
     \b
     bignet index photos.bignet
-    bignet index photos.bignet --embedding layer4.gap
+    bignet index photos.bignet --kind hnsw --recall 0.99 -k 10
     """
     from bignet import api
 
-    record = api.build_index(store, embedding)
+    outcome = api.build_index(store, embedding, kind=kind, recall=recall, k=k, memory=_bytes(memory))
     if json_output:
-        say_json(asdict(record))
+        say_json({"done": outcome.done, "why": outcome.why, **asdict(outcome.record)})
         return
-    built = f"{counted(record.rows, 'vector')} x {record.dims:,} dims, {record.metric}"
-    say(f"{record.embedding}: {record.kind} index of {built}, {size(record.n_bytes)}, {duration(record.build_seconds)}")
+    for line in _lines(outcome):
+        say(line)
     say(f"next: bignet search {pasted(store)} QUERY.jpg")
+
+
+def _bytes(text: str) -> int:
+    """``2GB`` -> 2,000,000,000; nothing -> 0."""
+    number, unit = text[:-2], text[-2:].upper()
+    if not text:
+        return 0
+    try:
+        return int(float(number) * _UNITS[unit])
+    except (KeyError, ValueError, OverflowError):
+        raise UsageError(f"memory '{text}' cannot be read; give a number and a unit: 500MB, 2GB") from None
+
+
+def _lines(outcome: Outcome) -> list[str]:
+    record, why = outcome.record, f" ({outcome.why})" if outcome.why else ""
+    what = f"{counted(record.rows, 'vector')} x {record.dims:,} dims, {record.metric}"
+    each = f"{record.n_bytes / max(record.rows_in_file, 1):,.0f} bytes a vector"
+    lines = [
+        f"{record.embedding}: {record.kind} index {outcome.done}{why}: {record.reason}",
+        f"{what}, {size(record.n_bytes)} ({each}), built in {duration(record.build_seconds)}",
+    ]
+    return lines + (_tuned(record.tuning) if record.tuning else []) + _codes(record)
+
+
+def _tuned(tuning: Tuning) -> list[str]:
+    of = f"recall@{tuning.k} {tuning.recall:.3f}, at least {tuning.recall_low:.3f}"
+    shown = f"on {tuning.n_queries:,} queries that had no part in the choice"
+    verdict = "" if tuning.met else f"; that misses {tuning.target:g}: take --kind flat, or a lower --recall"
+    rows = [_row(point, "*" if point == tuning.chosen else "") for point in tuning.points]
+    header = ("", "search", "shortlist", "recall", "at least", "queries/s", "one query")
+    exact = ("", "", "all", "1.0000", "1.0000", f"{tuning.exact_qps:,.0f}", f"{tuning.exact_ms:.2f} ms")
+    lines = table(header, [*rows, exact], right="lrrrrrr")
+    return [f"{of}, {shown}{verdict}", *(f"  {line}" for line in lines)]
+
+
+def _row(point: OperatingPoint, mark: str) -> tuple[str, ...]:
+    return (
+        mark,
+        str(point.search or "-"),
+        f"x{point.shortlist}",
+        f"{point.recall:.4f}",
+        f"{point.recall_low:.4f}",
+        f"{point.batch_qps:,.0f}",
+        f"{point.single_ms:.2f} ms",
+    )
+
+
+def _codes(record: IndexIdentity) -> list[str]:
+    if record.codes is None:
+        return []
+    found = record.codes
+    spread = f"imbalance {found['imbalance']:.3f}, correlation {found['correlation']:.3f}"
+    alike = f"{found['distinct']:.1%} distinct, ties at the 10th {found['ties']:.1%}"
+    return [f"codes of {found['bits']:.0f} bits: {spread}, {alike}"]

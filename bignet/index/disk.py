@@ -1,10 +1,10 @@
-"""Index files: built from a store, written so that a crash leaves the old one, opened only when they check out."""
+"""Index files: written so that a crash leaves the old one, opened only when they check out."""
 
 from __future__ import annotations
 
 import os
-import time
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import faiss
@@ -13,13 +13,20 @@ import numpy as np
 from bignet import files
 from bignet.errors import BigNetError, IntegrityError, explain_os_error
 from bignet.index import identity
-from bignet.index.flat import FlatIndex, normalised
-from bignet.index.identity import IndexIdentity
+from bignet.index.candidates import Approximate, Exact
+from bignet.index.neighbors import NONE, normalised
+from bignet.index.search import Index
+from bignet.index.tuning import EVERYTHING
+from bignet.index.vectors import FromShards, InMemory, Reconstructed
 from bignet.store import layout
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
+    from bignet.index.identity import IndexIdentity
+    from bignet.index.vectors import Vectors
     from bignet.store.snapshot import Snapshot
 
 
@@ -28,41 +35,29 @@ def folder_of(snapshot: Snapshot, embedding: str) -> Path:
     return snapshot.path / layout.INDEX / embedding
 
 
-def build(snapshot: Snapshot, embedding: str | None = None) -> IndexIdentity:
-    """Build an exact index of one embedding and publish it in place of an older one.
+def exists(snapshot: Snapshot, embedding: str | None = None) -> bool:
+    """Whether an index of that embedding was built."""
+    return (folder_of(snapshot, snapshot.embedding(embedding).name) / identity.FILE_NAME).exists()
 
-    The record is written last: until then the older index answers.
+
+def publish(folder: Path, index: Any, draft: IndexIdentity) -> IndexIdentity:
+    """Write a FAISS index with ids, then the record that makes it the one: until then the older index answers.
+
+    Args:
+        folder: the embedding's.
+        index: an IndexIDMap2.
+        draft: its record, without file, size and digest.
 
     Raises:
         ResourceError: the disk refused; the older index stands.
     """
-    start = time.perf_counter()
-    spec = snapshot.embedding(embedding)
-    folder = folder_of(snapshot, spec.name)
-    ids = snapshot.ids()
-    index = faiss.IndexIDMap2(faiss.IndexFlatIP(spec.dims))
-    index.add_with_ids(normalised(snapshot.vectors(spec.name)), ids)
     name = f"index-{os.urandom(4).hex()}.faiss"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         # Through our own file object: faiss.write_index(path) returns normally when the disk is full.
         written = files.publish_new(folder / name, lambda file: _write(index, file))
-        record = IndexIdentity(
-            store_uuid=snapshot.manifest.store_uuid,
-            snapshot=snapshot.manifest.number,
-            embedding=spec.name,
-            fingerprint=spec.fingerprint,
-            dims=spec.dims,
-            metric="cosine",
-            kind="flat",
-            rows=len(ids),
-            ids_sha256=identity.digest_of_ids(ids),
-            file=name,
-            n_bytes=written.n_bytes,
-            sha256=written.sha256,
-            build_seconds=round(time.perf_counter() - start, 3),
-        )
-        files.replace(folder / identity.FILE_NAME, files.whole(record.dump().encode()))
+        record = replace(draft, file=name, n_bytes=written.n_bytes, sha256=written.sha256)
+        files.replace(folder / identity.FILE_NAME, files.whole(record.dump()))
     except OSError as error:
         if not _is_named(folder, name):
             with suppress(OSError):
@@ -72,13 +67,17 @@ def build(snapshot: Snapshot, embedding: str | None = None) -> IndexIdentity:
     return record
 
 
-def exists(snapshot: Snapshot, embedding: str | None = None) -> bool:
-    """Whether an index of that embedding was built."""
-    return (folder_of(snapshot, snapshot.embedding(embedding).name) / identity.FILE_NAME).exists()
-
-
-def open_index(snapshot: Snapshot, embedding: str | None = None, *, stale_ok: bool = False) -> FlatIndex:
+def open_index(
+    snapshot: Snapshot, embedding: str | None = None, *, stale_ok: bool = False, in_memory: bool = False
+) -> Index:
     """The index of an embedding, every byte checked before FAISS reads it.
+
+    Args:
+        snapshot: the store.
+        embedding: its name; the first if None.
+        stale_ok: answer from an index older than the store; rows removed since are no answers.
+        in_memory: load the float vectors an index of codes is re-ranked by, rather than read them as they are needed:
+            for many queries.
 
     Raises:
         MismatchError: it belongs to something else, or is older than the store and ``stale_ok`` is False.
@@ -87,6 +86,15 @@ def open_index(snapshot: Snapshot, embedding: str | None = None, *, stale_ok: bo
     folder = folder_of(snapshot, snapshot.embedding(embedding).name)
     record = identity.load(folder)
     identity.check(record, snapshot, folder, stale_ok=stale_ok)
+    return as_index(read(folder, record), record, snapshot, in_memory=in_memory)
+
+
+def read(folder: Path, record: IndexIdentity) -> Any:
+    """The FAISS index that a record names, an IndexIDMap2.
+
+    Raises:
+        IntegrityError: its bytes are not those that were written.
+    """
     path = folder / record.file
     try:
         digest = files.sha256_of(path)
@@ -94,16 +102,52 @@ def open_index(snapshot: Snapshot, embedding: str | None = None, *, stale_ok: bo
         raise IntegrityError(f"index {path} cannot be read ({error.strerror}); {identity.REBUILD}") from None
     if digest != record.sha256:
         raise IntegrityError(f"index {path} was altered: its SHA-256 does not match its record; {identity.REBUILD}")
-    return _flat(faiss.read_index(str(path)), record, path)
+    index = faiss.read_index(str(path))
+    if (index.ntotal, index.d) != (record.rows_in_file, record.dims):
+        found = f"{index.ntotal:,} x {index.d}"
+        raise IntegrityError(f"index {path} holds {found}, not {record.rows_in_file:,} x {record.dims}")
+    return index
 
 
-def _flat(index: Any, record: IndexIdentity, path: Path) -> FlatIndex:
-    if (index.ntotal, index.d) != (record.rows, record.dims):
-        raise IntegrityError(f"index {path} holds {index.ntotal} x {index.d}, not {record.rows} x {record.dims}")
+def as_index(index: Any, record: IndexIdentity, snapshot: Snapshot, *, in_memory: bool = False) -> Index:
+    """A FAISS index with ids -> ready for queries."""
     ids = faiss.vector_to_array(index.id_map).astype(np.int64)
-    inner: Any = faiss.downcast_index(index.index)
-    vectors = faiss.rev_swig_ptr(inner.get_xb(), record.rows * record.dims).reshape(record.rows, record.dims)
-    return FlatIndex(vectors.copy(), ids)
+    inner = faiss.downcast_index(index.index)
+    rank = rows_of(ids, snapshot.ids())
+    if record.tuning is None:
+        held = InMemory(held_by(inner, record.dims).copy())
+        return Index(ids, held, Exact(held), EVERYTHING, rank)
+    vectors = _vectors(inner, record, snapshot, rank, in_memory=in_memory)
+    return Index(ids, vectors, Approximate(inner, index), record.tuning.chosen.effort, rank)
+
+
+def _vectors(
+    inner: Any, record: IndexIdentity, snapshot: Snapshot, rank: NDArray[np.int64], *, in_memory: bool
+) -> Vectors:
+    if record.keeps_vectors and isinstance(inner, faiss.IndexHNSW):
+        return InMemory(held_by(inner.storage, record.dims))
+    if record.keeps_vectors:
+        return Reconstructed(inner)
+    rows = np.maximum(rank, 0)  # those that are gone are no answers
+    if in_memory:
+        return InMemory(normalised(snapshot.vectors(record.embedding))[rows])
+    return FromShards(snapshot, record.embedding, rows)
+
+
+def held_by(flat: Any, dims: int) -> NDArray[np.float32]:
+    """(N, D) the vectors in a flat FAISS index, not copied: valid as long as that is."""
+    flat = faiss.downcast_index(flat)
+    return faiss.rev_swig_ptr(flat.get_xb(), flat.ntotal * dims).reshape(flat.ntotal, dims)
+
+
+def rows_of(ids: NDArray[np.int64], stored: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(N,) ids and (M,) ids of the store's rows -> the row of each, NONE where it is gone."""
+    order = np.argsort(stored, kind="stable")
+    places = np.searchsorted(stored, ids, sorter=order)
+    if not len(stored):
+        return np.full(len(ids), NONE)
+    rows = order[np.minimum(places, len(stored) - 1)]
+    return np.where(stored[rows] == ids, rows, NONE)
 
 
 def _write(index: Any, file: files.HashingFile) -> None:

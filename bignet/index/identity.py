@@ -5,20 +5,22 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bignet.errors import IntegrityError, MismatchError, UsageError
+from bignet.index.tuning import OperatingPoint, Tuning
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from bignet.store.snapshot import Snapshot
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 FILE_NAME = "index.json"
 
 
@@ -32,14 +34,22 @@ class IndexIdentity:
         embedding: name of the vector column.
         fingerprint: of its spec.
         dims: numbers in a vector.
-        metric: ``cosine``.
-        kind: ``flat``.
-        rows: vectors in it.
+        metric: ``cosine``: the index holds vectors of length 1.
+        kind: ``flat``, ``hnsw``, ``ivf``, ``bits:...``, or a FAISS factory string.
+        asked: the kind that was asked for, ``auto`` if none.
+        reason: why it is this kind.
+        factory: FAISS's string for it; empty for flat.
+        keeps_vectors: whether the float vectors are in the file too.
+        rows: rows of the store that it answers with.
+        rows_in_file: those and rows that were removed from the store since it was built.
+        rows_built: those that it was built with; the others were added later.
         ids_sha256: of the sorted ids: equal ids are equal vectors, whatever the snapshot's number.
         file: name of the FAISS file beside this record.
         n_bytes: its size.
         sha256: its digest.
-        build_seconds: time it took to build.
+        build_seconds: time it took to train and fill, without tuning.
+        tuning: what was found out about its recall; None for flat, which is exact.
+        codes: of bits, how good they are; see codes.CodeQuality.
         format_version: of this record.
     """
 
@@ -50,17 +60,26 @@ class IndexIdentity:
     dims: int
     metric: str
     kind: str
+    asked: str
+    reason: str
+    factory: str
+    keeps_vectors: bool
     rows: int
+    rows_in_file: int
+    rows_built: int
     ids_sha256: str
     file: str
     n_bytes: int
     sha256: str
     build_seconds: float
+    tuning: Tuning | None = None
+    codes: Mapping[str, float] | None = None
     format_version: int = FORMAT_VERSION
 
-    def dump(self) -> str:
-        """As JSON."""
-        return json.dumps(asdict(self), indent=1, sort_keys=True)
+    def dump(self) -> bytes:
+        """As JSON, with a digest of itself: a changed effort would change answers."""
+        text = json.dumps(asdict(self), sort_keys=True)
+        return json.dumps({"sha256": _digest(text), "index": json.loads(text)}, indent=1, sort_keys=True).encode()
 
 
 def digest_of_ids(ids: NDArray[np.int64]) -> str:
@@ -77,17 +96,31 @@ def load(folder: Path) -> IndexIdentity:
     """
     path = folder / FILE_NAME
     try:
-        data = json.loads(path.read_bytes())
+        wrapper = json.loads(path.read_bytes())
+        data = wrapper["index"]
         if data["format_version"] > FORMAT_VERSION:
-            raise UsageError(
-                f"index {path} has format {data['format_version']}, newer than this BigNet; upgrade bignet"
-            )
-        return IndexIdentity(**{item.name: data[item.name] for item in fields(IndexIdentity)})
+            found = data["format_version"]
+            raise UsageError(f"index {path} has format {found}, newer than this BigNet; upgrade bignet")
+        if _digest(json.dumps(data, sort_keys=True)) != wrapper["sha256"]:
+            raise IntegrityError(f"index record {path} was altered: its checksum does not match; {REBUILD}")
+        values = {item.name: data[item.name] for item in fields(IndexIdentity)}
+        return IndexIdentity(**values | {"tuning": _tuning(values["tuning"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"index record {path} cannot be read ({type(error).__name__}); {REBUILD}") from None
 
 
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 REBUILD = "build it again with: bignet index STORE"
+
+
+def _tuning(data: Mapping[str, Any] | None) -> Tuning | None:
+    if data is None:
+        return None
+    points = tuple(OperatingPoint(**point) for point in data["points"])
+    return Tuning(**dict(data) | {"chosen": OperatingPoint(**data["chosen"]), "points": points})
 
 
 def check(identity: IndexIdentity, snapshot: Snapshot, folder: Path, *, stale_ok: bool) -> bool:

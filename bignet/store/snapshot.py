@@ -105,7 +105,7 @@ class Snapshot:
             start += record.rows
         return out
 
-    def vectors_at(self, rows: Sequence[int], name: str | None = None) -> NDArray[np.float32]:
+    def vectors_at(self, rows: Sequence[int] | NDArray[np.int64], name: str | None = None) -> NDArray[np.float32]:
         """(len(rows), D) float32 vectors of some rows, reading only the shards they are in."""
         spec = self.embedding(name)
         out = np.empty((len(rows), spec.dims), dtype=np.float32)

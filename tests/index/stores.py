@@ -5,6 +5,8 @@ import uuid
 import numpy as np
 import pyarrow as pa
 
+from bignet.index import build
+from bignet.index.build import IndexSettings
 from bignet.spec import EmbeddingSpec, EncoderSpec, Preprocess
 from bignet.store import shards
 from bignet.store.manifest import Source
@@ -57,3 +59,8 @@ def extend(path, ids, seed=9, drop=()):
     with writing(path) as writer:
         add(writer, ids, seed, drop)
     return Snapshot.open(path)
+
+
+def index(snapshot, embedding=None, **settings):
+    """Build an index from nothing -> its record."""
+    return build.build(snapshot, snapshot.embedding(embedding), IndexSettings(**settings))

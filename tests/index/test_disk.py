@@ -12,9 +12,9 @@ import pytest
 
 from bignet.errors import BigNetError, IntegrityError, MismatchError, ResourceError, UsageError
 from bignet.index import disk, identity
-from bignet.index.flat import FlatIndex
+from bignet.index.search import Index
 from bignet.store.snapshot import Snapshot
-from tests.index.stores import SPECS, extend, make, vectors_of
+from tests.index.stores import SPECS, extend, index, make, vectors_of
 
 ROOT = Path(__file__).parents[2]
 QUERY = vectors_of(77, 1)[0]
@@ -24,7 +24,7 @@ QUERY = vectors_of(77, 1)[0]
 def store(tmp_path):
     """A snapshot of 40 rows with an index of its first embedding."""
     snapshot = make(tmp_path / "store", ids=range(100, 140))
-    disk.build(snapshot)
+    index(snapshot)
     return snapshot
 
 
@@ -51,7 +51,7 @@ def answers(index):
 
 def test_an_index_answers_as_the_store_does(store):
     built = disk.open_index(store)
-    exact = FlatIndex.of(store.vectors(), store.ids())
+    exact = Index.exact(store.vectors(), store.ids())
     assert answers(built) == answers(exact)
     assert len(built) == 40
     assert built.dims == 16
@@ -60,8 +60,8 @@ def test_an_index_answers_as_the_store_does(store):
 def test_each_embedding_has_its_own(store):
     assert disk.exists(store)
     assert not disk.exists(store, "head.max")
-    disk.build(store, "head.max")
-    assert answers(disk.open_index(store, "head.max")) == answers(FlatIndex.of(store.vectors("head.max"), store.ids()))
+    index(store, "head.max")
+    assert answers(disk.open_index(store, "head.max")) == answers(Index.exact(store.vectors("head.max"), store.ids()))
     assert answers(disk.open_index(store)) != answers(disk.open_index(store, "head.max"))
 
 
@@ -75,7 +75,7 @@ def test_the_record_says_what_it_is_of(store):
 
 def test_the_folder_holds_the_index_and_its_record_and_no_more(store):
     first = index_file(store)
-    record = disk.build(store)
+    record = index(store)
     assert {item.name for item in folder(store).iterdir()} == {record.file, identity.FILE_NAME}
     assert not first.exists()
 
@@ -83,7 +83,7 @@ def test_the_folder_holds_the_index_and_its_record_and_no_more(store):
 def test_leftovers_of_a_crash_are_removed_by_the_next_build(store):
     (folder(store) / ".tmp-1-index-00.faiss").write_bytes(b"half")
     (folder(store) / "index-00.faiss").write_bytes(b"never published")
-    disk.build(store)
+    index(store)
     assert len(list(folder(store).iterdir())) == 2
 
 
@@ -151,8 +151,8 @@ def test_a_damaged_record_is_refused(store, content):
 
 def test_a_record_of_a_later_version_asks_for_an_upgrade(store):
     path = folder(store) / identity.FILE_NAME
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"format_version": 2}))
-    with pytest.raises(UsageError, match="has format 2, newer than this BigNet; upgrade bignet"):
+    path.write_text(json.dumps({"sha256": "", "index": {"format_version": 3}}))
+    with pytest.raises(UsageError, match="has format 3, newer than this BigNet; upgrade bignet"):
         disk.open_index(store)
 
 
@@ -181,8 +181,8 @@ def test_an_index_older_than_the_store_is_refused_unless_allowed(store):
     with pytest.raises(MismatchError, match=r"of snapshot 1 \(40 rows\), the store is at snapshot 2 \(50 rows\)"):
         disk.open_index(newer)
     assert answers(disk.open_index(newer, stale_ok=True)) == before
-    disk.build(newer)
-    assert answers(disk.open_index(newer)) == answers(FlatIndex.of(newer.vectors(), newer.ids()))
+    index(newer)
+    assert answers(disk.open_index(newer)) == answers(Index.exact(newer.vectors(), newer.ids()))
 
 
 def test_an_index_with_rows_that_are_gone_is_older_too(store):
@@ -213,10 +213,10 @@ def test_a_disk_that_fails_leaves_the_old_index_answering(store, monkeypatch, co
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", fsync)
         with pytest.raises(ResourceError, match="cannot write the index"):
-            disk.build(newer)
+            index(newer)
     assert answers(disk.open_index(newer, stale_ok=True)) == before
     assert len(list(folder(newer).iterdir())) == 2
-    disk.build(newer)
+    index(newer)
     assert len(disk.open_index(newer)) == 50
 
 
@@ -233,9 +233,9 @@ def test_a_disk_that_fails_at_the_very_last_leaves_an_index_that_answers(store, 
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", fsync)
         with pytest.raises(ResourceError, match="cannot write the index"):
-            disk.build(newer)
+            index(newer)
     assert len(disk.open_index(newer)) == 50
-    disk.build(newer)
+    index(newer)
     assert len(list(folder(newer).iterdir())) == 2
 
 
@@ -244,12 +244,12 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_index_answering(store):
     code = (
         "import resource, sys\n"
         "from bignet.errors import ResourceError\n"
-        "from bignet.index import disk\n"
+        "from tests.index.stores import index\n"
         "from bignet.store.snapshot import Snapshot\n"
         "snapshot = Snapshot.open(sys.argv[1])\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
         "try:\n"
-        "    disk.build(snapshot)\n"
+        "    index(snapshot)\n"
         "except ResourceError as error:\n"
         "    print(error)\n"
     )
@@ -263,12 +263,12 @@ def test_a_full_disk_is_one_line_and_leaves_the_old_index_answering(store):
 
 def test_a_store_without_rows_has_an_index_without_answers(tmp_path):
     snapshot = make(tmp_path / "empty", ids=())
-    assert disk.build(snapshot).rows == 0
+    assert index(snapshot).rows == 0
     assert answers(disk.open_index(snapshot)) == ([], [])
 
 
 def test_an_unknown_embedding_is_refused(store):
-    for act in (disk.build, disk.open_index, disk.exists):
+    for act in (index, disk.open_index, disk.exists):
         with pytest.raises(UsageError, match=r"embedding 'head\.avg' is not in .*; it has: .*'head\.gap'"):
             act(store, "head.avg")
 
@@ -281,8 +281,9 @@ def test_opening_without_an_index_says_how_to_build_one(tmp_path):
 
 def test_building_needs_no_torch(store):
     code = (
-        "import sys; from bignet.index import disk; from bignet.store.snapshot import Snapshot\n"
-        "snapshot = Snapshot.open(sys.argv[1]); disk.build(snapshot); disk.open_index(snapshot)\n"
+        "import sys; from bignet.index import disk\n"
+        "from tests.index.stores import index; from bignet.store.snapshot import Snapshot\n"
+        "snapshot = Snapshot.open(sys.argv[1]); index(snapshot); disk.open_index(snapshot)\n"
         "print('torch' in sys.modules)"
     )
     command = [sys.executable, "-c", code, str(store.path)]

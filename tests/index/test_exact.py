@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bignet.errors import UsageError
-from bignet.index.flat import FlatIndex, normalised
+from bignet.index.neighbors import normalised
+from bignet.index.search import Index
 from tests.index.stores import vectors_of
 
 ROOT = Path(__file__).parents[2]
@@ -31,7 +32,7 @@ def test_search_equals_brute_force(seed, dims, k):
     vectors = vectors_of(seed, 300, dims)
     ids = np.random.default_rng(seed).permutation(3000)[:300]
     query = vectors_of(seed + 100, 1, dims)[0]
-    found = FlatIndex.of(vectors, ids).search(query, k)
+    found = Index.exact(vectors, ids).search(query, k)
     wanted_ids, wanted_scores = brute_force(vectors, ids, query, k)
     np.testing.assert_allclose(found.scores, wanted_scores, atol=1e-6)
     if dims > 1:  # on a line every cosine is 1 or -1, up to rounding
@@ -47,7 +48,7 @@ def test_equal_rows_come_in_row_order_whatever_is_before_them(k, better):
     query = vectors_of(2, 1, 64)[0] + copies[0]
     places = np.random.default_rng(3).permutation(5000)[:better]
     copies[places] = query + 0.05 * vectors_of(4, better, 64)
-    found = FlatIndex.of(copies, np.arange(5000)).search(query, k)
+    found = Index.exact(copies, np.arange(5000)).search(query, k)
     rest = [row for row in range(5000) if row not in set(places.tolist())]
     assert set(found.ids[:better].tolist()) <= set(places.tolist())
     assert found.ids[better:].tolist() == rest[: max(k - better, 0)]
@@ -57,7 +58,7 @@ def test_equal_rows_come_in_row_order_whatever_is_before_them(k, better):
 def test_duplicates_of_the_query_come_first_in_row_order():
     vectors = vectors_of(0, 200, 32)
     vectors[[150, 20, 77]] = vectors[5]
-    found = FlatIndex.of(vectors, np.arange(200)).search(vectors[5], 4)
+    found = Index.exact(vectors, np.arange(200)).search(vectors[5], 4)
     assert found.ids.tolist() == [5, 20, 77, 150]
     np.testing.assert_allclose(found.scores, 1, atol=1e-6)
     assert found.scores.max() <= 1.0
@@ -65,19 +66,19 @@ def test_duplicates_of_the_query_come_first_in_row_order():
 
 def test_only_the_direction_of_a_vector_counts():
     vectors = vectors_of(0, 50)
-    plain = FlatIndex.of(vectors, np.arange(50)).search(vectors[3], 50)
-    scaled = FlatIndex.of(vectors * np.float32(1000), np.arange(50)).search(vectors[3] * np.float32(1e-3), 50)
+    plain = Index.exact(vectors, np.arange(50)).search(vectors[3], 50)
+    scaled = Index.exact(vectors * np.float32(1000), np.arange(50)).search(vectors[3] * np.float32(1e-3), 50)
     assert plain.ids.tolist() == scaled.ids.tolist()
     np.testing.assert_allclose(plain.scores, scaled.scores, atol=1e-6)
 
 
 @pytest.mark.parametrize("k", [40, 41, 10**9])
 def test_more_than_there_are_gives_all(k):
-    assert len(FlatIndex.of(vectors_of(0, 40), np.arange(40)).search(vectors_of(1, 1)[0], k).ids) == 40
+    assert len(Index.exact(vectors_of(0, 40), np.arange(40)).search(vectors_of(1, 1)[0], k).ids) == 40
 
 
 def test_an_empty_index_has_no_answer():
-    found = FlatIndex.of(np.empty((0, 16), np.float32), np.empty(0, np.int64)).search(vectors_of(1, 1)[0], 3)
+    found = Index.exact(np.empty((0, 16), np.float32), np.empty(0, np.int64)).search(vectors_of(1, 1)[0], 3)
     assert (len(found.ids), len(found.scores)) == (0, 0)
 
 
@@ -85,15 +86,15 @@ def test_an_empty_index_has_no_answer():
 def test_excluded_ids_are_left_out_and_others_take_their_place(n_excluded):
     vectors, ids = vectors_of(0, 200), np.arange(200) * 7
     query = vectors_of(1, 1)[0]
-    best = FlatIndex.of(vectors, ids).search(query, 200).ids.tolist()
+    best = Index.exact(vectors, ids).search(query, 200).ids.tolist()
     exclude = frozenset(best[:n_excluded])
-    found = FlatIndex.of(vectors, ids).search(query, 10, exclude)
+    found = Index.exact(vectors, ids).search(query, 10, exclude)
     assert found.ids.tolist() == best[n_excluded : n_excluded + 10]
     assert brute_force(vectors, ids, query, 10, exclude)[0] == found.ids.tolist()
 
 
 def test_ids_that_are_not_there_can_be_excluded():
-    index = FlatIndex.of(vectors_of(0, 30), np.arange(30))
+    index = Index.exact(vectors_of(0, 30), np.arange(30))
     query = vectors_of(1, 1)[0]
     assert index.search(query, 5, [99, -1]).ids.tolist() == index.search(query, 5).ids.tolist()
 
@@ -101,13 +102,13 @@ def test_ids_that_are_not_there_can_be_excluded():
 @pytest.mark.parametrize("k", [0, -1])
 def test_fewer_than_one_neighbour_is_refused(k):
     with pytest.raises(UsageError, match=rf"k is {k}; ask for at least 1"):
-        FlatIndex.of(vectors_of(0, 5), np.arange(5)).search(vectors_of(1, 1)[0], k)
+        Index.exact(vectors_of(0, 5), np.arange(5)).search(vectors_of(1, 1)[0], k)
 
 
 @pytest.mark.parametrize("shape", [(15,), (17,), (1, 16), (0,), ()])
 def test_a_query_of_another_shape_is_refused(shape):
     with pytest.raises(UsageError, match="the index holds vectors of 16 dimensions"):
-        FlatIndex.of(vectors_of(0, 5), np.arange(5)).search(np.ones(shape, np.float32), 1)
+        Index.exact(vectors_of(0, 5), np.arange(5)).search(np.ones(shape, np.float32), 1)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -115,17 +116,17 @@ def test_a_query_that_is_not_finite_is_refused(value):
     query = vectors_of(1, 1)[0]
     query[7] = value
     with pytest.raises(UsageError, match="no direction"):
-        FlatIndex.of(vectors_of(0, 5), np.arange(5)).search(query, 1)
+        Index.exact(vectors_of(0, 5), np.arange(5)).search(query, 1)
     with pytest.raises(UsageError, match="no direction"):
-        FlatIndex.of(vectors_of(0, 5), np.arange(5)).search(np.zeros(16, np.float32), 1)
+        Index.exact(vectors_of(0, 5), np.arange(5)).search(np.zeros(16, np.float32), 1)
 
 
 def test_misuse_is_refused_without_assertions_too():
     code = (
         "import numpy as np\n"
         "from bignet.errors import UsageError\n"
-        "from bignet.index.flat import FlatIndex\n"
-        "index = FlatIndex.of(np.eye(4, dtype=np.float32), np.arange(4))\n"
+        "from bignet.index.search import Index\n"
+        "index = Index.exact(np.eye(4, dtype=np.float32), np.arange(4))\n"
         "for query, k in ((np.ones(3), 1), (np.ones(4), 0), (np.full(4, np.nan), 1), (np.zeros(4), 1)):\n"
         "    try:\n"
         "        index.search(query.astype(np.float32), k)\n"
@@ -146,6 +147,6 @@ def test_rows_of_any_length_get_length_one(length):
 def test_callers_vectors_are_not_written_to():
     vectors, query = vectors_of(0, 20), vectors_of(1, 1)[0]
     before = vectors.copy(), query.copy()
-    FlatIndex.of(vectors, np.arange(20)).search(query, 5)
+    Index.exact(vectors, np.arange(20)).search(query, 5)
     np.testing.assert_array_equal(vectors, before[0])
     np.testing.assert_array_equal(query, before[1])

@@ -1,0 +1,160 @@
+"""Building an index: choose a kind, fill it with all but some queries, tune it on those, add them, publish it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import faiss
+import numpy as np
+
+from bignet.errors import UsageError
+from bignet.index import choose, codes, disk, kinds, tune
+from bignet.index.candidates import Approximate, use_all_cores
+from bignet.index.identity import IndexIdentity, digest_of_ids
+from bignet.index.neighbors import normalised
+from bignet.index.search import Index
+from bignet.index.tuning import USUAL, Aim
+from bignet.index.vectors import InMemory
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bignet.index.kinds import Kind
+    from bignet.index.tuning import Tuning
+    from bignet.spec import EmbeddingSpec
+    from bignet.store.snapshot import Snapshot
+
+_SEED = 20
+_FEWEST_ROWS = 500  # held-out queries are a tenth: fewer say nothing about a recall
+_EF_CONSTRUCTION = 100
+
+
+@dataclass(frozen=True)
+class IndexSettings:
+    """What index is wanted.
+
+    Attributes:
+        kind: see kinds.ALLOWED.
+        aim: the recall it is to reach.
+        memory: bytes that it may fill when it is loaded; 0 = half of what is free.
+    """
+
+    kind: str = kinds.AUTO
+    aim: Aim = USUAL
+    memory: int = 0
+
+    def __post_init__(self) -> None:
+        if self.memory < 0:
+            raise UsageError(f"memory {self.memory} cannot be; allowed: 0 for half of what is free, or bytes")
+
+
+def build(snapshot: Snapshot, spec: EmbeddingSpec, settings: IndexSettings) -> IndexIdentity:
+    """Build an index of all rows from nothing and publish it in place of an older one.
+
+    Raises:
+        UsageError: no such kind, or too few rows to tune it on.
+        ResourceError: the disk refused; the older index stands.
+    """
+    ids, unit = snapshot.ids(), normalised(snapshot.vectors(spec.name))
+    choice = choose.choose(settings.kind, unit, settings.memory or choose.free_memory())
+    draft = _draft(snapshot, spec, settings, choice.reason, ids)
+    folder = disk.folder_of(snapshot, spec.name)
+    if choice.kind is None:
+        return disk.publish(folder, *_flat(unit, ids, draft))
+    index, tuning, seconds = fill(choice.kind, unit, ids, settings.aim)
+    if not tuning.met and settings.kind == kinds.AUTO:
+        reason = f"{choice.kind.name} reaches a recall of {tuning.recall_low:.3f} at most, less than {tuning.target:g}"
+        return disk.publish(folder, *_flat(unit, ids, replace(draft, reason=reason)))
+    record = replace(
+        draft,
+        kind=choice.kind.name,
+        factory=choice.kind.factory,
+        keeps_vectors=choice.kind.keeps_vectors,
+        build_seconds=round(seconds, 3),
+        tuning=tuning,
+        codes=codes.quality(index.index, unit) if codes.are_bits(choice.kind) else None,
+    )
+    return disk.publish(folder, index, record)
+
+
+def fill(kind: Kind, unit: NDArray[np.float32], ids: NDArray[np.int64], aim: Aim) -> tuple[Any, Tuning, float]:
+    """(N, D) unit vectors -> an IndexIDMap2 of that kind, what tuning found out, seconds of training and adding.
+
+    Raises:
+        UsageError: too few rows, or FAISS cannot train such an index on them.
+    """
+    rows = len(unit)
+    if rows < _FEWEST_ROWS:
+        raise UsageError(f"{rows:,} rows are too few to tune an index of kind '{kind.name}' on; take --kind flat")
+    chosen = np.random.default_rng(_SEED).permutation(rows)[: tune.n_held_out(rows)]
+    held = np.zeros(rows, bool)
+    held[chosen] = True
+    base = InMemory(unit[~held])
+    start = time.perf_counter()
+    inner = _trained(kind, base.unit)
+    index = faiss.IndexIDMap2(inner)
+    _add(index, base.unit, ids[~held])
+    seconds = time.perf_counter() - start
+    trial = Index(ids[~held], base, Approximate(inner))
+    efforts = kind.efforts(inner, len(base), aim.k)
+    tuning = tune.tune(trial, efforts, unit[held], base, aim)
+    start = time.perf_counter()
+    _add(index, unit[held], ids[held])
+    return index, tuning, seconds + time.perf_counter() - start
+
+
+def _trained(kind: Kind, unit: NDArray[np.float32]) -> Any:
+    use_all_cores()
+    inner = kind.make(unit.shape[1])
+    graph = faiss.downcast_index(inner)
+    if isinstance(graph, faiss.IndexHNSW):
+        graph.hnsw.efConstruction = _EF_CONSTRUCTION
+    try:
+        inner.train(unit)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1].strip()[:200]
+        raise UsageError(
+            f"index kind '{kind.name}' cannot be trained on {len(unit):,} rows ({reason}); take another kind"
+        ) from None
+    return inner
+
+
+def _add(index: Any, unit: NDArray[np.float32], ids: NDArray[np.int64]) -> None:
+    use_all_cores()
+    index.add_with_ids(unit, ids)
+
+
+def _flat(unit: NDArray[np.float32], ids: NDArray[np.int64], draft: IndexIdentity) -> tuple[Any, IndexIdentity]:
+    start = time.perf_counter()
+    index = faiss.IndexIDMap2(faiss.IndexFlatIP(unit.shape[1]))
+    index.add_with_ids(unit, ids)
+    return index, replace(draft, build_seconds=round(time.perf_counter() - start, 3))
+
+
+def _draft(
+    snapshot: Snapshot, spec: EmbeddingSpec, settings: IndexSettings, reason: str, ids: NDArray[np.int64]
+) -> IndexIdentity:
+    """The record of a flat index that is not written yet."""
+    return IndexIdentity(
+        store_uuid=snapshot.manifest.store_uuid,
+        snapshot=snapshot.manifest.number,
+        embedding=spec.name,
+        fingerprint=spec.fingerprint,
+        dims=spec.dims,
+        metric="cosine",
+        kind=kinds.FLAT,
+        asked=settings.kind,
+        reason=reason,
+        factory="",
+        keeps_vectors=True,
+        rows=len(ids),
+        rows_in_file=len(ids),
+        rows_built=len(ids),
+        ids_sha256=digest_of_ids(ids),
+        file="",
+        n_bytes=0,
+        sha256="",
+        build_seconds=0.0,
+    )

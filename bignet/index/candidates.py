@@ -1,0 +1,121 @@
+"""Candidates: each kind of index proposes rows for queries, and has a say in how hard it looks."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Protocol
+
+import faiss
+import numpy as np
+
+from bignet.index.neighbors import NONE, SAME
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bignet.index.tuning import Effort
+    from bignet.index.vectors import InMemory
+
+
+_faiss: Any = faiss  # its type stubs are wrong about search parameters
+_NUMBERS_A_BLOCK = 1 << 22  # float64 numbers compared at a time: 32 MB
+
+
+class Candidates(Protocol):
+    """Rows worth comparing with a query."""
+
+    def __len__(self) -> int: ...
+
+    def nearest(
+        self, unit: NDArray[np.float32], n: int, effort: Effort, only: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """(Q, n) rows for (Q, D) unit queries, NONE where there are fewer; of those rows alone that ``only`` allows."""
+
+
+def use_all_cores() -> None:
+    """Tell FAISS how many threads to take: its own guess ignores the cores this process may use."""
+    faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
+
+
+class Approximate:
+    """A FAISS index whose rows are numbered from 0: a graph, inverted lists, or whatever a factory string names."""
+
+    def __init__(self, index: Any, owner: Any = None) -> None:
+        self.index = index
+        self._owner = owner  # what frees the index's memory
+
+    def __len__(self) -> int:
+        return int(self.index.ntotal)
+
+    def nearest(
+        self, unit: NDArray[np.float32], n: int, effort: Effort, only: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """See Candidates."""
+        use_all_cores()
+        wanted = min(n * effort.shortlist, len(self))
+        _, rows = self.index.search(unit, wanted, params=parameters(self.index, effort, wanted, only))
+        found: NDArray[np.int64] = rows
+        return found
+
+
+def parameters(index: Any, effort: Effort, n: int, only: NDArray[np.bool_] | None = None) -> Any:
+    """FAISS search parameters of an index, whatever is wrapped around its graph or its lists."""
+    selector = None if only is None else _faiss.IDSelectorBitmap(np.packbits(only, bitorder="little"))
+    allowed = {} if selector is None else {"sel": selector}
+    inner = faiss.downcast_index(index)
+    if isinstance(inner, faiss.IndexPreTransform):
+        return _faiss.SearchParametersPreTransform(index_params=parameters(inner.index, effort, n, only))
+    if isinstance(inner, faiss.IndexHNSW):
+        return _faiss.SearchParametersHNSW(efSearch=max(effort.search, n), **allowed)
+    if isinstance(inner, faiss.IndexIVF):
+        return _faiss.SearchParametersIVF(nprobe=min(max(effort.search, 1), inner.nlist), **allowed)
+    return _faiss.SearchParameters(**allowed)
+
+
+class Exact:
+    """Every row, compared in float32; near-ties at the edge are put right in float64."""
+
+    def __init__(self, vectors: InMemory) -> None:
+        self._vectors = vectors
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def nearest(
+        self, unit: NDArray[np.float32], n: int, effort: Effort, only: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """See Candidates; the effort is always all."""
+        use_all_cores()
+        if only is None:
+            return _knn(unit, self._vectors.unit, n)
+        allowed = np.flatnonzero(only)
+        found = _knn(unit, self._vectors.unit[allowed], n)
+        return np.where(found == NONE, NONE, allowed[found]) if len(allowed) else found
+
+
+# Rows fetched beyond those wanted: float32 may swap near-ties at the edge.
+_SPARE = 16
+
+
+def _knn(unit: NDArray[np.float32], vectors: NDArray[np.float32], n: int) -> NDArray[np.int64]:
+    """(Q, D) and (N, D) -> (Q, up to n + 16) rows, the n best among them."""
+    n = min(n, len(vectors))
+    wanted = min(n + _SPARE, len(vectors))
+    if wanted == 0:
+        return np.empty((len(unit), 0), np.int64)
+    similarity, rows = faiss.knn(unit, vectors, wanted, metric=faiss.METRIC_INNER_PRODUCT)
+    if wanted < len(vectors):
+        for query in np.flatnonzero(similarity[:, n - 1] - similarity[:, -1] <= SAME):
+            rows[query] = NONE
+            rows[query, :n] = _best(unit[query], vectors, n, float(similarity[query, n - 1]))
+    found: NDArray[np.int64] = rows
+    return found
+
+
+def _best(query: NDArray[np.float32], vectors: NDArray[np.float32], n: int, edge: float) -> NDArray[np.int64]:
+    """(n,) the best rows where more tie with the last than float32 can order."""
+    tied = np.flatnonzero(vectors @ query >= edge - SAME)
+    parts = np.array_split(tied, -(-len(tied) * len(query) // _NUMBERS_A_BLOCK))
+    exact = [np.einsum("nd,d->n", vectors[part].astype(np.float64), query.astype(np.float64)) for part in parts]
+    best: NDArray[np.int64] = tied[np.argsort(-np.concatenate(exact), kind="stable")[:n]]
+    return best

@@ -1,0 +1,149 @@
+"""Bringing an index up to date with its store: rows added to it, rows hidden from it, or all of it built again."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import faiss
+import numpy as np
+
+from bignet.errors import BigNetError
+from bignet.index import build, disk, identity, kinds, tune
+from bignet.index.candidates import use_all_cores
+from bignet.index.identity import digest_of_ids
+from bignet.index.neighbors import normalised
+from bignet.index.tuning import Aim
+from bignet.index.vectors import InMemory
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bignet.index.build import IndexSettings
+    from bignet.index.identity import IndexIdentity
+    from bignet.index.tuning import Tuning
+    from bignet.spec import EmbeddingSpec
+    from bignet.store.snapshot import Snapshot
+
+# Beyond that the shape of an index, its lists, its graph, no longer fits what is in it.
+_MOST_ADDED = 0.5
+_MOST_REMOVED = 0.2
+_FEWEST_FRESH = 100  # new rows that show whether the recall still holds
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was done about an index.
+
+    Attributes:
+        record: of the index as it is now.
+        done: ``built``, ``grown``, ``unchanged``.
+        why: in a sentence; empty if there was none before.
+    """
+
+    record: IndexIdentity
+    done: str
+    why: str = ""
+
+
+class _BuildAgainError(Exception):
+    """Why an index cannot be kept."""
+
+
+def bring_up_to_date(snapshot: Snapshot, embedding: str | None, settings: IndexSettings) -> Outcome:
+    """Build, grow or keep the index of an embedding.
+
+    Raises:
+        UsageError, ResourceError: see build.build.
+    """
+    spec = snapshot.embedding(embedding)
+    if not disk.exists(snapshot, spec.name):
+        return Outcome(build.build(snapshot, spec, settings), "built")
+    try:
+        return _kept_or_grown(snapshot, spec, settings)
+    except _BuildAgainError as reason:
+        return Outcome(build.build(snapshot, spec, settings), "built", str(reason))
+
+
+def _kept_or_grown(snapshot: Snapshot, spec: EmbeddingSpec, settings: IndexSettings) -> Outcome:
+    folder = disk.folder_of(snapshot, spec.name)
+    try:
+        record = identity.load(folder)
+        identity.check(record, snapshot, folder, stale_ok=True)
+        _check_asked(record, settings)
+        index = disk.read(folder, record)
+    except BigNetError as error:
+        raise _BuildAgainError(str(error).partition(";")[0]) from None
+    ids = snapshot.ids()
+    if record.ids_sha256 == digest_of_ids(ids):
+        return Outcome(record, "unchanged")
+    if record.tuning is None:
+        raise _BuildAgainError("the store has changed")
+    held = faiss.vector_to_array(index.id_map)
+    added, n_removed = np.flatnonzero(~np.isin(ids, held)), int((~np.isin(held, ids)).sum())
+    _check_shape(record, len(added), n_removed)
+    return _grown(snapshot, record, index, added, n_removed)
+
+
+def _check_asked(record: IndexIdentity, settings: IndexSettings) -> None:
+    if settings.kind not in (record.asked, record.kind):
+        raise _BuildAgainError(f"{settings.kind} was asked for, the index was {record.kind}")
+    tuning, aim = record.tuning, settings.aim
+    if tuning is not None and (tuning.target, tuning.k) != (aim.recall, aim.k):
+        raise _BuildAgainError(
+            f"recall@{aim.k} {aim.recall:g} was asked for, the index was tuned for recall@{tuning.k} {tuning.target:g}"
+        )
+
+
+def _check_shape(record: IndexIdentity, n_added: int, n_removed: int) -> None:
+    grown = record.rows_in_file + n_added - record.rows_built
+    if grown > _MOST_ADDED * record.rows_built:
+        raise _BuildAgainError(f"{grown:,} rows more than the {record.rows_built:,} it was shaped for")
+    if n_removed > _MOST_REMOVED * record.rows_in_file:
+        raise _BuildAgainError(f"{n_removed:,} of its {record.rows_in_file:,} rows are gone")
+
+
+def _grown(snapshot: Snapshot, record: IndexIdentity, index: Any, added: NDArray[np.int64], n_removed: int) -> Outcome:
+    """Add rows and hide those that are gone; the recall is shown again on the new rows before they are added."""
+    unit, ids = normalised(snapshot.vectors(record.embedding)), snapshot.ids()
+    tuning, how = record.tuning, f"{len(added):,} rows added, {n_removed:,} hidden"
+    if tuning is not None and len(added) >= _FEWEST_FRESH:
+        old = np.setdiff1d(np.arange(len(ids)), added)
+        tuning = _shown_again(snapshot, record, index, InMemory(unit[old]), unit[added])
+    start = time.perf_counter()
+    use_all_cores()
+    index.add_with_ids(unit[added], ids[added])
+    draft = replace(
+        record,
+        snapshot=snapshot.manifest.number,
+        rows=len(ids),
+        rows_in_file=index.ntotal,
+        ids_sha256=digest_of_ids(ids),
+        build_seconds=round(record.build_seconds + time.perf_counter() - start, 3),
+        tuning=tuning,
+    )
+    return Outcome(disk.publish(disk.folder_of(snapshot, record.embedding), index, draft), "grown", how)
+
+
+def _shown_again(
+    snapshot: Snapshot, record: IndexIdentity, index: Any, base: InMemory, fresh: NDArray[np.float32]
+) -> Tuning:
+    """Tuning repeated with new rows as queries.
+
+    Raises:
+        _BuildAgainError: the recall that was reached is reached no longer.
+    """
+    if record.tuning is None:
+        raise TypeError("an exact index has no recall to show")
+    chosen = np.random.default_rng(len(fresh)).permutation(len(fresh))[: tune.MOST_QUERIES]
+    opened = disk.as_index(index, record, snapshot, in_memory=True)
+    kind = kinds.find(record.kind, record.dims, record.rows_built)
+    efforts = kind.efforts(index.index, len(base), record.tuning.k)
+    aim = Aim(record.tuning.target, record.tuning.k)
+    tuning = tune.tune(opened, efforts, fresh[chosen], base, aim)
+    if record.tuning.met and not tuning.met:
+        raise _BuildAgainError(
+            f"with the new images its recall is {tuning.recall_low:.3f}, less than {tuning.target:g}"
+        )
+    return tuning

@@ -1,0 +1,147 @@
+"""Searching: queries in, ids and cosines out, whatever kind of index proposes the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bignet.index.candidates import Exact
+from bignet.index.neighbors import NONE, Neighbors, check_queries, normalised, ordered, scored, wrong_shape
+from bignet.index.tuning import EVERYTHING, Effort
+from bignet.index.vectors import InMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from numpy.typing import NDArray
+
+    from bignet.index.candidates import Candidates
+    from bignet.index.vectors import Vectors
+
+_QUERIES_A_BLOCK = 1024
+
+
+@dataclass(frozen=True)
+class Index:
+    """Unit vectors by id, and a kind of candidates; ``Index.exact`` compares with every row.
+
+    Attributes:
+        ids: (N,) int64 store ids by row.
+        vectors: the unit vectors themselves.
+        candidates: what proposes rows.
+        effort: how hard it looks.
+        rank: (N,) row of the store by row of the index: the order of equal scores. NONE for rows that were removed from
+            the store since, which are no answers. None: as they come, all of them there.
+    """
+
+    ids: NDArray[np.int64]
+    vectors: Vectors
+    candidates: Candidates
+    effort: Effort = EVERYTHING
+    rank: NDArray[np.int64] | None = None
+
+    @classmethod
+    def exact(cls, vectors: NDArray[np.float32], ids: NDArray[np.int64]) -> Index:
+        """(N, D) stored vectors, not normalised yet, and their ids -> an index that compares with all of them."""
+        held = InMemory(normalised(vectors))
+        return cls(ids, held, Exact(held))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def dims(self) -> int:
+        """Numbers in a vector."""
+        return self.vectors.dims
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether every row is compared with every query."""
+        return isinstance(self.candidates, Exact)
+
+    def search(
+        self,
+        query: NDArray[np.float32],
+        k: int,
+        exclude: Collection[int] = (),
+        only: NDArray[np.bool_] | None = None,
+    ) -> Neighbors:
+        """The k rows most similar to one (D,) query; fewer only if there are fewer.
+
+        Args:
+            query: need not be of length 1.
+            k: how many.
+            exclude: ids that are no answers.
+            only: (N,) rows that may be answers; None for all.
+
+        Raises:
+            UsageError: k below 1, a query of another dimension, with numbers that are not finite, or all zero.
+        """
+        if query.ndim != 1:
+            raise wrong_shape(query.shape, self.dims)
+        check_queries(query[None], self.dims, k)
+        rows, scores = self._found(normalised(query[None]), k + len(exclude), only)
+        ids = self.ids[rows[0]]
+        kept = (rows[0] != NONE) & ~np.isin(ids, list(exclude))
+        return Neighbors(ids[kept][:k], scores[0][kept][:k])
+
+    def search_many(
+        self, queries: NDArray[np.float32], k: int, only: NDArray[np.bool_] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """(Q, D) queries -> (Q, min(k, rows that may be answers)) ids and cosines, best first.
+
+        Raises:
+            UsageError: see search.
+        """
+        check_queries(queries, self.dims, k)
+        width = min(k, self.n_allowed(only))
+        ids = np.empty((len(queries), width), np.int64)
+        scores = np.empty((len(queries), width))
+        for start in range(0, len(queries), _QUERIES_A_BLOCK):
+            part = slice(start, start + _QUERIES_A_BLOCK)
+            rows, scores[part] = self._found(normalised(queries[part]), width, only)
+            ids[part] = self.ids[rows]
+        return ids, scores
+
+    def n_allowed(self, only: NDArray[np.bool_] | None = None) -> int:
+        """Rows that may be answers."""
+        allowed = self._allowed(only)
+        return len(self) if allowed is None else int(allowed.sum())
+
+    def _allowed(self, only: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        if only is None or self._alive is None:
+            return self._alive if only is None else only
+        return only & self._alive
+
+    @cached_property
+    def _alive(self) -> NDArray[np.bool_] | None:
+        return None if self.rank is None or (self.rank != NONE).all() else self.rank != NONE
+
+    def _found(
+        self, unit: NDArray[np.float32], k: int, only: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """(Q, min(k, allowed)) rows and cosines: as many as there are, by comparing all where the index is short."""
+        allowed = self._allowed(only)
+        k = min(k, self.n_allowed(only))
+        if k == 0:
+            return np.empty((len(unit), 0), np.int64), np.empty((len(unit), 0))
+        proposed = self.candidates.nearest(unit, k, self.effort, allowed)
+        rows, scores = ordered(proposed, scored(unit, proposed, self.vectors), self.rank)
+        rows, scores = rows[:, :k], scores[:, :k]
+        short = np.flatnonzero((rows == NONE).any(axis=1))
+        if len(short):
+            rows[short], scores[short] = self._by_scan(unit[short], k, allowed)
+        return rows, scores
+
+    def _by_scan(
+        self, unit: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Every allowed row compared: exact, whatever the kind."""
+        places = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
+        held = InMemory(self.vectors.at(places))
+        proposed = Exact(held).nearest(unit, k, EVERYTHING)
+        rows, scores = ordered(proposed, scored(unit, proposed, held), None if self.rank is None else self.rank[places])
+        return places[rows[:, :k]], scores[:, :k]
