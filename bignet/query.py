@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from bignet.errors import UsageError
 from bignet.images import ImageFile, Limits, RejectedImage, read_image_file
 from bignet.index import disk
+from bignet.index.neighbors import normalise
 from bignet.index.search import Index
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Searcher:
         settings = self._settings
         if not settings.exact and disk.exists(self._snapshot, self._spec.name):
             return disk.open_index(self._snapshot, self._spec.name, stale_ok=settings.stale_ok)
-        return Index.exact(self._snapshot.vectors(self._spec.name), self._ids)
+        return Index.of_units(normalise(self._snapshot.vectors(self._spec.name)), self._ids)
 
     @cached_property
     def _encoder(self) -> Encoder:

@@ -13,7 +13,7 @@ from bignet.errors import UsageError
 from bignet.index import choose, codes, disk, kinds, tune
 from bignet.index.candidates import Approximate, use_all_cores
 from bignet.index.identity import IndexIdentity, digest_of_ids
-from bignet.index.neighbors import normalised
+from bignet.index.neighbors import normalise
 from bignet.index.search import Index
 from bignet.index.tuning import USUAL, Aim
 from bignet.index.vectors import InMemory
@@ -57,7 +57,7 @@ def build(snapshot: Snapshot, spec: EmbeddingSpec, settings: IndexSettings) -> I
         UsageError: no such kind, or too few rows to tune it on.
         ResourceError: the disk refused; the older index stands.
     """
-    ids, unit = snapshot.ids(), normalised(snapshot.vectors(spec.name))
+    ids, unit = snapshot.ids(), normalise(snapshot.vectors(spec.name))
     choice = choose.choose(settings.kind, unit, settings.memory or choose.free_memory())
     draft = _draft(snapshot, spec, settings, choice.reason, ids)
     folder = disk.folder_of(snapshot, spec.name)

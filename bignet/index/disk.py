@@ -14,7 +14,7 @@ from bignet import files
 from bignet.errors import BigNetError, IntegrityError, explain_os_error
 from bignet.index import identity
 from bignet.index.candidates import Approximate, Exact
-from bignet.index.neighbors import NONE, normalised
+from bignet.index.neighbors import NONE, normalise
 from bignet.index.search import Index
 from bignet.index.tuning import EVERYTHING
 from bignet.index.vectors import FromShards, InMemory, Reconstructed
@@ -115,7 +115,7 @@ def as_index(index: Any, record: IndexIdentity, snapshot: Snapshot, *, in_memory
     inner = faiss.downcast_index(index.index)
     rank = rows_of(ids, snapshot.ids())
     if record.tuning is None:
-        held = InMemory(held_by(inner, record.dims).copy())
+        held = InMemory(held_by(inner, record.dims), index)
         return Index(ids, held, Exact(held), EVERYTHING, rank)
     vectors = _vectors(inner, record, snapshot, rank, in_memory=in_memory)
     return Index(ids, vectors, Approximate(inner, index), record.tuning.chosen.effort, rank)
@@ -125,12 +125,12 @@ def _vectors(
     inner: Any, record: IndexIdentity, snapshot: Snapshot, rank: NDArray[np.int64], *, in_memory: bool
 ) -> Vectors:
     if record.keeps_vectors and isinstance(inner, faiss.IndexHNSW):
-        return InMemory(held_by(inner.storage, record.dims))
+        return InMemory(held_by(inner.storage, record.dims), inner)
     if record.keeps_vectors:
         return Reconstructed(inner)
     rows = np.maximum(rank, 0)  # those that are gone are no answers
     if in_memory:
-        return InMemory(normalised(snapshot.vectors(record.embedding))[rows])
+        return InMemory(normalise(snapshot.vectors(record.embedding)[rows]))
     return FromShards(snapshot, record.embedding, rows)
 
 

@@ -13,7 +13,7 @@ from bignet.errors import BigNetError
 from bignet.index import build, disk, identity, kinds, tune
 from bignet.index.candidates import use_all_cores
 from bignet.index.identity import digest_of_ids
-from bignet.index.neighbors import normalised
+from bignet.index.neighbors import normalise
 from bignet.index.tuning import Aim
 from bignet.index.vectors import InMemory
 
@@ -106,7 +106,7 @@ def _check_shape(record: IndexIdentity, n_added: int, n_removed: int) -> None:
 
 def _grown(snapshot: Snapshot, record: IndexIdentity, index: Any, added: NDArray[np.int64], n_removed: int) -> Outcome:
     """Add rows and hide those that are gone; the recall is shown again on the new rows before they are added."""
-    unit, ids = normalised(snapshot.vectors(record.embedding)), snapshot.ids()
+    unit, ids = normalise(snapshot.vectors(record.embedding)), snapshot.ids()
     tuning, how = record.tuning, f"{len(added):,} rows added, {n_removed:,} hidden"
     if tuning is not None and len(added) >= _FEWEST_FRESH:
         old = np.setdiff1d(np.arange(len(ids)), added)

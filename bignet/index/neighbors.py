@@ -36,6 +36,14 @@ class Neighbors:
     scores: NDArray[np.float64]
 
 
+def normalise(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, D) float32 -> the same array, its rows now of length 1: for a caller who owns it and has no room for two."""
+    step = max(_NUMBERS_A_BLOCK // max(vectors.shape[1], 1), 1)
+    for start in range(0, len(vectors), step):
+        vectors[start : start + step] = normalised(vectors[start : start + step])
+    return vectors
+
+
 def normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """(N, D) -> (N, D) float32 copy with rows of length 1; zero rows stay zero."""
     lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))

@@ -45,8 +45,13 @@ class Index:
 
     @classmethod
     def exact(cls, vectors: NDArray[np.float32], ids: NDArray[np.int64]) -> Index:
-        """(N, D) stored vectors, not normalised yet, and their ids -> an index that compares with all of them."""
-        held = InMemory(normalised(vectors))
+        """(N, D) vectors of any length and their ids -> an index that compares with all of them."""
+        return cls.of_units(normalised(vectors), ids)
+
+    @classmethod
+    def of_units(cls, unit: NDArray[np.float32], ids: NDArray[np.int64]) -> Index:
+        """(N, D) vectors of length 1, not copied, and their ids -> an index that compares with all of them."""
+        held = InMemory(unit)
         return cls(ids, held, Exact(held))
 
     def __len__(self) -> int:

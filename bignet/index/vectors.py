@@ -28,10 +28,11 @@ class Vectors(Protocol):
 
 
 class InMemory:
-    """All of them, at once."""
+    """All of them, at once; ``owner`` is what their memory belongs to, if not to the array."""
 
-    def __init__(self, unit: NDArray[np.float32]) -> None:
+    def __init__(self, unit: NDArray[np.float32], owner: object = None) -> None:
         self.unit = np.ascontiguousarray(unit, dtype=np.float32)
+        self._owner = owner
 
     def __len__(self) -> int:
         return len(self.unit)
