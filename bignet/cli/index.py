@@ -83,11 +83,19 @@ def _tuned(tuning: Tuning) -> list[str]:
     of = f"recall@{tuning.k} {tuning.recall:.3f}, at least {tuning.recall_low:.3f}"
     shown = f"on {tuning.n_queries:,} queries that had no part in the choice"
     verdict = "" if tuning.met else f"; that misses {tuning.target:g}: take --kind flat, or a lower --recall"
-    rows = [_row(point, "*" if point == tuning.chosen else "") for point in tuning.points]
+    rows = [_row(point, "*" if point == tuning.chosen else "") for point in _best(tuning)]
     header = ("", "search", "shortlist", "recall", "at least", "queries/s", "one query")
     exact = ("", "", "all", "1.0000", "1.0000", f"{tuning.exact_qps:,.0f}", f"{tuning.exact_ms:.2f} ms")
     lines = table(header, [*rows, exact], right="lrrrrrr")
     return [f"{of}, {shown}{verdict}", *(f"  {line}" for line in lines)]
+
+
+def _best(tuning: Tuning) -> list[OperatingPoint]:
+    """Those than which none is both faster and better."""
+    points = tuning.points
+    beaten = [any(o.recall >= p.recall and o.batch_qps > p.batch_qps for o in points) for p in points]
+    kept = [point for point, is_beaten in zip(points, beaten, strict=True) if not is_beaten or point == tuning.chosen]
+    return sorted(kept, key=lambda point: point.recall)
 
 
 def _row(point: OperatingPoint, mark: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from bignet.errors import UsageError
 from bignet.index import choose, codes, disk, kinds, tune
-from bignet.index.candidates import Approximate, use_all_cores
+from bignet.index.candidates import candidates_of, use_all_cores
 from bignet.index.identity import IndexIdentity, digest_of_ids
 from bignet.index.neighbors import normalise
 from bignet.index.search import Index
@@ -97,7 +97,7 @@ def fill(kind: Kind, unit: NDArray[np.float32], ids: NDArray[np.int64], aim: Aim
     index = faiss.IndexIDMap2(inner)
     _add(index, base.unit, ids[~held])
     seconds = time.perf_counter() - start
-    trial = Index(ids[~held], base, Approximate(inner))
+    trial = Index(ids[~held], base, candidates_of(inner))
     efforts = kind.efforts(inner, len(base), aim.k)
     tuning = tune.tune(trial, efforts, unit[held], base, aim)
     start = time.perf_counter()

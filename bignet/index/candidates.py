@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import faiss
@@ -35,6 +36,52 @@ class Candidates(Protocol):
 def use_all_cores() -> None:
     """Tell FAISS how many threads to take: its own guess ignores the cores this process may use."""
     faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
+
+
+def candidates_of(index: Any, owner: Any = None) -> Candidates:
+    """What proposes rows by a FAISS index whose rows are numbered from 0; ``owner`` frees its memory."""
+    kind = Bits if isinstance(innermost(index), faiss.IndexLSH) else Approximate
+    return kind(faiss.downcast_index(index), owner)
+
+
+def innermost(index: Any) -> Any:
+    """A FAISS index without the transforms before it."""
+    inner = faiss.downcast_index(index)
+    return innermost(inner.index) if isinstance(inner, faiss.IndexPreTransform) else inner
+
+
+class Bits:
+    """Codes of bits, every one compared by Hamming distance."""
+
+    def __init__(self, index: Any, owner: Any = None) -> None:
+        self._encoder = index
+        self._owner = owner
+
+    def __len__(self) -> int:
+        return int(self._encoder.ntotal)
+
+    @property
+    def codes(self) -> NDArray[np.uint8]:
+        """(N, bytes) one row's bits after the other's."""
+        inner = innermost(self._encoder)
+        codes: NDArray[np.uint8] = faiss.vector_to_array(inner.codes).reshape(len(self), inner.code_size)
+        return codes
+
+    def nearest(
+        self, unit: NDArray[np.float32], n: int, effort: Effort, only: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """See Candidates."""
+        use_all_cores()
+        allowed = None if only is None else np.flatnonzero(only)
+        codes = self._codes if allowed is None else self._codes[allowed]
+        wanted = min(n * effort.shortlist, len(codes))
+        _, found = faiss.knn_hamming(self._encoder.sa_encode(unit), codes, wanted)
+        rows: NDArray[np.int64] = found if allowed is None else allowed[found]
+        return rows
+
+    @cached_property
+    def _codes(self) -> NDArray[np.uint8]:
+        return self.codes
 
 
 class Approximate:

@@ -13,7 +13,7 @@ import numpy as np
 from bignet import files
 from bignet.errors import BigNetError, IntegrityError, explain_os_error
 from bignet.index import identity
-from bignet.index.candidates import Approximate, Exact
+from bignet.index.candidates import Exact, candidates_of
 from bignet.index.neighbors import NONE, normalise
 from bignet.index.search import Index
 from bignet.index.tuning import EVERYTHING
@@ -118,16 +118,17 @@ def as_index(index: Any, record: IndexIdentity, snapshot: Snapshot, *, in_memory
         held = InMemory(held_by(inner, record.dims), index)
         return Index(ids, held, Exact(held), EVERYTHING, rank)
     vectors = _vectors(inner, record, snapshot, rank, in_memory=in_memory)
-    return Index(ids, vectors, Approximate(inner, index), record.tuning.chosen.effort, rank)
+    return Index(ids, vectors, candidates_of(inner, index), record.tuning.chosen.effort, rank)
 
 
 def _vectors(
     inner: Any, record: IndexIdentity, snapshot: Snapshot, rank: NDArray[np.int64], *, in_memory: bool
 ) -> Vectors:
-    if record.keeps_vectors and isinstance(inner, faiss.IndexHNSW):
-        return InMemory(held_by(inner.storage, record.dims), inner)
-    if record.keeps_vectors:
+    if record.keeps_vectors and isinstance(inner, faiss.IndexIVF):
         return Reconstructed(inner)
+    if record.keeps_vectors:
+        flat = inner.storage if isinstance(inner, faiss.IndexHNSW) else inner
+        return InMemory(held_by(flat, record.dims), inner)
     rows = np.maximum(rank, 0)  # those that are gone are no answers
     if in_memory:
         return InMemory(normalise(snapshot.vectors(record.embedding)[rows]))

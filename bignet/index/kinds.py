@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import faiss
 
 from bignet.errors import UsageError
+from bignet.index.candidates import innermost
 from bignet.index.tuning import Effort
 
 ALLOWED = "auto, flat, hnsw, ivf, bits:sign, bits:lsh:N, bits:itq:N, bits:rabitq (N bits), or a FAISS factory string"
@@ -92,23 +94,18 @@ def _bits(name: str, dims: int) -> Kind:
 
 
 def _is_lossless(factory: str) -> bool:
-    parts = factory.split(",")
-    return parts[-1] == "Flat" or (len(parts) == 1 and parts[0].startswith("HNSW") and "_" not in parts[0])
+    """Whether rows can be had back as they were: what transforms them first gives others back."""
+    return re.fullmatch(r"(IVF\d+(_HNSW\d+)?,|HNSW\d+,)?Flat|HNSW\d+", factory) is not None
 
 
 def _searches(index: Any, rows: int) -> tuple[int, ...]:
-    inner = _innermost(index)
+    inner = innermost(index)
     if isinstance(inner, faiss.IndexHNSW):
         return tuple(each for each in _GRAPH if each <= max(rows, _GRAPH[0]))
     if isinstance(inner, faiss.IndexIVF):
         powers = [2**power for power in range(inner.nlist.bit_length())]
         return (*(each for each in powers if each < inner.nlist), inner.nlist)
     return (0,)
-
-
-def _innermost(index: Any) -> Any:
-    inner = faiss.downcast_index(index)
-    return _innermost(inner.index) if isinstance(inner, faiss.IndexPreTransform) else inner
 
 
 def _reason(error: RuntimeError) -> str:

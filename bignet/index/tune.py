@@ -32,6 +32,7 @@ MOST_QUERIES = 2000
 _SHARE = 0.1  # of the rows at most, so that the index stays nearly whole
 _SINGLE = 32  # queries timed one at a time
 _ENOUGH = 0.9995  # a mean recall that more effort hardly improves
+_GAIN = 1e-3
 _BLOCK = 256
 
 
@@ -57,16 +58,20 @@ def _exactly(queries: NDArray[np.float32], exact: Exact, base: InMemory, n: int)
 
 
 def measure(index: Index, efforts: Sequence[Effort], truth: Truth) -> list[OperatingPoint]:
-    """What each effort gives, least first; more of the same kind is not tried where nothing is left to gain."""
+    """What each effort gives, least first; what cannot be better than one before it is not tried."""
     points: list[OperatingPoint] = []
-    full: set[int] = set()
     for effort in efforts:
-        if effort.shortlist in full:
-            continue
-        points.append(_point(replace(index, effort=effort), effort, truth))
-        if points[-1].recall >= _ENOUGH:
-            full.add(effort.shortlist)
+        if not _is_vain(effort, points):
+            points.append(_point(replace(index, effort=effort), effort, truth))
     return points
+
+
+def _is_vain(effort: Effort, points: Sequence[OperatingPoint]) -> bool:
+    """Whether the same with less of one, search or shortlist, has all there is, or longer lists have helped no more."""
+    if any(p.recall >= _ENOUGH and p.search <= effort.search and p.shortlist <= effort.shortlist for p in points):
+        return True
+    shorter = [point.recall for point in points if point.search == effort.search]
+    return len(shorter) > 1 and shorter[-1] - shorter[-2] < _GAIN
 
 
 def _point(index: Index, effort: Effort, truth: Truth) -> OperatingPoint:
