@@ -16,7 +16,7 @@ from bignet.index.tuning import Effort
 ALLOWED = "auto, flat, hnsw, ivf, bits:sign, bits:lsh:N, bits:itq:N, bits:rabitq (N bits), or a FAISS factory string"
 AUTO, FLAT = "auto", "flat"
 _GRAPH = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
-_SHORTLISTS = (1, 2, 4, 8, 16, 32, 64, 128)
+_SHORTLISTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 _TRAIN_PER_LIST = 39  # FAISS warns below that
 
 
@@ -43,7 +43,10 @@ class Kind:
             UsageError: FAISS does not know such an index.
         """
         try:
-            return faiss.index_factory(dims, self.factory, self.metric)
+            index = faiss.index_factory(dims, self.factory, self.metric)
+            if getattr(innermost(index), "nlist", 1) < 1:
+                raise RuntimeError("no inverted lists")
+            return index
         except RuntimeError as error:
             raise UsageError(
                 f"index kind '{self.name}' cannot be made ({_reason(error)}); allowed: {ALLOWED}"

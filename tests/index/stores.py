@@ -24,7 +24,14 @@ def vectors_of(seed, n, dims=16):
     return (rng.standard_normal((n, dims)) * rng.uniform(0.1, 9, (n, 1))).astype(np.float32)
 
 
-def table(ids, seed):
+def clustered(seed, n, dims=16):
+    """(n, dims) float32 around 40 centres, as images of some things are: neighbours that an index can miss."""
+    centres = np.random.default_rng(1).standard_normal((40, dims)) * 1.2
+    rng = np.random.default_rng(seed)
+    return (centres[rng.integers(40, size=n)] + rng.standard_normal((n, dims))).astype(np.float32)
+
+
+def table(ids, seed, vectors_of=vectors_of):
     """Rows of those ids with random vectors."""
     n = len(ids)
     paths = [f"{number:04d}.png".encode() for number in ids]
@@ -39,25 +46,25 @@ def table(ids, seed):
     return pa.Table.from_arrays(columns, schema=shards.schema(SPECS))
 
 
-def make(path, ids=range(40), seed=0):
+def make(path, ids=range(40), seed=0, vectors_of=vectors_of):
     """A store of those ids -> its snapshot."""
     with writing(path) as writer:
         writer.create(SPECS, Source("folder", "/images", str(uuid.uuid4())))
-        add(writer, ids, seed)
+        add(writer, ids, seed, vectors_of=vectors_of)
     return Snapshot.open(path)
 
 
-def add(writer, ids, seed, drop=()):
+def add(writer, ids, seed, drop=(), vectors_of=vectors_of):
     """Commit further rows."""
     ids = list(ids)
-    rows = table(ids, seed) if ids else None
+    rows = table(ids, seed, vectors_of) if ids else None
     writer.commit(Batch(rows=rows, drop_ids=drop), Progress(len(ids), complete=False))
 
 
-def extend(path, ids, seed=9, drop=()):
+def extend(path, ids, seed=9, drop=(), vectors_of=vectors_of):
     """Add rows to a store, or drop some -> its new snapshot."""
     with writing(path) as writer:
-        add(writer, ids, seed, drop)
+        add(writer, ids, seed, drop, vectors_of)
     return Snapshot.open(path)
 
 

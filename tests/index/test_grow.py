@@ -1,0 +1,125 @@
+import numpy as np
+import pytest
+
+from bignet.index import disk, grow, identity
+from bignet.index.build import IndexSettings
+from bignet.index.search import Index
+from bignet.index.tuning import Aim
+from tests.index.stores import clustered, extend, make, vectors_of
+
+SETTINGS = IndexSettings("hnsw", Aim(0.9, 10))
+
+
+@pytest.fixture
+def snapshot(tmp_path):
+    snapshot = make(tmp_path / "store", ids=range(2000), vectors_of=clustered)
+    grow.bring_up_to_date(snapshot, None, SETTINGS)
+    return snapshot
+
+
+def recall_of(snapshot, queries):
+    _, scores = disk.open_index(snapshot).search_many(queries, 10)
+    _, wanted = Index.exact(snapshot.vectors(), snapshot.ids()).search_many(queries, 10)
+    return (scores >= wanted[:, -1:] - 1e-6).mean()
+
+
+def test_nothing_new_leaves_every_byte_as_it_was(snapshot):
+    folder = disk.folder_of(snapshot, "head.gap")
+    before = {item.name: item.read_bytes() for item in folder.iterdir()}
+    outcome = grow.bring_up_to_date(snapshot, None, SETTINGS)
+    assert outcome.done == "unchanged"
+    assert {item.name: item.read_bytes() for item in folder.iterdir()} == before
+
+
+@pytest.mark.parametrize("kind", ["hnsw", "ivf", "bits:itq:16", "IVF32,SQ8"])
+def test_new_rows_are_added_and_found(tmp_path, kind):
+    settings = IndexSettings(kind, Aim(0.9, 10))
+    first = make(tmp_path / "store", ids=range(2000), vectors_of=clustered)
+    built = grow.bring_up_to_date(first, None, settings).record
+    newer = extend(first.path, range(2000, 2400), vectors_of=clustered)
+    outcome = grow.bring_up_to_date(newer, None, settings)
+    assert (outcome.done, outcome.why) == ("grown", "400 rows added, 0 hidden")
+    assert (outcome.record.rows, outcome.record.rows_built) == (2400, 2000)
+    assert outcome.record.tuning != built.tuning  # shown again on the new rows
+    opened = disk.open_index(newer)
+    for row in range(2000, 2400, 40):
+        assert opened.search(newer.vectors_at([row])[0], 1).ids.tolist() == [int(newer.ids()[row])]
+    assert recall_of(newer, clustered(50, 200)) >= outcome.record.tuning.recall_low
+
+
+def test_a_few_new_rows_are_added_without_showing_the_recall_again(snapshot):
+    newer = extend(snapshot.path, range(2000, 2020), vectors_of=clustered)
+    before = identity.load(disk.folder_of(snapshot, "head.gap")).tuning
+    outcome = grow.bring_up_to_date(newer, None, SETTINGS)
+    assert (outcome.done, outcome.record.tuning) == ("grown", before)
+
+
+def test_removed_rows_never_come_back(snapshot):
+    query = clustered(60, 1)[0]
+    gone = disk.open_index(snapshot).search(query, 50).ids.tolist()
+    newer = extend(snapshot.path, (), drop=gone)
+    outcome = grow.bring_up_to_date(newer, None, SETTINGS)
+    assert (outcome.done, outcome.why) == ("grown", "0 rows added, 50 hidden")
+    opened = disk.open_index(newer)
+    assert not set(opened.search(query, 1950).ids.tolist()) & set(gone)
+    assert len(opened.search(query, 5000).ids) == 1950
+    assert (opened.search_many(query[None], 5000)[0] >= 0).all()
+    again = extend(snapshot.path, range(3000, 3200), vectors_of=clustered)
+    assert grow.bring_up_to_date(again, None, SETTINGS).done == "grown"
+    assert not set(disk.open_index(again).search(query, 2150).ids.tolist()) & set(gone)
+    assert recall_of(again, clustered(61, 200)) >= 0.9
+
+
+def test_a_stale_index_names_no_removed_row(snapshot):
+    query = clustered(62, 1)[0]
+    gone = disk.open_index(snapshot).search(query, 5).ids.tolist()
+    newer = extend(snapshot.path, range(5000, 5100), drop=gone, vectors_of=clustered)
+    found = disk.open_index(newer, stale_ok=True).search(query, 100).ids.tolist()
+    assert len(found) == 100
+    assert not set(found) & set(gone)
+    assert max(found) < 2000
+
+
+def test_another_shape_is_built_again_and_says_why(snapshot):
+    twice = extend(snapshot.path, range(2000, 4000), vectors_of=clustered)
+    outcome = grow.bring_up_to_date(twice, None, SETTINGS)
+    assert (outcome.done, outcome.record.rows_built) == ("built", 4000)
+    assert outcome.why == "2,000 rows more than the 2,000 it was shaped for"
+    fewer = extend(snapshot.path, (), drop=range(1000))
+    outcome = grow.bring_up_to_date(fewer, None, SETTINGS)
+    assert outcome.done == "built"
+    assert outcome.why == "1,000 of its 4,000 rows are gone"
+
+
+@pytest.mark.parametrize(
+    ("settings", "why"),
+    [
+        (IndexSettings("ivf", Aim(0.9, 10)), "ivf was asked for, the index was hnsw"),
+        (IndexSettings("hnsw", Aim(0.95, 10)), "recall@10 0.95 was asked for, the index was tuned for recall@10 0.9"),
+        (IndexSettings("hnsw", Aim(0.9, 5)), "recall@5 0.9 was asked for, the index was tuned for recall@10 0.9"),
+    ],
+)
+def test_another_request_is_built_again_and_says_why(snapshot, settings, why):
+    outcome = grow.bring_up_to_date(snapshot, None, settings)
+    assert (outcome.done, outcome.why) == ("built", why)
+
+
+def test_a_damaged_index_is_built_again_and_says_why(snapshot):
+    folder = disk.folder_of(snapshot, "head.gap")
+    path = folder / identity.load(folder).file
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    outcome = grow.bring_up_to_date(snapshot, None, SETTINGS)
+    assert outcome.done == "built"
+    assert "was altered: its SHA-256 does not match" in outcome.why
+    assert disk.open_index(snapshot).search(clustered(1, 1)[0], 3).ids.shape == (3,)
+
+
+def test_images_of_another_kind_that_lower_the_recall_make_it_build_again(tmp_path):
+    settings = IndexSettings("IVF40,Flat", Aim(0.95, 10))
+    first = make(tmp_path / "store", ids=range(2000), vectors_of=clustered)
+    grow.bring_up_to_date(first, None, settings)
+    newer = extend(first.path, range(2000, 2900), vectors_of=vectors_of)
+    outcome = grow.bring_up_to_date(newer, None, settings)
+    queries = np.concatenate([clustered(70, 100), vectors_of(71, 100)])
+    assert recall_of(newer, queries) >= 0.95
+    assert outcome.record.tuning.met

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+
+from bignet.errors import UsageError
+from bignet.index import disk, identity, kinds
+from bignet.index.search import Index
+from bignet.index.tuning import Aim
+from tests.index.stores import clustered, index, make
+
+KINDS = (
+    "hnsw",
+    "ivf",
+    "bits:sign",
+    "bits:lsh:16",
+    "bits:itq:16",
+    "bits:rabitq",
+    "IVF32,SQ8",
+    "IVF8,PQ8x4",
+    "PCA8,Flat",
+    "HNSW16",
+    "SQfp16",
+)
+AIM = Aim(0.9, 10)
+
+
+@pytest.fixture(scope="module")
+def snapshot(tmp_path_factory):
+    return make(tmp_path_factory.mktemp("kinds") / "store", ids=range(500, 3500), vectors_of=clustered)
+
+
+@pytest.fixture(scope="module")
+def exact(snapshot):
+    return Index.exact(snapshot.vectors(), snapshot.ids())
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def built(request, snapshot):
+    record = index(snapshot, kind=request.param, aim=AIM)
+    return record, disk.open_index(snapshot)
+
+
+def recalls(found, exact, queries, k=10):
+    _, scores = found.search_many(queries, k)
+    _, wanted = exact.search_many(queries, k)
+    return (scores >= wanted[:, -1:] - 1e-6).mean(axis=1)
+
+
+def test_fresh_queries_find_what_the_record_promises(built, exact):
+    record, found = built
+    assert record.tuning.met
+    assert record.tuning.recall_low >= AIM.recall
+    assert recalls(found, exact, clustered(77, 400)).mean() >= record.tuning.recall_low
+
+
+def test_scores_are_exact_and_ids_are_those_of_the_store(built, snapshot):
+    _, found = built
+    queries = clustered(78, 20)
+    ids, scores = found.search_many(queries, 10)
+    rows = dict(zip(snapshot.ids().tolist(), snapshot.vectors(), strict=True))
+    for query, some_ids, some_scores in zip(queries.astype(np.float64), ids, scores, strict=True):
+        vectors = np.array([rows[number] for number in some_ids.tolist()], np.float64)
+        cosines = vectors @ query / np.linalg.norm(vectors, axis=1) / np.linalg.norm(query)
+        np.testing.assert_allclose(some_scores, cosines, atol=1e-6)
+        assert (np.diff(some_scores) <= 0).all()
+        assert len(set(some_ids.tolist())) == 10
+
+
+def test_one_query_is_answered_as_many_are(built):
+    _, found = built
+    queries = clustered(79, 5)
+    ids, scores = found.search_many(queries, 7)
+    for number, query in enumerate(queries):
+        one = found.search(query, 7)
+        np.testing.assert_allclose(one.scores, scores[number], atol=1e-7)
+        assert set(one.ids.tolist()) == set(ids[number].tolist())
+
+
+@pytest.mark.parametrize("k", [1, 3000, 5000])
+def test_no_answer_is_missing_however_many_are_wanted(built, exact, k):
+    _, found = built
+    query = clustered(80, 1)[0]
+    answer = found.search(query, k)
+    assert len(answer.ids) == min(k, 3000)
+    assert (answer.ids >= 500).all()
+    if k >= 3000:
+        assert answer.ids.tolist() == exact.search(query, k).ids.tolist()
+
+
+@pytest.mark.parametrize("share", [0.5, 0.05, 0.002, 0.0])
+def test_of_some_rows_as_many_are_found_as_there_are(built, exact, share):
+    _, found = built
+    allowed = np.random.default_rng(5).random(3000) < share
+    ids_allowed = set(np.arange(500, 3500)[allowed].tolist())
+    # Held-out rows were added last, so that rows of the index are in another order than the store's.
+    only = np.isin(found.ids, list(ids_allowed))
+    for query in clustered(81, 5):
+        answer = found.search(query, 10, only=only)
+        wanted = exact.search(query, 10, only=allowed)
+        assert len(answer.ids) == min(10, len(ids_allowed))
+        assert set(answer.ids.tolist()) <= ids_allowed
+        if share < 0.05:
+            assert answer.ids.tolist() == wanted.ids.tolist()
+
+
+def test_excluded_ids_are_left_out(built):
+    _, found = built
+    query = clustered(82, 1)[0]
+    best = found.search(query, 5).ids.tolist()
+    assert not set(found.search(query, 5, exclude=best).ids.tolist()) & set(best)
+    assert len(found.search(query, 5, exclude=best).ids) == 5
+
+
+def test_the_record_says_how_it_was_tuned(built, snapshot):
+    record, _ = built
+    tuning = record.tuning
+    assert identity.load(disk.folder_of(snapshot, record.embedding)) == record
+    assert (tuning.target, tuning.k) == (0.9, 10)
+    assert tuning.n_queries + tuning.n_left_out >= 140
+    assert tuning.chosen in tuning.points
+    assert all(0 <= point.recall_low <= point.recall <= 1 for point in tuning.points)
+    assert (record.codes is not None) == (record.kind.startswith("bits:") and record.kind != "bits:rabitq")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("hsnw", "allowed: auto, flat, hnsw"),
+        ("IVF0,Flat", "allowed: auto, flat, hnsw"),
+        ("bits:foo", "bits:itq:N"),
+        ("bits:itq:0", "N from 1 to 16"),
+        ("bits:itq:17", "N from 1 to 16"),
+        ("bits:lsh:", "N from 1 to 16"),
+        ("bits:lsh:x", "N from 1 to 16"),
+        ("bits:sign:4", "bits:sign, bits:rabitq"),
+        ("", "allowed: auto, flat, hnsw"),
+        ("IVF5000,Flat", "cannot be trained on 2,700 rows"),
+    ],
+)
+def test_a_kind_that_cannot_be_is_refused_with_those_that_can(snapshot, name, message):
+    with pytest.raises(UsageError, match=message):
+        index(snapshot, kind=name, aim=AIM)
+
+
+def test_lists_can_be_trained():
+    for rows in (500, 5_000, 50_000, 10**6):
+        assert 1 <= kinds.lists_for(rows) <= rows // 39
+    assert kinds.lists_for(10**6) == 4000
+
+
+def test_too_few_rows_to_tune_on_are_told_so(tmp_path):
+    with pytest.raises(UsageError, match=r"40 rows are too few .* take --kind flat"):
+        index(make(tmp_path / "small"), kind="hnsw", aim=AIM)
