@@ -44,13 +44,14 @@ class Kind:
         """
         try:
             index = faiss.index_factory(dims, self.factory, self.metric)
-            if getattr(innermost(index), "nlist", 1) < 1:
-                raise RuntimeError("no inverted lists")
-            return index
         except RuntimeError as error:
-            raise UsageError(
-                f"index kind '{self.name}' cannot be made ({_reason(error)}); allowed: {ALLOWED}"
-            ) from None
+            raise self._impossible(_reason(error)) from None
+        if getattr(innermost(index), "nlist", 1) < 1:
+            raise self._impossible("no inverted lists")
+        return index
+
+    def _impossible(self, reason: str) -> UsageError:
+        return UsageError(f"index kind '{self.name}' cannot be made ({reason}); allowed: {ALLOWED}")
 
     def efforts(self, index: Any, rows: int, k: int) -> list[Effort]:
         """Ways to search it, least effort first."""
