@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SAME = 1e-6  # two float32 sums of the same products in another order differ by less
 NONE = -1  # where a kind proposes fewer rows than it was asked for
 _NUMBERS_A_BLOCK = 1 << 22  # float64 numbers compared at a time: 32 MB
+_NORMALISED_AT_A_TIME = 1 << 19
 
 
 @dataclass(frozen=True)
@@ -36,21 +37,20 @@ class Neighbors:
     scores: NDArray[np.float64]
 
 
-def normalise(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(N, D) float32 -> the same array, its rows now of length 1: for a caller who owns it and has no room for two."""
-    step = max(_NUMBERS_A_BLOCK // max(vectors.shape[1], 1), 1)
-    for start in range(0, len(vectors), step):
-        vectors[start : start + step] = normalised(vectors[start : start + step])
-    return vectors
-
-
 def normalised(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """(N, D) -> (N, D) float32 copy with rows of length 1; zero rows stay zero."""
-    lengths = np.sqrt(np.einsum("nd,nd->n", vectors, vectors, dtype=np.float64))
-    scale = np.divide(1.0, lengths, out=np.zeros_like(lengths), where=lengths > 0)
-    result = np.empty(vectors.shape, np.float32)
-    np.multiply(vectors, scale[:, None], out=result, casting="same_kind")
-    return result
+    return normalise(np.array(vectors, dtype=np.float32))
+
+
+def normalise(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(N, D) float32 -> the same array, its rows now of length 1: for a caller who owns it and has no room for two."""
+    step = max(_NORMALISED_AT_A_TIME // max(vectors.shape[1], 1), 1)
+    for start in range(0, len(vectors), step):
+        block = vectors[start : start + step].astype(np.float64)  # fits the cache; squares neither vanish nor overflow
+        lengths = np.sqrt(np.einsum("nd,nd->n", block, block))
+        block /= np.where(lengths > 0, lengths, 1.0)[:, None]
+        vectors[start : start + step] = block
+    return vectors
 
 
 def check_queries(queries: NDArray[np.float32], dims: int, k: int) -> None:
