@@ -1,0 +1,293 @@
+"""BigNet's indexes beside hnswlib, usearch and autofaiss: build time, queries a second at matched recall, memory.
+
+    python benchmarks/index.py PHOTOS --weights squeezenet.safetensors --rows 50000 --runs 3
+    python benchmarks/index.py PHOTOS --rows 1000000 --dims 256 --runs 1
+
+The same vectors, queries and threads for all, in turn; every contestant takes the least effort that reaches the recall
+on one set of queries, and is timed, with its recall, on another. Needs ``pip install hnswlib usearch`` (and autofaiss,
+left out where it cannot be installed).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import statistics
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import faiss
+import machine
+import numpy as np
+import vectors
+
+from bignet.index import build, kinds
+from bignet.index.candidates import candidates_of
+from bignet.index.neighbors import normalised
+from bignet.index.search import Index
+from bignet.index.tuning import Aim
+from bignet.index.vectors import InMemory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+K = 10
+N_QUERIES = 2000  # for finding the effort, and as many others for timing
+THREADS = len(os.sched_getaffinity(0))
+EFFORTS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
+
+
+class Contestant(Protocol):
+    """Something that finds neighbours."""
+
+    name: str
+
+    def build(self, unit: NDArray[np.float32], recall: float) -> float:
+        """Index (N, D) unit vectors -> seconds."""
+
+    def efforts(self) -> Sequence[Any]:
+        """What can be tried, least first; one alone where it tunes itself."""
+
+    def search(self, unit: NDArray[np.float32], effort: Any) -> NDArray[np.int64]:
+        """(Q, D) -> (Q, 10) rows."""
+
+    def n_bytes(self) -> int:
+        """Memory of the index."""
+
+
+class BigNet:
+    """An index of a kind, as ``bignet index`` builds and tunes it."""
+
+    def __init__(self, kind: str) -> None:
+        self.name = f"BigNet {kind}"
+        self._kind = kind
+
+    def build(self, unit: NDArray[np.float32], recall: float) -> float:
+        """See Contestant."""
+        ids = np.arange(len(unit))
+        if self._kind == kinds.FLAT:
+            start = time.perf_counter()
+            self._index = Index.of_units(unit, ids)
+            self._n_bytes = unit.nbytes
+            return time.perf_counter() - start
+        kind = kinds.find(self._kind, unit.shape[1], len(unit))
+        made, tuning, seconds = build.fill(kind, unit, ids, Aim(recall, K))
+        rows = faiss.vector_to_array(made.id_map)
+        candidates = candidates_of(made.index, made)
+        self._index = Index(rows, InMemory(unit[rows]), candidates, tuning.chosen.effort)
+        self._n_bytes = _serialised(made)
+        return seconds
+
+    def efforts(self) -> Sequence[Any]:
+        """See Contestant."""
+        return (None,)
+
+    def search(self, unit: NDArray[np.float32], effort: Any) -> NDArray[np.int64]:
+        """See Contestant."""
+        return self._index.search_many(unit, K)[0]
+
+    def n_bytes(self) -> int:
+        """See Contestant."""
+        return self._n_bytes
+
+
+class Hnswlib:
+    """hnswlib with M = 16 and its usual ef_construction."""
+
+    name = "hnswlib"
+
+    def build(self, unit: NDArray[np.float32], recall: float) -> float:
+        """See Contestant."""
+        import hnswlib
+
+        start = time.perf_counter()
+        self._index = hnswlib.Index(space="ip", dim=unit.shape[1])
+        self._index.init_index(max_elements=len(unit), ef_construction=200, M=16)
+        self._index.set_num_threads(THREADS)
+        self._index.add_items(unit)
+        return time.perf_counter() - start
+
+    def efforts(self) -> Sequence[Any]:
+        """See Contestant."""
+        return EFFORTS
+
+    def search(self, unit: NDArray[np.float32], effort: Any) -> NDArray[np.int64]:
+        """See Contestant."""
+        self._index.set_ef(effort)
+        return self._index.knn_query(unit, K)[0].astype(np.int64)
+
+    def n_bytes(self) -> int:
+        """See Contestant."""
+        return int(self._index.index_file_size())
+
+
+class Usearch:
+    """usearch with its defaults but for the number's type."""
+
+    def __init__(self, dtype: str) -> None:
+        self.name = f"usearch {dtype}"
+        self._dtype = dtype
+
+    def build(self, unit: NDArray[np.float32], recall: float) -> float:
+        """See Contestant."""
+        from usearch.index import Index as UsearchIndex
+
+        start = time.perf_counter()
+        self._index = UsearchIndex(ndim=unit.shape[1], metric="ip", dtype=self._dtype)
+        self._index.add(np.arange(len(unit)), unit, threads=THREADS)
+        return time.perf_counter() - start
+
+    def efforts(self) -> Sequence[Any]:
+        """See Contestant."""
+        return EFFORTS
+
+    def search(self, unit: NDArray[np.float32], effort: Any) -> NDArray[np.int64]:
+        """See Contestant."""
+        self._index.expansion_search = effort
+        return self._index.search(unit, K, threads=THREADS).keys.astype(np.int64)
+
+    def n_bytes(self) -> int:
+        """See Contestant."""
+        return int(self._index.memory_usage)
+
+
+@dataclass
+class Row:
+    """What a contestant showed, run by run."""
+
+    name: str
+    build_seconds: list[float] = field(default_factory=list)
+    qps: list[float] = field(default_factory=list)
+    recall: list[float] = field(default_factory=list)
+    effort: Any = None
+    bytes_a_vector: float = 0.0
+
+
+def _serialised(index: Any) -> int:
+    writer = faiss.VectorIOWriter()
+    faiss.write_index(index, writer)
+    return int(writer.data.size())
+
+
+def recall_of(rows: NDArray[np.int64], unit: NDArray[np.float32], queries: NDArray[np.float32], kth: Any) -> float:
+    """Share of answers at least as similar as the true tenth."""
+    scores = np.einsum("qkd,qd->qk", unit[np.maximum(rows, 0)], queries)
+    return float(((scores >= kth[:, None] - 1e-6) & (rows >= 0)).mean())
+
+
+def measure(one: Contestant, row: Row, data: Data, recall: float) -> None:
+    """Build, find the effort, time fresh queries."""
+    row.build_seconds.append(one.build(data.unit, recall))
+    for effort in one.efforts():
+        found = recall_of(one.search(data.tuning, effort), data.unit, data.tuning, data.tuning_kth)
+        row.effort = effort
+        if found >= recall:
+            break
+    one.search(data.fresh[:64], row.effort)
+    start = time.perf_counter()
+    rows = one.search(data.fresh, row.effort)
+    row.qps.append(len(data.fresh) / (time.perf_counter() - start))
+    row.recall.append(recall_of(rows, data.unit, data.fresh, data.fresh_kth))
+    row.bytes_a_vector = one.n_bytes() / len(data.unit)
+
+
+@dataclass(frozen=True)
+class Data:
+    """Unit vectors, two sets of queries that are not among them, and the similarity of each query's true tenth."""
+
+    unit: NDArray[np.float32]
+    tuning: NDArray[np.float32]
+    fresh: NDArray[np.float32]
+    tuning_kth: NDArray[np.float32]
+    fresh_kth: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, made: NDArray[np.float32]) -> Data:
+        """Vectors in random order, the last ones as queries."""
+        unit = normalised(made[np.random.default_rng(2).permutation(len(made))])
+        base, queries = np.ascontiguousarray(unit[: -2 * N_QUERIES]), unit[-2 * N_QUERIES :]
+        similarity, _ = faiss.knn(queries, base, K, metric=faiss.METRIC_INNER_PRODUCT)
+        halves = queries[:N_QUERIES].copy(), queries[N_QUERIES:].copy()
+        return cls(base, *halves, similarity[:N_QUERIES, -1], similarity[N_QUERIES:, -1])
+
+
+def contestants(names: Sequence[str]) -> list[Contestant]:
+    """All, or those whose names begin so."""
+    known: list[Contestant] = [
+        BigNet("hnsw"),
+        BigNet("ivf"),
+        BigNet("flat"),
+        Hnswlib(),
+        Usearch("f32"),
+        Usearch("bf16"),
+    ]
+    packages = {"hnswlib": "hnswlib", "usearch": "usearch"}
+    there = [one for one in known if importlib.util.find_spec(packages.get(one.name.split()[0], "faiss"))]
+    return [one for one in there if not names or any(one.name.lower().startswith(name.lower()) for name in names)]
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path, help="folder of photos to cut patches out of")
+    parser.add_argument("--model", default="squeezenet1_1")
+    parser.add_argument("--weights", default="random:0")
+    parser.add_argument("--rows", type=int, default=50_000)
+    parser.add_argument("--dims", type=int, help="make vectors of so many dimensions from the real ones, with noise")
+    parser.add_argument("--recall", type=float, default=0.99)
+    parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=[], help="contestants by the beginning of their name")
+    parser.add_argument("--work", type=Path, help="keep the real vectors here from one call to the next")
+    parser.add_argument("-o", "--output", type=Path, help="write the table here too, as Markdown")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print."""
+    given = options()
+    print(machine.line(), flush=True)
+    n_real = min(given.rows, 50_000) + 2 * N_QUERIES
+    made = vectors.of_patches(given.photos, n_real, given.model, given.weights, given.work)
+    if given.dims:
+        made = vectors.with_noise(made, given.rows + 2 * N_QUERIES, given.dims)
+    data = Data.of(made)
+    rows = {one.name: Row(one.name) for one in contestants(given.only)}
+    for number in range(given.runs):
+        for one in contestants(given.only):
+            row = rows[one.name]
+            measure(one, row, data, given.recall)
+            shown = f"{row.qps[-1]:9,.0f} queries/s at {row.recall[-1]:.4f}, built in {row.build_seconds[-1]:.1f} s"
+            print(f"  run {number + 1}  {one.name:14} {shown}", flush=True)
+    text = table(list(rows.values()), data, given)
+    print(text)
+    if given.output:
+        given.output.write_text(text)
+
+
+def table(rows: Sequence[Row], data: Data, given: argparse.Namespace) -> str:
+    """Markdown: medians of the runs."""
+    what = "noisy copies of real vectors" if given.dims else "vectors of photo patches"
+    lines = [
+        f"## {len(data.unit):,} x {data.unit.shape[1]} {what}, recall@{K} >= {given.recall:g}, {THREADS} threads",
+        "",
+        machine.line(),
+        "",
+        "| index | queries/s | [min-max] | recall@10, fresh queries | built in | bytes a vector |",
+        "| --- | ---: | :---: | ---: | ---: | ---: |",
+    ]
+    for row in rows:
+        median, spread = statistics.median(row.qps), f"[{min(row.qps):,.0f}-{max(row.qps):,.0f}]"
+        lines.append(
+            f"| {row.name} | {median:,.0f} | {spread} | {min(row.recall):.4f} | "
+            f"{statistics.median(row.build_seconds):.1f} s | {row.bytes_a_vector:,.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
