@@ -15,11 +15,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bignet.api import Store, build_index, extract, open, report, verify
+    from bignet.api import Store, build_index, extract, import_vectors, open, report, verify
     from bignet.errors import BigNetError
     from bignet.query import Hit
 
-__all__ = ["BigNetError", "Hit", "Store", "build_index", "extract", "open", "report", "verify"]
+__all__ = ["BigNetError", "Hit", "Store", "build_index", "extract", "import_vectors", "open", "report", "verify"]
 
 _HOMES = {"BigNetError": "bignet.errors", "Hit": "bignet.query"}
 

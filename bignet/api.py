@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from bignet.errors import UsageError
+from bignet.imported import ImportedEncoder
 from bignet.index.tuning import USUAL, Aim
 from bignet.store.layout import is_store
 from bignet.store.snapshot import Snapshot
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from bignet.evaluate.result import Evaluation
     from bignet.extractor.run import Listener, Summary
     from bignet.extractor.settings import ExtractOptions
+    from bignet.importer.run import Listener as ImportListener
+    from bignet.importer.settings import ImportOptions
     from bignet.index.grow import Outcome
     from bignet.query import Hit, QueryInput, SearchOptions
     from bignet.reporting.write import ReportFiles
@@ -35,7 +38,8 @@ if TYPE_CHECKING:
 class Store:
     """A store of embeddings, opened for reading at its newest snapshot.
 
-    Made by ``bignet.open`` and ``bignet.extract``. ``summary`` says what an extraction did, None when only opened.
+    Made by ``bignet.open``, ``bignet.extract`` and ``bignet.import_vectors``. ``summary`` says what an extraction did,
+    None otherwise.
     """
 
     def __init__(self, snapshot: Snapshot, summary: Summary | None = None) -> None:
@@ -133,6 +137,32 @@ def _several(names: Sequence[str]) -> tuple[str, ...]:
     return (names,) if isinstance(names, str) else tuple(names)
 
 
+def import_vectors(
+    vectors: str | os.PathLike[str],
+    store: StorePath,
+    *,
+    listener: ImportListener | None = None,
+    **settings: Unpack[ImportOptions],
+) -> Store:
+    """Make a store of vectors that another encoder made: index, search and report work on it, without a model.
+
+    Args:
+        vectors: an .npy file of shape (N, D), or a Parquet file with a column of lists, both of floats; a Parquet
+            file's columns id, path, label, sha256, width and height are taken too.
+        store: folder of the store, which must be new; the same import again changes nothing.
+        listener: told about progress.
+        **settings: fields of ``bignet.importer.settings.ImportSettings``: name, encoder, paths, ids, labels, ...
+
+    Raises:
+        UsageError, LockedError, ResourceError: see ``bignet.importer.run.import_vectors``.
+    """
+    from bignet.importer.run import import_vectors as run
+    from bignet.importer.settings import ImportSettings
+
+    run(vectors, store, ImportSettings(**settings), listener)
+    return Store(Snapshot.open(store))
+
+
 def build_index(
     store: StorePath,
     embedding: str | None = None,
@@ -169,7 +199,7 @@ def verify(store: StorePath, *, repair: bool = False) -> Verdict:
 
     Args:
         store: its folder.
-        repair: publish a snapshot without the damaged shards; extracting again embeds their images anew.
+        repair: publish a snapshot without the damaged shards; the same extraction or import again fills the gap.
 
     Raises:
         UsageError: there is no store.
@@ -234,6 +264,7 @@ def _report_source(
 ) -> Any:
     from collections import Counter
 
+    from bignet.reporting.origin import origin_of
     from bignet.reporting.source import ReportSource
 
     return ReportSource(
@@ -242,26 +273,8 @@ def _report_source(
         dims=spec.dims,
         paths=tuple(path_of[row_id] for row_id in evaluation.ids.tolist()),
         image_root=snapshot.image_root(images),
-        provenance=_provenance(snapshot, spec),
+        provenance=origin_of(snapshot.manifest, spec),
+        imported=isinstance(spec.encoder, ImportedEncoder),
         n_discovered=snapshot.manifest.counts.discovered,
         rejected=Counter(snapshot.rejected()["reason"].to_pylist()),
     )
-
-
-def _provenance(snapshot: Snapshot, spec: EmbeddingSpec) -> dict[str, str | int | float | None]:
-    encoder, manifest = spec.encoder, snapshot.manifest
-    preprocess = encoder.preprocess
-    return {
-        "model": encoder.model,
-        "weights": encoder.weights_name,
-        "weights_sha256": encoder.weights_sha256,
-        "layer": spec.layer,
-        "pool": spec.pool,
-        "preprocess": preprocess.sentence,
-        "precision": encoder.precision,
-        "dtype": spec.dtype,
-        "fingerprint": spec.fingerprint,
-        "store_uuid": manifest.store_uuid,
-        "snapshot": manifest.number,
-        **{f"{name}_version" if name != "device" else name: value for name, value in manifest.environment.items()},
-    }

@@ -155,6 +155,11 @@ def orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1  # EXIF's own range
 
 
+def upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height, pixels, once the picture is turned as its EXIF orientation says."""
+    return image.size[::-1] if orientation(image) in _QUARTER_TURNS else image.size
+
+
 def open_rgb(data: bytes, limits: Limits | None = None, draft: tuple[int, int] | None = None) -> Image.Image:
     """Encoded bytes -> RGB picture: first frame, upright, 16 bits scaled, alpha over white.
 

@@ -218,9 +218,9 @@ class Searcher:
         return frozenset(int(self._ids[row]) for row in (exactly or rows))
 
     def _embed(self, file: ImageFile) -> NDArray[np.float32]:
+        preprocess = self._spec.computed_by.preprocess  # refuses imported vectors before torch is loaded
         from bignet.extractor import decode
 
-        preprocess = self._encoder.spec.preprocess
         square, _, _ = decode.decode(file.data, preprocess, Limits())
         vector: NDArray[np.float32] = self._encoder.encode(square[None])[self._spec.name][0]
         return vector

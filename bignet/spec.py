@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from bignet.errors import UsageError
+from bignet.imported import ImportedEncoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -199,14 +200,14 @@ class EmbeddingSpec:
     """One column of vectors: an encoder, a layer of it, a pool over that layer's map.
 
     Attributes:
-        encoder: see EncoderSpec.
-        layer: the layer's name in the network.
-        pool: its canonical name, ``gap``, ``gem:3``; see parse_pool.
+        encoder: see EncoderSpec; ImportedEncoder where the vectors were made elsewhere.
+        layer: the layer's name in the network; of imported vectors the name that they were given.
+        pool: its canonical name, ``gap``, ``gem:3``; see parse_pool. Empty where the vectors were imported.
         dims: numbers in a vector.
         dtype: as stored: ``float32`` or ``float16``.
     """
 
-    encoder: EncoderSpec
+    encoder: EncoderSpec | ImportedEncoder
     layer: str
     pool: str
     dims: int
@@ -214,12 +215,26 @@ class EmbeddingSpec:
 
     @property
     def name(self) -> str:
-        """The column's name: ``layer4.gap``, ``features.avg3``."""
-        return f"{self.layer}.{self.pool.replace(':', '')}"
+        """The column's name: ``layer4.gap``, ``features.avg3``; ``clip``."""
+        return f"{self.layer}.{self.pool.replace(':', '')}" if self.pool else self.layer
+
+    @property
+    def computed_by(self) -> EncoderSpec:
+        """The encoder, for embedding more images as these were.
+
+        Raises:
+            UsageError: the vectors were imported, so that there is none.
+        """
+        if isinstance(self.encoder, EncoderSpec):
+            return self.encoder
+        raise UsageError(
+            f"embedding '{self.name}' was {self.encoder.sentence}: an image can only be embedded by the encoder that "
+            "made it; search by id:N, path:P or a vector, and extract into another store"
+        )
 
     @property
     def fingerprint(self) -> str:
-        """Equal exactly when vectors may be compared: a digest of every field but the weights' origin."""
+        """Equal exactly when vectors may be compared: a digest of every field but the files that they came from."""
         return fingerprint_of(self)
 
     def as_json(self) -> dict[str, Any]:
@@ -229,14 +244,18 @@ class EmbeddingSpec:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> EmbeddingSpec:
         """The inverse of as_json; fields of later versions are ignored."""
-        encoder = dict(data["encoder"])
-        preprocess = dict(encoder["preprocess"])
-        preprocess["mean"] = tuple(preprocess["mean"])
-        preprocess["std"] = tuple(preprocess["std"])
-        encoder["preprocess"] = Preprocess(**_known(Preprocess, preprocess))
-        encoder["ranges"] = tuple((str(name), float(largest)) for name, largest in encoder.get("ranges", ()))
-        spec = dict(data) | {"encoder": EncoderSpec(**_known(EncoderSpec, encoder))}
-        return cls(**_known(cls, spec))
+        return cls(**_known(cls, dict(data) | {"encoder": _encoder_from_json(dict(data["encoder"]))}))
+
+
+def _encoder_from_json(encoder: dict[str, Any]) -> EncoderSpec | ImportedEncoder:
+    if "imported_from" in encoder:
+        return ImportedEncoder(**_known(ImportedEncoder, encoder))
+    preprocess = dict(encoder["preprocess"])
+    preprocess["mean"] = tuple(preprocess["mean"])
+    preprocess["std"] = tuple(preprocess["std"])
+    encoder["preprocess"] = Preprocess(**_known(Preprocess, preprocess))
+    encoder["ranges"] = tuple((str(name), float(largest)) for name, largest in encoder.get("ranges", ()))
+    return EncoderSpec(**_known(EncoderSpec, encoder))
 
 
 def _known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
@@ -247,9 +266,12 @@ def _known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
 def fingerprint_of(spec: EmbeddingSpec) -> str:
     """First 16 hex digits of the SHA-256 of the spec's canonical JSON."""
     data = spec.as_json()
-    del data["encoder"]["weights"]  # the digest names the weights; the file may move
-    if not spec.encoder.ranges:
-        del data["encoder"]["ranges"]  # fingerprints from before there were any stay the same
+    if isinstance(spec.encoder, ImportedEncoder):
+        data["encoder"] = {"model": spec.encoder.model}  # two files of one encoder's vectors may be compared
+    else:
+        del data["encoder"]["weights"]  # the digest names the weights; the file may move
+        if not spec.encoder.ranges:
+            del data["encoder"]["ranges"]  # fingerprints from before there were any stay the same
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_LENGTH]
 

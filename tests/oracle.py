@@ -109,7 +109,7 @@ def _table(folder, record):
 
 
 def _add_rows(content, table, data):
-    declared = {f"{item['layer']}.{item['pool'].replace(':', '')}": item["dims"] for item in data["embeddings"]}
+    declared = {_column(item["layer"], item["pool"]): item["dims"] for item in data["embeddings"]}
     assert set(table.schema.names) == METADATA | declared.keys()
     vectors = {name: _vectors(table, name, dims) for name, dims in declared.items()}
     for number, row in enumerate(table.select(["path", "sha256", "id"]).to_pylist()):
@@ -117,6 +117,11 @@ def _add_rows(content, table, data):
         assert len(row["sha256"]) == hashlib.sha256().digest_size
         content.rows[row["path"]] = (row["sha256"], {name: values[number] for name, values in vectors.items()})
         content.ids[row["path"]] = row["id"]
+
+
+def _column(layer, pool):
+    """``layer4.gem3``; imported vectors have no pool and are called what they were named."""
+    return f"{layer}.{pool.replace(':', '')}" if pool else layer
 
 
 def _vectors(table, name, dims):

@@ -5,6 +5,7 @@ from dataclasses import fields, replace
 import pytest
 
 from bignet.errors import UsageError
+from bignet.imported import ImportedEncoder
 from bignet.spec import EmbeddingSpec, EncoderSpec, PoolName, Preprocess, differences, parse_pool
 
 PREPROCESS = Preprocess(256, 224, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -178,3 +179,32 @@ def test_a_store_from_before_there_were_ranges_keeps_its_fingerprint():
     del data["encoder"]["weights"]
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     assert spec.fingerprint == hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+IMPORTED = EmbeddingSpec(ImportedEncoder("CLIP ViT-B/32", "clip.npy", "ef" * 32), "clip", "", 512)
+
+
+def test_imported_vectors_are_comparable_by_name_encoder_dims_and_type():
+    text = '{"dims":512,"dtype":"float32","encoder":{"model":"CLIP ViT-B/32"},"layer":"clip","pool":""}'
+    assert IMPORTED.fingerprint == hashlib.sha256(text.encode()).hexdigest()[:16]
+    other_file = replace(IMPORTED, encoder=ImportedEncoder("CLIP ViT-B/32", "more.parquet", "01" * 32))
+    assert other_file.fingerprint == IMPORTED.fingerprint
+    changes = [{"layer": "dino"}, {"dims": 513}, {"dtype": "float16"}, {"encoder": ImportedEncoder("DINO", "f", "ef")}]
+    assert len({replace(IMPORTED, **change).fingerprint for change in changes} | {IMPORTED.fingerprint}) == 5
+
+
+def test_an_imported_embedding_survives_json_and_is_named_as_it_was_called():
+    assert EmbeddingSpec.from_json(json.loads(json.dumps(IMPORTED.as_json()))) == IMPORTED
+    assert IMPORTED.name == "clip"
+
+
+def test_an_imported_embedding_names_its_file_where_an_encoder_is_needed():
+    assert SPEC.computed_by is ENCODER
+    with pytest.raises(UsageError, match=r"'clip' was imported from clip.npy \(CLIP ViT-B/32\): .* id:N, path:P"):
+        _ = IMPORTED.computed_by
+
+
+@pytest.mark.parametrize("model", ["two\nlines", "bell\a", "x" * 201])
+def test_an_encoder_is_one_printable_line(model):
+    with pytest.raises(UsageError, match="allowed: one line"):
+        ImportedEncoder(model, "clip.npy", "ef" * 32)

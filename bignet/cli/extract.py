@@ -254,7 +254,7 @@ def _as_json(summary: Summary, store: Store) -> dict[str, object]:
 
 
 def _made_with(store: Store) -> dict[str, object]:
-    encoder, environment = store.embeddings[0].encoder, store.snapshot.manifest.environment
+    encoder, environment = store.embeddings[0].computed_by, store.snapshot.manifest.environment
     return {
         "model": encoder.model,
         "weights": encoder.weights,

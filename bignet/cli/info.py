@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bignet.cli.console import counted, grouped, say, say_json, size, table
+from bignet.imported import ImportedEncoder
 
 if TYPE_CHECKING:
+    from bignet.spec import EncoderSpec
     from bignet.store.snapshot import Snapshot
 
 NAME = "info"
@@ -54,18 +56,16 @@ def _print_rejected(refused: list[dict[str, str]]) -> None:
 
 def _print(snapshot: Snapshot, refused: list[dict[str, str]]) -> None:
     manifest = snapshot.manifest
-    encoder = snapshot.embeddings[0].encoder
     n_bytes = sum(item.n_bytes for item in (*manifest.shards, *manifest.rejected))
-    state = "complete" if manifest.complete else "incomplete: run bignet extract again"
+    verb = "import" if isinstance(snapshot.embeddings[0].encoder, ImportedEncoder) else "extract"
+    state = "complete" if manifest.complete else f"incomplete: run bignet {verb} again"
     say(f"{snapshot.path}: {counted(len(snapshot), 'row')}, {size(n_bytes)}, snapshot {manifest.number}, {state}")
     counts = manifest.counts
-    lines = [
-        ("images", f"{manifest.source.root} ({grouped(counts.discovered)} files found)"),
-        ("model", f"{encoder.model} · {encoder.weights}"),
-        ("weights", f"SHA-256 {encoder.weights_sha256}"),
-        ("input", encoder.preprocess.sentence),
-        ("computed", _computed(snapshot)),
-    ]
+    encoder, root = snapshot.embeddings[0].encoder, manifest.source.root
+    if isinstance(encoder, ImportedEncoder):
+        lines = _imported(snapshot, encoder)
+    else:
+        lines = [("images", f"{root} ({grouped(counts.discovered)} files found)"), *_computed(snapshot, encoder)]
     if refused:
         reasons = Counter(row["reason"] for row in refused).most_common()
         listed = ", ".join(f"{number:,} {reason}" for reason, number in reasons)
@@ -76,9 +76,26 @@ def _print(snapshot: Snapshot, refused: list[dict[str, str]]) -> None:
         say(f"  {line}")
 
 
-def _computed(snapshot: Snapshot) -> str:
+def _computed(snapshot: Snapshot, encoder: EncoderSpec) -> list[tuple[str, str]]:
     spec, proof = snapshot.embeddings[0], snapshot.manifest.environment.get("proof")
-    return f"{spec.encoder.precision}{f' ({proof})' if proof else ''}, stored as {spec.dtype}"
+    return [
+        ("model", f"{encoder.model} · {encoder.weights}"),
+        ("weights", f"SHA-256 {encoder.weights_sha256}"),
+        ("input", encoder.preprocess.sentence),
+        ("computed", f"{encoder.precision}{f' ({proof})' if proof else ''}, stored as {spec.dtype}"),
+    ]
+
+
+def _imported(snapshot: Snapshot, encoder: ImportedEncoder) -> list[tuple[str, str]]:
+    from bignet.reporting.names import visible
+
+    manifest, dtype = snapshot.manifest, snapshot.embeddings[0].dtype
+    found = counted(manifest.counts.discovered, "vector")
+    return [
+        ("imported", f"from {visible(encoder.imported_from)} ({found}), stored as {dtype}"),
+        ("encoder", encoder.model or "not told"),
+        ("images", f"{visible(manifest.source.root)}, where paths start from"),
+    ]
 
 
 def _embeddings(snapshot: Snapshot) -> list[tuple[str, str, str, str]]:

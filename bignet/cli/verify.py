@@ -17,7 +17,7 @@ PANEL = "Store"
 def command(
     store: Annotated[str, typer.Argument(help="Folder of the store.")],
     repair: Annotated[
-        bool, typer.Option("--repair", help="Drop damaged shards; extract again to fill the gap.")
+        bool, typer.Option("--repair", help="Drop damaged shards; extract or import again to fill the gap.")
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
@@ -36,7 +36,7 @@ def command(
         for finding in verdict.findings:
             say(f"{finding.file}: {finding.problem}")
         rows = f"{counted(verdict.embedded, 'row')}, {counted(verdict.rejected, 'rejected file')}"
-        state = "" if verdict.complete else ", extraction not complete"
+        state = "" if verdict.complete else ", not complete"
         checked = f"{rows}, {counted(verdict.n_files, 'file')}, {size(verdict.n_bytes)}{state}"
         outcome = "all as written" if verdict.ok else counted(len(verdict.findings), "problem")
         say(f"{store}: {outcome}; snapshot {verdict.snapshot}, {checked}")
@@ -48,5 +48,5 @@ def command(
 
 def _advice(store: str, *, repair: bool) -> str:
     if repair:
-        return "damaged shards were dropped; next: bignet extract IMAGES STORE embeds their images anew"
-    return f"next: bignet verify {pasted(store)} --repair drops what is damaged; extracting again embeds it anew"
+        return "damaged shards were dropped; next: the same bignet extract or bignet import again fills the gap"
+    return f"next: bignet verify {pasted(store)} --repair drops what is damaged; the same run again fills the gap"

@@ -25,7 +25,7 @@ def check_request(settings: ExtractSettings, embeddings: Sequence[EmbeddingSpec]
     Raises:
         MismatchError: naming both sides.
     """
-    encoder = embeddings[0].encoder
+    encoder = embeddings[0].computed_by
     pools = {str(parse_pool(pool)) for pool in settings.pools}
     pairs = [
         ("model", encoder.model, settings.model or encoder.model),
@@ -44,13 +44,13 @@ def check_request(settings: ExtractSettings, embeddings: Sequence[EmbeddingSpec]
 
 def _form(settings: ExtractSettings, spec: EmbeddingSpec) -> list[tuple[str, str, str]]:
     """How pictures become vectors: the store's, and what was asked for; empty where nothing was."""
-    pre = spec.encoder.preprocess
+    pre = spec.computed_by.preprocess
     return [
         ("size", str(pre.crop), str(settings.size or "")),
         ("resize mode", pre.mode, settings.resize_mode or ""),
         ("views", pre.views, settings.views or ""),
         ("decode", pre.decode, settings.decode or ""),
-        ("precision", spec.encoder.precision, settings.precision or ""),
+        ("precision", spec.computed_by.precision, settings.precision or ""),
         ("storage", spec.dtype, settings.storage or ""),
     ]
 
@@ -65,7 +65,7 @@ def _weights_name(origin: str) -> str:
 
 def _weights_asked(request: str | None, spec: EmbeddingSpec) -> str:
     """The request in the store's own words; a file counts as the store's if it has the same digest."""
-    stored = spec.encoder
+    stored = spec.computed_by
     if request in (stored.weights, stored.weights.partition(":")[0]):  # also ``factory`` for ``factory:NAME``
         return _weights_name(stored.weights)
     if request is None or request == "default" or request.startswith(("random:", "published:", "package:")):

@@ -43,7 +43,7 @@ class Encoder:
     """A network ready to embed; ``specs`` say exactly what its vectors are. Threads may share it."""
 
     def __init__(self, plain: Plain, heads: Sequence[Head], device: torch.device) -> None:
-        self.spec = heads[0].spec.encoder
+        self.spec = heads[0].spec.computed_by
         self.heads = tuple(heads)
         self.device = device
         self._dtype = TYPES[self.spec.precision]
@@ -93,13 +93,13 @@ class Blueprint:
     @property
     def preprocess(self) -> Preprocess:
         """What the network is to see."""
-        return self.heads[0].spec.encoder.preprocess
+        return self.heads[0].spec.computed_by.preprocess
 
     def encoder(
         self, device: torch.device, precision: str | None = None, decode: str | None = None, ranges: int8.Ranges = ()
     ) -> Encoder:
         """The encoder for a device; precision (int8: with ranges) and decoder other than the blueprint's if given."""
-        spec = self.heads[0].spec.encoder
+        spec = self.heads[0].spec.computed_by
         preprocess = replace(spec.preprocess, decode=decode or spec.preprocess.decode)
         changed = replace(spec, preprocess=preprocess)
         if precision is not None:
@@ -178,11 +178,11 @@ def redraw(specs: Sequence[EmbeddingSpec], weights_request: str | None = None) -
     Raises:
         MismatchError: what can be built today is not what made the store.
     """
-    encoder = specs[0].encoder
+    encoder = specs[0].computed_by
     layers = list(dict.fromkeys(spec.layer for spec in specs))
     pool_names = list(dict.fromkeys(spec.pool for spec in specs))
     drawn = draw(encoder.model, weights_request or encoder.weights, layers, pool_names, Form.of(specs[0]))
-    found = drawn.heads[0].spec.encoder
+    found = drawn.heads[0].spec.computed_by
     if found.weights_sha256 != encoder.weights_sha256:
         raise MismatchError(
             f"weights {found.weights} have SHA-256 {found.weights_sha256[:12]}..., the store was made with "

@@ -119,7 +119,7 @@ def choose(
     faster = [precision for precision in precisions if precision != "fp32"]
     decoders = {None: (), "exact": (), AUTO: ("fast",)}.get(settings.decode, ("fast",))
     if not (faster or decoders):
-        return blueprint.heads[0].spec.encoder, []
+        return blueprint.heads[0].spec.computed_by, []
     goes_further = asked == AUTO and "bf16" in faster and has_int8(device) and n_pending >= WORTH_CALIBRATING
     n_images = N_IMAGES_INT8 if goes_further else N_IMAGES
     trial = _Trial(blueprint, device, lambda decoder: decoded(decoder, n_images))

@@ -52,8 +52,8 @@ class Form:
     @classmethod
     def of(cls, spec: EmbeddingSpec) -> Form:
         """The form of a store's embeddings."""
-        pre = spec.encoder.preprocess
-        encoder = spec.encoder
+        encoder = spec.computed_by
+        pre = encoder.preprocess
         return cls(pre.crop, pre.mode, pre.views, pre.decode, encoder.precision, encoder.ranges, spec.dtype)
 
 

@@ -23,6 +23,7 @@ class ReportSource:
         provenance: where the vectors come from: model, weights, versions, device, fingerprints.
         n_discovered: files found when the store was made.
         rejected: how many of them were not embedded, for each reason.
+        imported: whether the vectors were made elsewhere, so that no image can be added to the store.
     """
 
     store_name: str
@@ -33,6 +34,7 @@ class ReportSource:
     provenance: Mapping[str, str | int | float | None] = field(default_factory=dict)
     n_discovered: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
+    imported: bool = False
 
     @property
     def n_rejected(self) -> int:

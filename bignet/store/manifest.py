@@ -32,7 +32,7 @@ class ShardRecord:
 
 @dataclass(frozen=True)
 class Source:
-    """Where the images are: ``kind`` is folder or list, ``root`` what the paths are relative to."""
+    """Where the images are: ``kind`` is folder, list or import, ``root`` what the paths are relative to."""
 
     kind: str
     root: str

@@ -122,7 +122,7 @@ def _fits(found: pa.Schema, expected: pa.Schema) -> bool:
     return all(field.equals(expected.field(field.name)) for field in found)
 
 
-_MEND = "; bignet verify STORE --repair drops what is damaged, and extracting again embeds it anew"
+_MEND = "; bignet verify STORE --repair drops what is damaged, and the same extraction or import again fills the gap"
 
 
 def _first_line(error: BaseException) -> str:

@@ -67,6 +67,7 @@ class StoreWriter:
         self.path = path
         numbers = layout.manifest_numbers(path)
         self.manifest: Manifest | None = manifest.newest(path) if numbers else None
+        self._staged: Manifest | None = None
 
     def create(self, embeddings: tuple[EmbeddingSpec, ...], source: Source) -> None:
         """Give a new store its identity; nothing is on disk before the first commit."""
@@ -84,16 +85,31 @@ class StoreWriter:
             complete=False,
         )
 
+    def start_over(self) -> None:
+        """Leave every row of the snapshot that is there out of the next one."""
+        self._staged = replace(self._current(), shards=(), rejected=())
+
+    def stage(self, batch: Batch) -> None:
+        """Write a batch's shards; they exist once the next commit publishes them, all that were staged in one step.
+
+        Raises:
+            ResourceError: the disk refused.
+        """
+        try:
+            self._staged = self._written(self._staged or self._current(), batch)
+        except OSError as error:
+            raise explain_os_error(error, f"write to store '{self.path}'") from error
+
     def commit(self, batch: Batch, progress: Progress) -> Manifest:
-        """Publish a new snapshot: the old one without what is dropped, with what is new.
+        """Publish a new snapshot: the old one without what is dropped, with what was staged and what is new.
 
         Raises:
             ResourceError: the disk refused; the old snapshot stands.
             LockedError: another writer published meanwhile (a file system without working locks).
         """
-        before = self._current()
+        before = self._staged or self._current()
         try:
-            after = self._written(before, batch, progress)
+            after = self._numbered(self._written(before, batch), progress)
             manifest.publish(self.path, after)
             for number in layout.manifest_numbers(self.path)[_KEPT_MANIFESTS:]:
                 self._remove_snapshot(number)
@@ -101,11 +117,11 @@ class StoreWriter:
             raise LockedError(f"another process published snapshot {before.number + 1} of '{self.path}'") from None
         except OSError as error:
             raise explain_os_error(error, f"write to store '{self.path}'") from error
-        self.manifest = after
+        self.manifest, self._staged = after, None
         return after
 
     def drop_shards(self, names: Collection[str]) -> Manifest:
-        """Publish a snapshot without these shards (``shards/x`` or ``rejected/x``); extracting again fills the gap."""
+        """Publish a snapshot without these shards (``shards/x`` or ``rejected/x``); another run fills the gap."""
         before = self._current()
         kept = tuple(item for item in before.shards if f"{layout.SHARDS}/{item.name}" not in names)
         kept_rejected = tuple(item for item in before.rejected if f"{layout.REJECTED}/{item.name}" not in names)
@@ -149,9 +165,9 @@ class StoreWriter:
             raise UsageError(f"store '{self.path}' was not created yet")
         return self.manifest
 
-    def _written(self, before: Manifest, batch: Batch, progress: Progress) -> Manifest:
-        number = before.number + 1
-        names = _names(number)
+    def _written(self, before: Manifest, batch: Batch) -> Manifest:
+        """The snapshot with the batch's shards on disk, not numbered and not published yet."""
+        names = _names(before.number + 1)
         kept = self._without(before.shards, layout.SHARDS, names, _id_filter(batch.drop_ids))
         kept_rejected = self._without(before.rejected, layout.REJECTED, names, _path_filter(batch.drop_rejected))
         after = replace(
@@ -162,7 +178,7 @@ class StoreWriter:
         )
         for folder in _SHARD_FOLDERS:
             files.sync_folder(self.path / folder)
-        return self._numbered(after, progress)
+        return after
 
     def _numbered(self, described: Manifest, progress: Progress) -> Manifest:
         embedded = described.rows
@@ -272,11 +288,13 @@ def _prepare(store: Path) -> list[Path]:
 
 
 def _remove_if_unused(writer: StoreWriter, made: list[Path]) -> None:
-    """A run that failed before its first commit leaves no empty store behind."""
-    if writer.path not in made or layout.manifest_numbers(writer.path):
+    """A run that failed before its first commit leaves no shards behind, nor an empty store that it made."""
+    if layout.manifest_numbers(writer.path):
         return
     with suppress(OSError):
         writer.clean()
+        if writer.path not in made:
+            return
         (writer.path / layout.LOCK).unlink()
         for folder in reversed(made):
             folder.rmdir()

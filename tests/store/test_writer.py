@@ -306,3 +306,50 @@ def test_nothing_done_leaves_every_byte(store):
     with writing(store):
         pass
     assert {name: (store / name).read_bytes() for name in rows.names_in(store)} == before
+
+
+def test_staged_shards_exist_once_a_commit_publishes_them_all(tmp_path):
+    path = tmp_path / "store"
+    with writing(path) as writer:
+        writer.create(rows.SPECS, rows.SOURCE)
+        for numbers, names in (([0, 1], ["x"]), ([2], []), ([3, 4], ["y"])):
+            writer.stage(Batch(rows.table(numbers), rows.refusals(names) if names else None))
+        assert oracle.manifests(path) == []
+        writer.commit(Batch(), rows.progress(5, 2))
+    content = oracle.check(path)
+    assert set(content.ids.values()) == set(range(5))
+    assert set(content.rejected) == {b"x", b"y"}
+    assert content.number == 1
+    assert (len(manifest.newest(path).shards), manifest.newest(path).next_id) == (3, 5)
+
+
+def stage_on_failing_disk(path, disk):
+    with pytest.MonkeyPatch.context() as patch, writing(path) as writer:
+        writer.create(rows.SPECS, rows.SOURCE)
+        disk.install(patch)
+        for number in range(9):
+            writer.stage(Batch(rows.table([number])))
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_shards_that_were_staged_and_never_published_are_removed(tmp_path, there):
+    path = tmp_path / "store"
+    if there:
+        path.mkdir()
+    with pytest.raises(ResourceError, match="the disk is full"):
+        stage_on_failing_disk(path, FailingDisk("fsync", 12, errno.ENOSPC))
+    assert [name for name in rows.names_in(path) if name.endswith(".parquet")] == []
+    assert path.exists() == there
+
+
+def test_starting_over_replaces_every_row_in_one_step(store):
+    before = oracle.check(store)
+    with writing(store) as writer:
+        writer.start_over()
+        writer.stage(Batch(rows.table([3, 20], seed=7)))
+        oracle.assert_same_content(oracle.check(store), before)
+        writer.commit(Batch(), rows.progress(2))
+    content = oracle.check(store)
+    assert set(content.ids.values()) == {3, 20}
+    assert content.rejected == {}
+    assert oracle.leftovers(store) == []

@@ -11,6 +11,7 @@ from bignet.reporting.colour import step_of
 from bignet.reporting.facts import FEW_QUERIES
 from bignet.reporting.numbers import brief, count, counted, decimals, finite, signed
 from bignet.reporting.sections import commands
+from bignet.reporting.sections.advice import add_images, label_images
 from bignet.reporting.sections.parts import Advice, Name, Whisker, name_of, whisker_of
 from bignet.reporting.verdict import all_separate, negative_margins
 
@@ -108,10 +109,9 @@ def answer(facts: Facts) -> str:
 def advice(facts: Facts) -> Advice:
     """What to do about the classes."""
     if facts.n_classes < 2:
-        text = "Sort the images into one folder per class and extract them again."
-        return Advice(text, commands.extract_folder(facts.source))
+        return label_images(facts.source, "Sort the images into one folder per class and extract them again.")
     if not facts.margins:
-        return Advice("Add a second image to each class.", commands.extract_folder(facts.source))
+        return add_images(facts.source, "Add a second image to each class.")
     worst = facts.margins[0]
     text = (
         "Look at the narrowest class beside its nearest. If people would confuse them too, merge them or collect more "

@@ -25,6 +25,16 @@ def extract_folder(source: ReportSource) -> str:
     return f"bignet extract {_folder(source)} {shell_word(source.store_name)}"
 
 
+def report_with_labels(source: ReportSource) -> str:
+    """Write this report again with labels of one's own."""
+    return f"{make_report(source)} --labels labels.csv"
+
+
+def import_vectors(source: ReportSource) -> str:
+    """Make another store of vectors that were computed elsewhere."""
+    return f"bignet import VECTORS.npy {shell_word(f'more-{source.store_name}')}"
+
+
 def search_row(source: ReportSource, row: int) -> str:
     """Draw the neighbours of one image as a picture."""
     query = f"path:{text_of(source.paths[row])}"

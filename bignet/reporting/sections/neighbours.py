@@ -9,6 +9,7 @@ from bignet.reporting.names import pasteable, shorten, visible
 from bignet.reporting.numbers import brief, count, counted, decimals, finite, percent
 from bignet.reporting.relation import NAMES, TITLES
 from bignet.reporting.sections import commands
+from bignet.reporting.sections.advice import add_images
 from bignet.reporting.sections.parts import Advice
 
 if TYPE_CHECKING:
@@ -160,8 +161,7 @@ def answer(facts: Facts) -> str:
 def advice(facts: Facts, strips: Sequence[Strip]) -> Advice:
     """What to do with the strips."""
     if not strips:
-        text = "Add images to the store; two are enough for a first strip."
-        return Advice(text, commands.extract_folder(facts.source))
+        return add_images(facts.source, "Add images to the store; two are enough for a first strip.")
     text = "Enlarge a neighbour and mark it; draw any query's neighbours as a picture."
     return Advice(text, commands.search_row(facts.source, strips[0].row))
 

@@ -9,6 +9,7 @@ from bignet.reporting.definitions import Definition, define
 from bignet.reporting.names import visible
 from bignet.reporting.numbers import NOTHING, brief, count, decimals, finite, percent, sentence
 from bignet.reporting.sections import commands
+from bignet.reporting.sections.advice import label_images
 from bignet.reporting.sections.parts import Advice, Whisker, whisker_of
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def advice(facts: Facts) -> Advice:
     """What to do with the scores."""
     if not facts.n_labelled:
         text = "Sort the images into one folder per class, extract, and these rows fill with scores."
-        return Advice(text, commands.extract_folder(facts.source))
+        return label_images(facts.source, text)
     text = (
         f"Quote {facts.headline_name} with its interval, and compare it only over the same images "
         f"({facts.evaluation.gallery_fingerprint[:12]})."

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bignet.reporting.facts import Facts
     from bignet.reporting.source import ReportSource
 
-_FIRST_LOOK = ("model", "weights", "preprocess", "precision", "device", "bignet", "bignet_version")
+_FIRST_LOOK = ("model", "imported_from", "weights", "preprocess", "precision", "device", "bignet", "bignet_version")
 _MOST_TILES = 5
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from bignet.reporting.names import visible
 from bignet.reporting.numbers import count, counted, percent
 from bignet.reporting.sections import commands
+from bignet.reporting.sections.advice import label_images
 from bignet.reporting.sections.parts import Advice
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def advice(facts: Facts) -> Advice:
         return Advice("Look at the rejected files, mend or remove them.", commands.show_rejected(source))
     if not facts.n_labelled:
         text = "To get scores, sort the images into one folder per class and extract them again."
-        return Advice(text, commands.extract_folder(source))
+        return label_images(source, text)
     if facts.n_unlabelled or facts.n_singleton:
         text = "Label the unlabelled images, or add a second image to classes of one, and run the report again."
         return Advice(text, commands.make_report(source))
