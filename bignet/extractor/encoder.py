@@ -73,7 +73,7 @@ class Encoder:
         n_views = squares.shape[1] if squares.ndim == 5 else 1  # (N, views, 3, H, W)
         with torch.inference_mode():
             pooled = self._network(self.normalised(squares.reshape(-1, *squares.shape[-3:])))
-            vectors = [values.float().view(-1, n_views, values.shape[-1]).mean(dim=1) for values in pooled]
+            vectors = [_averaged(values.float(), n_views) for values in pooled]
         return {spec.name: values.cpu().numpy() for spec, values in zip(self.specs, vectors, strict=True)}
 
     def normalised(self, squares: Tensor) -> Tensor:
@@ -81,6 +81,11 @@ class Encoder:
         pixels = squares.to(self.device, non_blocking=True).permute(0, 2, 3, 1)
         rows = pixels.reshape(-1, self._scale.numel()).to(torch.float32)
         return torch.addcmul(self._shift, rows, self._scale).to(self._dtype).view(pixels.shape).permute(0, 3, 1, 2)
+
+
+def _averaged(values: Tensor, n_views: int) -> Tensor:
+    """(N * views, D) -> (N, D) means over the views of each picture."""
+    return values if n_views == 1 else values.view(-1, n_views, values.shape[-1]).mean(dim=1)
 
 
 @dataclass(frozen=True)

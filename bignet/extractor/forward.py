@@ -79,6 +79,8 @@ class Seat:
                 if self._on_gpu:
                     torch.cuda.empty_cache()
             else:
+                if len(parts) == 1:
+                    return parts[0]
                 return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
@@ -96,10 +98,23 @@ def is_out_of_memory(error: BaseException) -> bool:
     return any(part in words for part in ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc"))
 
 
+# Sums of squares, the lower ones a number: some number is not zero as stored, and all are finite.
+_TELLING = {"float32": (0.0, np.inf), "float16": (1e-14, 65504.0**2)}
+
+
 def _usable(vectors: dict[str, NDArray[np.float32]], dtype: str) -> NDArray[np.bool_]:
     """(N,) whether every embedding of an image is finite as stored and not all zero: only then has it a direction."""
-    with np.errstate(over="ignore"):
-        stored = [values.astype(dtype, copy=False) for values in vectors.values()]
-    checks = [np.isfinite(values).all(axis=1) & (values != 0).any(axis=1) for values in stored]
-    usable: NDArray[np.bool_] = np.logical_and.reduce(checks)
+    usable: NDArray[np.bool_] = np.logical_and.reduce([_has_direction(values, dtype) for values in vectors.values()])
     return usable
+
+
+def _has_direction(values: NDArray[np.float32], dtype: str) -> NDArray[np.bool_]:
+    """(N, D) -> (N,); one pass where the lengths can tell: squares that overflow or vanish are looked at one by one."""
+    squares, (low, high) = np.einsum("nd,nd->n", values, values), _TELLING[dtype]
+    clear = (squares > low * values.shape[1]) & (squares < high)
+    doubtful = np.flatnonzero(~clear)
+    if len(doubtful):
+        with np.errstate(over="ignore"):
+            stored = values[doubtful].astype(dtype, copy=False)
+        clear[doubtful] = np.isfinite(stored).all(axis=1) & (stored != 0).any(axis=1)
+    return clear

@@ -75,7 +75,9 @@ class _Open:
             else:
                 detail = "the network gives numbers that are not finite, or only zeros"
                 self.partition.refused.append(Refused(item.entry, Reason.NON_FINITE_VECTOR, detail, item.sha256))
-        self.parts.append({name: values[passed.usable] for name, values in passed.vectors.items()})
+        everything = bool(passed.usable.all())
+        kept = {name: values if everything else values[passed.usable] for name, values in passed.vectors.items()}
+        self.parts.append(kept)
         return len(batch)
 
     def finished(self, specs: Sequence[EmbeddingSpec]) -> Partition:

@@ -92,3 +92,26 @@ def test_a_vector_too_large_for_what_it_is_stored_as_is_not_usable(monkeypatch):
         found["conv.max"][1, 0] = 70_000
         monkeypatch.setattr(seat.encoder, "encode", lambda _batch, found=found: found)
         assert seat.run(squares(2)).usable.tolist() == usable
+
+
+@pytest.mark.parametrize(
+    ("storage", "row", "usable"),
+    [
+        ("float32", [0, 0, 0], False),
+        ("float32", [0, 1e-30, 0], True),  # its square is 0
+        ("float32", [1e30, 0, 1], True),  # its square is infinite
+        ("float32", [np.nan, 1, 1], False),
+        ("float32", [np.inf, 1, 1], False),
+        ("float32", [-np.inf, np.nan, 1], False),
+        ("float16", [1e-9, 1e-9, 0], False),  # 0 as stored
+        ("float16", [1e-6, 0, 0], True),
+        ("float16", [65_504, 65_504, 65_504], True),
+        ("float16", [65_600, 0, 0], False),
+        ("float16", [np.nan, 1, 1], False),
+    ],
+)
+def test_a_vector_is_usable_exactly_if_it_is_finite_and_not_zero_as_stored(monkeypatch, storage, row, usable):
+    seat = Seat(built(storage=storage))
+    found = {"conv.gap": np.ones((2, 3), np.float32), "conv.max": np.array([[1, 2, 3], row], np.float32)}
+    monkeypatch.setattr(seat.encoder, "encode", lambda _batch: found)
+    assert seat.run(squares(2)).usable.tolist() == [True, usable]
