@@ -219,7 +219,7 @@ def test_an_index_answers_like_the_vectors_and_a_stale_one_is_refused(
     allowed = bignet_command("search", tmp_path / "s", "id:3", "--stale-ok", "--json", "-k", 99)
     exact = bignet_command("search", tmp_path / "s", "id:3", "--exact", "--json", "-k", 99)
 
-    assert "flat index of 12 vectors" in built.out
+    assert "head.gap: flat index built: comparing a query with all of 12 rows" in built.out
     assert [hit["id"] for hit in json.loads(indexed.out)[0]["neighbors"]] == [
         hit["id"] for hit in json.loads(plain.out)[0]["neighbors"]
     ]
