@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from bignet.cli.console import counted, grouped
+from bignet.cli.console import Bar, counted, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.progress import Progress, TaskID
 
     from bignet.cli.console import Notices
     from bignet.extractor.encoder import Encoder
@@ -27,9 +24,7 @@ class Screen:
 
     def __init__(self, notices: Notices) -> None:
         self._notices = notices
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._start = 0.0
+        self._bar = Bar(notices, "embedding")
 
     def scanned(self, found: Scan, work: Plan) -> None:
         """How much there is to do."""
@@ -61,26 +56,15 @@ class Screen:
             if head.coverage < 1:
                 share = f"{head.coverage:.0%} of the map"
                 self._notices.note(f"note: {head.spec.name} uses {share}; its window does not divide the map's side")
-        self._start = time.monotonic()
+        self._bar.begin()
 
     def advanced(self, n_done: int, n_total: int) -> None:
         """How far it is."""
-        if self._bar is None:
-            self._bar = self._notices.progress()
-            if self._bar is None:
-                return
-            self._bar.start()
-            self._task = self._bar.add_task("embedding", total=n_total, rate="")
-        if self._task is not None:
-            rate = n_done / max(time.monotonic() - self._start, 1e-9)
-            left = (n_total - n_done) / max(rate, 1e-9)
-            text = f"{rate:,.0f} img/s  {int(left) // 60}:{int(left) % 60:02d} left"
-            self._bar.update(self._task, completed=n_done, rate=text)
+        self._bar.advanced(n_done, n_total)
 
     def close(self) -> None:
         """Take the progress bar away."""
-        if self._bar is not None:
-            self._bar.stop()
+        self._bar.close()
 
 
 def _doubt(proof: Proof) -> str:
