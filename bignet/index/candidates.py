@@ -50,11 +50,6 @@ def innermost(index: Any) -> Any:
     return innermost(inner.index) if isinstance(inner, faiss.IndexPreTransform) else inner
 
 
-def is_graph(candidates: Candidates) -> bool:
-    """Whether rows are found by walking a graph, which must see more than it gives back."""
-    return isinstance(candidates, Approximate) and isinstance(innermost(candidates.index), faiss.IndexHNSW)
-
-
 class Bits:
     """Codes of bits, every one compared by Hamming distance."""
 

@@ -1,8 +1,10 @@
 """Some rows of an index, those that a filter lets through, and the least costly way to search them.
 
-A graph or inverted lists that may answer with a share s of their rows only meet them one time in 1/s, and must look
-that much harder; comparing the query with those rows alone takes s times as long as with all of them. The times of
-both are on record since the index was tuned. Few rows are therefore compared, many are searched.
+Either the query is compared with those rows alone: with a share s of the rows that takes s times as long as with all.
+Or the index is asked for so many of all rows, k / s and some to spare, that k of them may be expected to match: it
+must look that much harder. The times of both are on record since the index was tuned; few rows are therefore compared,
+many are searched. Where fewer than k of those near the query match, because the filter goes against it (cats, asked
+for dogs), the rows are compared after all: a graph or lists told to skip rows would give back k that are not the best.
 """
 
 from __future__ import annotations
@@ -15,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bignet.index import scan
-from bignet.index.candidates import Exact, is_graph
-from bignet.index.neighbors import Neighbors, check_queries, normalised
+from bignet.index.candidates import Exact
+from bignet.index.neighbors import NONE, Neighbors, check_queries, normalised, ordered, scored
 from bignet.index.search import Answers, Index
 from bignet.index.vectors import InMemory
 
@@ -25,13 +27,16 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bignet.index.tuning import Effort
+    from bignet.index.tuning import Effort, Tuning
 
 # Vectors of a selection that are kept together for the next query: gathering them takes longer than comparing.
 _KEPT_BYTES = 128 << 20
 # Reading a vector from a shard takes so many times as long as comparing it in memory.
 _READING = 20
 _FLOAT = 4  # bytes
+_QUERIES_A_BLOCK = 256
+# Rows asked for beyond the k / s in which k matching ones are expected, in standard deviations of their number.
+_SPARE = 3
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,19 @@ class Searched:
         return f"{self.kind} index{which}{', completed by an exact scan' if self.scanned else ''}"
 
 
+@dataclass(frozen=True)
+class Plan:
+    """How an index is asked.
+
+    Attributes:
+        effort: how hard it looks.
+        n_near: rows it is asked for, whether they match or not; 0 if it compares all that match.
+    """
+
+    effort: Effort
+    n_near: int = 0
+
+
 class Selection:
     """Rows of an index that may be answers: ``only`` of them, all if None."""
 
@@ -76,28 +94,27 @@ class Selection:
         Raises:
             UsageError: see Index.search.
         """
-        effort = self.effort(k, len(queries))
-        if effort is None:
+        plan = self.plan(k, len(queries))
+        if plan is None:
             return self._compared(queries, k), self._exactly
-        found = replace(self.index, effort=effort).answers(queries, k, self._only)
-        n_scanned = int(found.scanned.sum())
-        return found, replace(self._exactly, exact=False, scanned=n_scanned)
+        found = self._near(queries, k, plan) if plan.n_near else self.index.answers(queries, k, self._only)
+        return found, replace(self._exactly, exact=False, scanned=int(found.scanned.sum()))
 
-    def effort(self, k: int, n_queries: int = 1) -> Effort | None:
-        """How hard the index must look for its recall to hold; None if comparing the rows takes no longer."""
+    def plan(self, k: int, n_queries: int = 1) -> Plan | None:
+        """How the index is to be asked; None if comparing the rows takes no longer."""
         index, tuning = self.index, self.index.tuning
-        share = len(self) / max(len(index), 1)
         if index.is_exact or tuning is None or not len(self):
             return None
         if self._only is None:
-            return index.effort
-        harder = _harder(index, k, share)
+            return Plan(index.effort)
+        share = len(self) / len(index)
+        plan = _plan(index.effort, tuning, k, share)
         alone = n_queries == 1
-        exact = (tuning.exact_ms if alone else 1000 / max(tuning.exact_qps, 1e-9)) * share
+        exact = tuning.exact_ms if alone else 1000 / max(tuning.exact_qps, 1e-9)
         usual = tuning.chosen.single_ms if alone else 1000 / max(tuning.chosen.batch_qps, 1e-9)
-        factor = 1 if isinstance(index.vectors, InMemory) else _READING
-        times = harder.search / max(tuning.chosen.search, 1) if harder.search else 1
-        return None if exact * factor <= usual * times else harder
+        reading = 1 if isinstance(index.vectors, InMemory) else _READING
+        times = plan.effort.search / index.effort.search if plan.n_near else 1
+        return None if exact * share * reading <= usual * times else plan
 
     def within(self, query: NDArray[np.float32], threshold: float) -> tuple[Neighbors, Searched]:
         """Every row whose cosine with the (D,) query reaches the threshold, best first.
@@ -129,6 +146,38 @@ class Selection:
         rows, scores = scan.best_of_groups(index, normalised(query[None])[0], k, places, groups[places])
         return Neighbors(index.ids[rows], scores), self._exactly
 
+    def _near(self, queries: NDArray[np.float32], k: int, plan: Plan) -> Answers:
+        """Those that match among the rows nearest to each query; every row compared where they are too few."""
+        check_queries(queries, self.index.dims, k)
+        shape = len(queries), min(k, len(self))
+        found = Answers(np.empty(shape, np.int64), np.empty(shape), np.zeros(len(queries), bool))
+        for start in range(0, len(queries), _QUERIES_A_BLOCK):
+            part = slice(start, start + _QUERIES_A_BLOCK)
+            rows, found.scores[part], found.scanned[part] = self._met(normalised(queries[part]), shape[1], plan)
+            found.ids[part] = self.index.ids[rows]
+        if found.scanned.any():
+            found.ids[found.scanned], found.scores[found.scanned], _ = self._compared(queries[found.scanned], k)
+        return found
+
+    def _met(
+        self, unit: NDArray[np.float32], k: int, plan: Plan
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+        """(Q, k) rows and cosines, (Q,) whether fewer matched, so that they mean nothing."""
+        near = self.index.candidates.nearest(unit, plan.n_near, plan.effort)
+        matching = (near != NONE) & self._mask[near]
+        width = max(int(matching.sum(axis=1).max(initial=0)), k)
+        first = np.argsort(~matching, axis=1, kind="stable")[:, :width]
+        proposed = np.take_along_axis(np.where(matching, near, NONE), first, 1)
+        proposed = np.pad(proposed, ((0, 0), (0, width - proposed.shape[1])), constant_values=NONE)
+        rows, scores = ordered(proposed, scored(unit, proposed, self.index.vectors), self.index.rank)
+        return rows[:, :k], scores[:, :k], matching[:, : plan.n_near].sum(axis=1) < k
+
+    @cached_property
+    def _mask(self) -> NDArray[np.bool_]:
+        mask = np.zeros(len(self.index), bool)
+        mask[self._places] = True
+        return mask
+
     def _compared(self, queries: NDArray[np.float32], k: int) -> Answers:
         if self._alone is not None:
             return self._alone.answers(queries, k)
@@ -155,10 +204,9 @@ class Selection:
         return Index(index.ids[self._places], held, Exact(held), rank=rank)
 
 
-def _harder(index: Index, k: int, share: float) -> Effort:
-    """The effort that meets as many rows of a share as the usual one meets of all."""
-    usual = index.effort
+def _plan(usual: Effort, tuning: Tuning, k: int, share: float) -> Plan:
+    """How to meet k rows of a share, as surely as the usual effort meets as many of all."""
     if not usual.search:
-        return usual
-    least = k * usual.shortlist if is_graph(index.candidates) else 0
-    return replace(usual, search=math.ceil(max(usual.search, least) / share))
+        return Plan(usual)  # every code is compared, and those that do not match are passed over
+    n_near = math.ceil((k + _SPARE * math.sqrt(k)) / share)
+    return Plan(replace(usual, search=max(math.ceil(usual.search * n_near / tuning.k), usual.search)), n_near)

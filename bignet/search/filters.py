@@ -87,7 +87,7 @@ def _places(found: NDArray[np.int64], ids: NDArray[np.int64]) -> NDArray[np.int6
 def _columns(snapshot: Snapshot, expression: str) -> pa.Table:
     """The columns that are named in an expression, as DuckDB is to see them, and the ids."""
     words = expression.lower()
-    named = [name for name in METADATA_COLUMNS if name == "id" or name in words]
+    named = [name for name in METADATA_COLUMNS if name == "id" or name in words or "columns" in words]
     table = snapshot.metadata(named)
     return pa.table({name: _readable(table[name]) for name in named})
 
