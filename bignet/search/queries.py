@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from functools import cached_property
 from pathlib import Path
@@ -60,7 +61,7 @@ class Reader:
             return Query("vector", _as_vector(query))
         if isinstance(query, int | np.integer):
             return self.stored(str(query), self._rows.require_id(str(query)))
-        text = os.fspath(query)
+        text = _as_text(query)
         kind, colon, rest = text.partition(":")
         if colon and kind == "id":
             return self.stored(text, self._rows.require_id(rest))
@@ -110,7 +111,7 @@ class Reader:
     def _pair(self, item: WeightedInput) -> tuple[QueryInput, float | None]:
         if isinstance(item, tuple):
             name, weight = item
-            return name, float(weight)
+            return name, _finite(weight)
         return term(item, self.is_there) if isinstance(item, str) else (item, None)
 
     def _combined(self, terms: Sequence[tuple[QueryInput, float | None]]) -> Query:
@@ -142,6 +143,18 @@ def _as_vector(values: NDArray[np.generic]) -> NDArray[np.float32]:
             return np.asarray(values, dtype=np.float32)
     except (TypeError, ValueError):
         raise UsageError(f"the query is an array of {values.dtype}; give numbers") from None
+
+
+def _finite(weight: float) -> float:
+    if not math.isfinite(weight):
+        raise UsageError(f"weight {weight} cannot be; give a finite number")
+    return float(weight)
+
+
+def _as_text(query: object) -> str:
+    if isinstance(query, str | os.PathLike) and isinstance(text := os.fspath(query), str):
+        return text
+    raise UsageError(f"a query is a {type(query).__name__}; give an image file, a path, an id or an array of numbers")
 
 
 def _is_file(text: str) -> bool:

@@ -184,7 +184,7 @@ def test_settings_that_cannot_be_are_refused(settings, says):
     ],
 )
 def test_a_vector_that_does_not_fit_is_refused_however_it_is_searched(searcher, vector, settings):
-    with pytest.raises(UsageError, match="shape|no direction"):
+    with pytest.raises(UsageError, match=r"shape|no direction"):
         searcher.answer(asked(vector), settings)
 
 
