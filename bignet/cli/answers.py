@@ -41,7 +41,11 @@ def _lines(answer: Answer, *, with_group: bool) -> list[str]:
 
     first = f"query: {visible(answer.query.text)}"
     if not answer.hits:
-        return [first, f"no hits among {counted(answer.searched.rows, 'row')}"]
+        return [
+            first,
+            f"no hits among {counted(answer.searched.rows, 'row')}" if answer.searched.rows else "no row matches",
+        ]
+    with_group = with_group and any(hit.group != hit.label for hit in answer.hits)
     header = ("rank", "score", "label", "path", "id") + (("group",) if with_group else ())
     rows = [
         (str(rank), f"{hit.score:.3f}", visible(hit.label or "-"), visible(hit.path), str(hit.id))
@@ -70,7 +74,9 @@ def _how(answer: Answer) -> dict[str, object]:
 def print_folder(summary: FolderSummary, *, as_json: bool) -> None:
     """What became of a folder of queries."""
     if as_json:
-        say_json(asdict(summary) | {"out": str(summary.out)})
+        counts = {"reasons": dict(summary.reasons), "searched": dict(summary.searched)}
+        numbers = {name: getattr(summary, name) for name in ("n_queries", "n_answered", "n_hits", "seconds")}
+        say_json({"out": str(summary.out), **numbers, **counts})
         return
     without = summary.n_queries - summary.n_answered
     listed = ", ".join(f"{count:,} {reason}" for reason, count in summary.reasons.most_common())

@@ -147,7 +147,7 @@ def command(
         if html is not None:
             page(searcher, answers, Path(html), images, settings)
     if drawn and not json_output:
-        say(f"sheet: {' '.join(drawn)}")
+        say(f"sheet: {' · '.join(drawn)}")
 
 
 def _check(query: Sequence[str], queries: str | None, out: str | None, drawn: Sequence[str], *, combine: bool) -> None:

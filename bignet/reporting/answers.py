@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 STYLES = ("base.css", "strips.css", "answers.css")
 SCRIPTS = ("core.js", "answers.js")
 SETTINGS = ReportSettings(thumb_px=160)
-_PATH_WIDTH = 26  # characters of a path below a picture
+_PATH_WIDTH = 30  # characters of a path below a picture, on two lines
 
 
 @dataclass(frozen=True)
@@ -196,7 +196,8 @@ def _title(answers: Sequence[ShownAnswer]) -> str:
     hits = sum(len(answer.hits) for answer in answers)
     if len(answers) != 1:
         return f"{counted(len(answers), 'query', 'queries')}, {counted(hits, 'hit')}"
-    name = shorten(visible(answers[0].text), 60)
+    n_images = len(answers[0].images)
+    name = f"{n_images} images combined" if n_images > 1 else shorten(visible(answers[0].text), 60)
     if not hits:
         return f"Nothing found for {name}"
     return f"The image most similar to {name}" if hits == 1 else f"The {count(hits)} images most similar to {name}"

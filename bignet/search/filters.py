@@ -115,4 +115,4 @@ def _refused(option: str, expression: str, why: str) -> UsageError:
 def _in_one_line(error: Exception) -> str:
     """DuckDB's message without its drawing of the place and its own list of columns."""
     text = str(error).split("\n\nLINE ")[0].split("\nCandidate")[0]
-    return " ".join(text.split())
+    return " ".join(text.split()).rstrip("!.")

@@ -18,14 +18,16 @@ function picture(row, stage) {
   return made;
 }
 
+/* Hits have ranks from 1; 0, -1, ... are the pictures of the query. */
+const queryRow = (answer) => answer.query[Math.max(0, -viewer.rank)];
 const shownRow = () => {
   const answer = report.answers[viewer.answer];
-  return viewer.rank ? answer.hits[viewer.rank - 1][0] : answer.query[0];
+  return viewer.rank > 0 ? answer.hits[viewer.rank - 1][0] : queryRow(answer);
 };
 
 function drawViewer() {
   const answer = report.answers[viewer.answer];
-  const hit = viewer.rank ? answer.hits[viewer.rank - 1] : null;
+  const hit = viewer.rank > 0 ? answer.hits[viewer.rank - 1] : null;
   const item = report.items[shownRow()];
   const words = hit ? ` score ${hit[1]}` : ` ${answer.text}`;
   find("#viewer-title").replaceChildren(hit ? `Rank ${viewer.rank}` : "Query", element("span", "tag", words));
@@ -34,7 +36,7 @@ function drawViewer() {
   query.parentElement.hidden = !answer.query.length;
   other.parentElement.hidden = !hit;
   query.className = "stage asked-for";
-  query.replaceChildren(...answer.query.slice(0, 1).map((row) => picture(row, query)));
+  query.replaceChildren(...(answer.query.length ? [picture(queryRow(answer), query)] : []));
   find("#viewer-query-text").replaceChildren(element("b", "", "Query"), answer.text);
   other.replaceChildren(...(hit ? [picture(hit[0], other)] : []));
   if (hit) find("#viewer-other-text").replaceChildren(element("b", "", item.label ?? "no label"), `id ${hit[2]}`);
@@ -51,7 +53,7 @@ function openViewer(answer, rank, opener) {
   drawViewer();
 }
 
-const least = (answer) => (answer.query.length ? 0 : 1);
+const least = (answer) => 1 - answer.query.length;
 
 function step(by) {
   const answer = report.answers[viewer.answer];
@@ -91,6 +93,6 @@ find("#viewer-copy").addEventListener("click", (event) => {
   const item = report.items[shownRow()];
   copy(item.paste ?? item.path, event.currentTarget);
 });
-const linked = location.hash.match(/^#q(\d+)\.(\d+)$/);
+const linked = location.hash.match(/^#q(\d+)\.(-?\d+)$/);
 const opener = linked && find(`[data-open="${linked[1]}.${linked[2]}"]`);
 if (opener) openViewer(Number(linked[1]) - 1, Number(linked[2]), opener);
