@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bignet.api import Store, build_index, extract, import_vectors, open, report, verify
     from bignet.errors import BigNetError
-    from bignet.query import Hit
+    from bignet.search.results import Hit
 
 __all__ = ["BigNetError", "Hit", "Store", "build_index", "extract", "import_vectors", "open", "report", "verify"]
 
-_HOMES = {"BigNetError": "bignet.errors", "Hit": "bignet.query"}
+_HOMES = {"BigNetError": "bignet.errors", "Hit": "bignet.search.results"}
 
 
 def __getattr__(name: str) -> Any:

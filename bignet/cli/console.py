@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from rich.progress import Progress
+    from rich.progress import Progress, TaskID
 
 
 def say(text: str = "") -> None:
@@ -126,3 +127,40 @@ class Notices:
             os.dup2(kept, 2)
             os.close(kept)
             os.close(nowhere)
+
+
+class Bar:
+    """How far something is, with its rate and the time left; nothing when nobody watches."""
+
+    def __init__(self, notices: Notices, doing: str, unit: str) -> None:
+        self._notices = notices
+        self._doing = doing
+        self._unit = unit
+        self._bar: Progress | None = None
+        self._task: TaskID | None = None
+        self._start = time.monotonic()
+
+    def begin(self) -> None:
+        """What went before does not count into the rate."""
+        self._start = time.monotonic()
+
+    def advanced(self, n_done: int, n_total: int) -> None:
+        """So many are done; with the first call that says none, the time begins."""
+        if n_done == 0:
+            self.begin()
+        if self._bar is None:
+            self._bar = self._notices.progress()
+            if self._bar is None:
+                return
+            self._bar.start()
+            self._task = self._bar.add_task(self._doing, total=n_total, rate="")
+        if self._task is not None:
+            rate = n_done / max(time.monotonic() - self._start, 1e-9)
+            left = (n_total - n_done) / max(rate, 1e-9)
+            text = f"{rate:,.0f} {self._unit}/s  {int(left) // 60}:{int(left) % 60:02d} left" if n_done else ""
+            self._bar.update(self._task, completed=n_done, rate=text)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.stop()

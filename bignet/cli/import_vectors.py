@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import Notices, counted, duration, grouped, pasted, say, say_json, size
-from bignet.cli.screen import Bar
+from bignet.cli.console import Bar, Notices, counted, duration, grouped, pasted, say, say_json, size
 from bignet.errors import ExitCode
 
 if TYPE_CHECKING:

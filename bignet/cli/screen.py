@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING
 
-from bignet.cli.console import counted, grouped
+from bignet.cli.console import Bar, counted, grouped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from rich.progress import Progress, TaskID
 
     from bignet.cli.console import Notices
     from bignet.extractor.encoder import Encoder
@@ -22,43 +19,12 @@ LEFT = "left for a run without --limit"
 _PASSED_OVER = {"hidden": "hidden", "linked_folders": "linked folder(s)", "stores": "BigNet store(s)"}
 
 
-class Bar:
-    """A progress bar with rate and time left, where somebody watches."""
-
-    def __init__(self, notices: Notices, doing: str, unit: str) -> None:
-        self._notices = notices
-        self._doing = doing
-        self._unit = unit
-        self._bar: Progress | None = None
-        self._task: TaskID | None = None
-        self._start = time.monotonic()
-
-    def advanced(self, n_done: int, n_total: int) -> None:
-        """How far it is."""
-        if self._bar is None:
-            self._bar = self._notices.progress()
-            if self._bar is None:
-                return
-            self._bar.start()
-            self._task = self._bar.add_task(self._doing, total=n_total, rate="")
-        if self._task is not None:
-            rate = n_done / max(time.monotonic() - self._start, 1e-9)
-            left = (n_total - n_done) / max(rate, 1e-9)
-            text = f"{rate:,.0f} {self._unit}/s  {int(left) // 60}:{int(left) % 60:02d} left"
-            self._bar.update(self._task, completed=n_done, rate=text)
-
-    def close(self) -> None:
-        """Take it away."""
-        if self._bar is not None:
-            self._bar.stop()
-
-
 class Screen:
     """Shows an extraction while it runs."""
 
     def __init__(self, notices: Notices) -> None:
         self._notices = notices
-        self._bar: Bar | None = None
+        self._bar = Bar(notices, "embedding", "img")
 
     def scanned(self, found: Scan, work: Plan) -> None:
         """How much there is to do."""
@@ -90,17 +56,15 @@ class Screen:
             if head.coverage < 1:
                 share = f"{head.coverage:.0%} of the map"
                 self._notices.note(f"note: {head.spec.name} uses {share}; its window does not divide the map's side")
-        self._bar = Bar(self._notices, "embedding", "img")
+        self._bar.begin()
 
     def advanced(self, n_done: int, n_total: int) -> None:
         """How far it is."""
-        if self._bar is not None:
-            self._bar.advanced(n_done, n_total)
+        self._bar.advanced(n_done, n_total)
 
     def close(self) -> None:
         """Take the progress bar away."""
-        if self._bar is not None:
-            self._bar.close()
+        self._bar.close()
 
 
 def _doubt(proof: Proof) -> str:

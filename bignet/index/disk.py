@@ -118,7 +118,9 @@ def as_index(index: Any, record: IndexIdentity, snapshot: Snapshot, *, in_memory
         held = InMemory(held_by(inner, record.dims), index)
         return Index(ids, held, Exact(held), EVERYTHING, rank)
     vectors = _vectors(inner, record, snapshot, rank, in_memory=in_memory)
-    return Index(ids, vectors, candidates_of(inner, index), record.tuning.chosen.effort, rank)
+    return Index(
+        ids, vectors, candidates_of(inner, index), record.tuning.chosen.effort, rank, record.kind, record.tuning
+    )
 
 
 def _vectors(

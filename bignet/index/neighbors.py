@@ -75,13 +75,17 @@ def wrong_shape(shape: tuple[int, ...], dims: int) -> UsageError:
 def scored(unit: NDArray[np.float32], rows: NDArray[np.int64], vectors: Vectors) -> NDArray[np.float64]:
     """(Q, D) unit queries and (Q, n) proposed rows -> their cosines, -inf for NONE."""
     scores = np.full(rows.shape, -np.inf)
-    step = max(_NUMBERS_A_BLOCK // max(rows.shape[1] * unit.shape[1], 1), 1)
-    for start in range(0, len(rows), step):
-        part = rows[start : start + step]
-        found = vectors.at(np.maximum(part, 0).ravel()).reshape(*part.shape, -1).astype(np.float64)
-        # Pair by pair: a matrix product may round equal rows differently.
-        exact = np.einsum("qnd,qd->qn", found, unit[start : start + step].astype(np.float64))
-        scores[start : start + step] = np.where(part == NONE, -np.inf, np.clip(exact, -1.0, 1.0))
+    most = max(_NUMBERS_A_BLOCK // max(unit.shape[1], 1), 1)
+    width = max(min(rows.shape[1], most), 1)
+    for start in range(0, len(rows), max(most // width, 1)):
+        queries = slice(start, start + max(most // width, 1))
+        exact = unit[queries].astype(np.float64)
+        for at in range(0, rows.shape[1], width):
+            part = rows[queries, at : at + width]
+            found = vectors.at(np.maximum(part, 0).ravel()).reshape(*part.shape, -1).astype(np.float64)
+            # Pair by pair: a matrix product may round equal rows differently.
+            cosines = np.clip(np.einsum("qnd,qd->qn", found, exact), -1.0, 1.0)
+            scores[queries, at : at + width] = np.where(part == NONE, -np.inf, cosines)
     return scores
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from bignet.index import scan
 from bignet.index.candidates import Exact
 from bignet.index.neighbors import NONE, Neighbors, check_queries, normalised, ordered, scored, wrong_shape
 from bignet.index.tuning import EVERYTHING, Effort
@@ -19,9 +20,24 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bignet.index.candidates import Candidates
+    from bignet.index.tuning import Tuning
     from bignet.index.vectors import Vectors
 
 _QUERIES_A_BLOCK = 1024
+
+
+class Answers(NamedTuple):
+    """Answers to several queries, best first.
+
+    Attributes:
+        ids: (Q, n) int64 store ids.
+        scores: (Q, n) float64 cosines.
+        scanned: (Q,) whether the index came back short and every row that may be an answer was compared.
+    """
+
+    ids: NDArray[np.int64]
+    scores: NDArray[np.float64]
+    scanned: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -35,6 +51,8 @@ class Index:
         effort: how hard it looks.
         rank: (N,) row of the store by row of the index: the order of equal scores. NONE for rows that were removed from
             the store since, which are no answers. None: as they come, all of them there.
+        kind: its name, see kinds.
+        tuning: what is on record about its recall and its time; None where every row is compared.
     """
 
     ids: NDArray[np.int64]
@@ -42,6 +60,8 @@ class Index:
     candidates: Candidates
     effort: Effort = EVERYTHING
     rank: NDArray[np.int64] | None = None
+    kind: str = "flat"
+    tuning: Tuning | None = None
 
     @classmethod
     def exact(cls, vectors: NDArray[np.float32], ids: NDArray[np.int64]) -> Index:
@@ -88,7 +108,7 @@ class Index:
         if query.ndim != 1:
             raise wrong_shape(query.shape, self.dims)
         check_queries(query[None], self.dims, k)
-        rows, scores = self._found(normalised(query[None]), k + len(exclude), only)
+        rows, scores, _ = self._found(normalised(query[None]), k + len(exclude), only)
         ids = self.ids[rows[0]]
         kept = (rows[0] != NONE) & ~np.isin(ids, list(exclude))
         return Neighbors(ids[kept][:k], scores[0][kept][:k])
@@ -101,15 +121,49 @@ class Index:
         Raises:
             UsageError: see search.
         """
+        ids, scores, _ = self.answers(queries, k, only)
+        return ids, scores
+
+    def answers(self, queries: NDArray[np.float32], k: int, only: NDArray[np.bool_] | None = None) -> Answers:
+        """As search_many, and which queries it took a scan to answer.
+
+        Raises:
+            UsageError: see search.
+        """
         check_queries(queries, self.dims, k)
         width = min(k, self.n_allowed(only))
-        ids = np.empty((len(queries), width), np.int64)
-        scores = np.empty((len(queries), width))
+        shape = len(queries), width
+        found = Answers(np.empty(shape, np.int64), np.empty(shape), np.zeros(len(queries), bool))
         for start in range(0, len(queries), _QUERIES_A_BLOCK):
             part = slice(start, start + _QUERIES_A_BLOCK)
-            rows, scores[part] = self._found(normalised(queries[part]), width, only)
-            ids[part] = self.ids[rows]
-        return ids, scores
+            rows, found.scores[part], found.scanned[part] = self._found(normalised(queries[part]), width, only)
+            found.ids[part] = self.ids[rows]
+        return found
+
+    def scan(self, queries: NDArray[np.float32], k: int, only: NDArray[np.bool_] | None = None) -> Answers:
+        """As answers, but every row that may be an answer is compared, whatever the kind.
+
+        Raises:
+            UsageError: see search.
+        """
+        check_queries(queries, self.dims, k)
+        rows, scores = scan.nearest(self, normalised(queries), k, self.allowed_rows(only))
+        return Answers(self.ids[rows], scores, np.ones(len(queries), bool))
+
+    def allowed_rows(self, only: NDArray[np.bool_] | None = None) -> NDArray[np.int64]:
+        """Rows that may be answers, rising."""
+        allowed = self._allowed(only)
+        return np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
+
+    def units(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(n,) ids that are there -> (n, D) their unit vectors."""
+        order, rising = self._by_id
+        return self.vectors.at(order[np.searchsorted(rising, ids)])
+
+    @cached_property
+    def _by_id(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        order = np.argsort(self.ids, kind="stable")
+        return order, self.ids[order]
 
     def n_allowed(self, only: NDArray[np.bool_] | None = None) -> int:
         """Rows that may be answers."""
@@ -127,26 +181,16 @@ class Index:
 
     def _found(
         self, unit: NDArray[np.float32], k: int, only: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """(Q, min(k, allowed)) rows and cosines: as many as there are, by comparing all where the index is short."""
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
+        """(Q, min(k, allowed)) rows and cosines, (Q,) whether it took comparing all, where the index was short."""
         allowed = self._allowed(only)
         k = min(k, self.n_allowed(only))
         if k == 0:
-            return np.empty((len(unit), 0), np.int64), np.empty((len(unit), 0))
+            return np.empty((len(unit), 0), np.int64), np.empty((len(unit), 0)), np.zeros(len(unit), bool)
         proposed = self.candidates.nearest(unit, k, self.effort, allowed)
         rows, scores = ordered(proposed, scored(unit, proposed, self.vectors), self.rank)
         rows, scores = rows[:, :k], scores[:, :k]
-        short = np.flatnonzero((rows == NONE).any(axis=1))
-        if len(short):
-            rows[short], scores[short] = self._by_scan(unit[short], k, allowed)
-        return rows, scores
-
-    def _by_scan(
-        self, unit: NDArray[np.float32], k: int, allowed: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Every allowed row compared: exact, whatever the kind."""
-        places = np.arange(len(self)) if allowed is None else np.flatnonzero(allowed)
-        held = InMemory(self.vectors.at(places))
-        proposed = Exact(held).nearest(unit, k, EVERYTHING)
-        rows, scores = ordered(proposed, scored(unit, proposed, held), None if self.rank is None else self.rank[places])
-        return places[rows[:, :k]], scores[:, :k]
+        short = (rows == NONE).any(axis=1)
+        if short.any():
+            rows[short], scores[short] = scan.nearest(self, unit[short], k, self.allowed_rows(only))
+        return rows, scores, short

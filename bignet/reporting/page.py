@@ -38,7 +38,7 @@ def render_page(evaluation: Evaluation, source: ReportSource, verdict: Verdict, 
     thumbnails = make_thumbnails(source, _rows(strips), settings)
     context = _top(facts, verdict) | _middle(facts, settings) | _methods(facts, verdict)
     context |= _strips(facts, strips, thumbnails)
-    return _environment().get_template("report.html.j2").render(context)
+    return environment().get_template("report.html.j2").render(context)
 
 
 def embedded_json(value: object) -> Markup:
@@ -49,7 +49,8 @@ def embedded_json(value: object) -> Markup:
     return Markup(text)  # noqa: S704 - nothing that HTML reads is left in it
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Templates of the pages: names are escaped wherever they stand, and a missing value is an error."""
     return Environment(
         loader=PackageLoader("bignet.reporting", "assets"),
         autoescape=True,
@@ -59,7 +60,8 @@ def _environment() -> Environment:
     )
 
 
-def _asset(names: Sequence[str]) -> Markup:
+def asset(names: Sequence[str]) -> Markup:
+    """Our own styles or scripts, one after the other."""
     folder = resources.files("bignet.reporting").joinpath("assets")
     texts = [folder.joinpath(name).read_text(encoding="utf-8") for name in names]
     return Markup("\n".join(texts))  # noqa: S704 - our own files
@@ -72,8 +74,8 @@ def _rows(strips: Sequence[Strip]) -> list[int]:
 def _top(facts: Facts, verdict: Verdict) -> dict[str, Any]:
     source, evaluation = facts.source, facts.evaluation
     return {
-        "css": _asset(STYLES),
-        "js": _asset(SCRIPTS),
+        "css": asset(STYLES),
+        "js": asset(SCRIPTS),
         "ramp": ramp(),
         "store": visible(source.store_name),
         "embedding": visible(source.embedding),

@@ -56,15 +56,25 @@ class Thumbnail:
 def make_thumbnails(source: ReportSource, rows: Iterable[int], settings: ReportSettings) -> dict[int, Thumbnail]:
     """Row numbers, most important first -> a thumbnail or placeholder for each, within the budgets."""
     wanted = list(dict.fromkeys(rows))
-    made: dict[int, Thumbnail] = {row: Thumbnail(None, missing="left out") for row in wanted}
     if source.image_root is None:
         return {row: Thumbnail(None, missing="no image folder") for row in wanted}
     root = source.image_root
-    kept = wanted[: settings.max_thumbnails]
+    return thumbnails_of({row: path_inside(root, source.paths[row]) for row in wanted}, settings)
+
+
+def thumbnails_of(files: Mapping[int, bytes | None], settings: ReportSettings) -> dict[int, Thumbnail]:
+    """Whole paths by number, most important first; None outside the folder -> as make_thumbnails."""
+    made: dict[int, Thumbnail] = {number: Thumbnail(None, missing="left out") for number in files}
+    kept = list(files)[: settings.max_thumbnails]
     with ThreadPoolExecutor(_THREADS) as pool:
-        small = pool.map(lambda row: _thumbnail_of(root, source.paths[row], settings), kept)
+        small = pool.map(lambda number: _thumbnail_of(files[number], settings), kept)
         made.update(zip(kept, small, strict=True))
     return _within_budget(made, settings.max_bytes * 3 // 5)
+
+
+def path_inside(root: Path, path: bytes) -> bytes | None:
+    """The whole path of a file that a store names; None if it is not below the root."""
+    return os.path.join(os.fsencode(root), path) if _stays_inside(path) else None
 
 
 def encode_thumbnail(picture: Image.Image, settings: ReportSettings) -> Thumbnail:
@@ -88,10 +98,9 @@ def _small_size(width: int, height: int, shorter: int) -> tuple[int, int]:
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _thumbnail_of(root: Path, path: bytes, settings: ReportSettings) -> Thumbnail:
-    if not _stays_inside(path):
+def _thumbnail_of(full: bytes | None, settings: ReportSettings) -> Thumbnail:
+    if full is None:
         return Thumbnail(None, missing="outside folder")
-    full = os.path.join(os.fsencode(root), path)
     if not os.path.lexists(full):
         return Thumbnail(None, missing="missing")
     side = 2 * settings.thumb_px
