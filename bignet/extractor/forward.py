@@ -111,7 +111,7 @@ def _usable(vectors: dict[str, NDArray[np.float32]], dtype: str) -> NDArray[np.b
 def _has_direction(values: NDArray[np.float32], dtype: str) -> NDArray[np.bool_]:
     """(N, D) -> (N,); one pass where the lengths can tell: squares that overflow or vanish are looked at one by one."""
     squares, (low, high) = np.einsum("nd,nd->n", values, values), _TELLING[dtype]
-    clear = (squares > low * values.shape[1]) & (squares < high)
+    clear: NDArray[np.bool_] = (squares > low * values.shape[1]) & (squares < high)
     doubtful = np.flatnonzero(~clear)
     if len(doubtful):
         with np.errstate(over="ignore"):
