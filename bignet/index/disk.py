@@ -85,6 +85,8 @@ def open_index(
     """
     folder = folder_of(snapshot, snapshot.embedding(embedding).name)
     record = identity.load(folder)
+    if not (folder / record.file).exists():
+        record = identity.load(folder)  # another was published meanwhile
     identity.check(record, snapshot, folder, stale_ok=stale_ok)
     return as_index(read(folder, record), record, snapshot, in_memory=in_memory)
 

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import faiss
 import numpy as np
 
-from bignet.errors import BigNetError
+from bignet.errors import BigNetError, explain_os_error
 from bignet.index import build, disk, identity, kinds, tune
 from bignet.index.candidates import use_all_cores
 from bignet.index.identity import digest_of_ids
 from bignet.index.neighbors import normalise
 from bignet.index.tuning import Aim
 from bignet.index.vectors import InMemory
+from bignet.store import layout, lock
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -56,8 +57,19 @@ def bring_up_to_date(snapshot: Snapshot, embedding: str | None, settings: IndexS
 
     Raises:
         UsageError, ResourceError: see build.build.
+        LockedError: another process is at it.
     """
     spec = snapshot.embedding(embedding)
+    folder = snapshot.path / layout.INDEX
+    try:
+        folder.mkdir(exist_ok=True)
+        with lock.exclusive(folder, "index"):
+            return _brought_up_to_date(snapshot, spec, settings)
+    except OSError as error:
+        raise explain_os_error(error, f"write to {folder}") from error
+
+
+def _brought_up_to_date(snapshot: Snapshot, spec: EmbeddingSpec, settings: IndexSettings) -> Outcome:
     if not disk.exists(snapshot, spec.name):
         return Outcome(build.build(snapshot, spec, settings), "built")
     try:

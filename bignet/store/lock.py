@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def exclusive(store: Path) -> Iterator[None]:
-    """Hold the store for writing.
+def exclusive(folder: Path, what: str = "store") -> Iterator[None]:
+    """Hold a store, or another folder that one process at a time may write to.
 
     Raises:
         LockedError: another process holds it; the message names its process and host.
         OSError: the folder cannot be written to.
     """
-    descriptor = os.open(store / layout.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(folder / layout.LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        _take(descriptor, store)
+        _take(descriptor, f"{what} '{folder}'")
         try:
             yield
         finally:
@@ -35,14 +35,14 @@ def exclusive(store: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _take(descriptor: int, store: Path) -> None:
+def _take(descriptor: int, named: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip() or "another process"
-        raise LockedError(f"store '{store}' is being written by {holder}; wait for it or stop it") from None
+        raise LockedError(f"{named} is being written by {holder}; wait for it or stop it") from None
     if os.fstat(descriptor).st_nlink == 0:  # a first run that failed took its store away meanwhile
-        raise LockedError(f"store '{store}' was being removed by another process; run again")
+        raise LockedError(f"{named} was being removed by another process; run again")
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
 

@@ -1,11 +1,13 @@
 import numpy as np
 import pytest
 
+from bignet.errors import LockedError
 from bignet.index import disk, grow, identity
 from bignet.index.build import IndexSettings
 from bignet.index.search import Index
 from bignet.index.tuning import Aim
-from tests.index.stores import clustered, extend, make, vectors_of
+from bignet.store import layout, lock
+from tests.index.stores import clustered, extend, index, make, vectors_of
 
 SETTINGS = IndexSettings("hnsw", Aim(0.9, 10))
 
@@ -112,6 +114,22 @@ def test_a_damaged_index_is_built_again_and_says_why(snapshot):
     assert outcome.done == "built"
     assert "was altered: its SHA-256 does not match" in outcome.why
     assert disk.open_index(snapshot).search(clustered(1, 1)[0], 3).ids.shape == (3,)
+
+
+def test_two_at_once_are_one_and_a_refusal(snapshot):
+    with lock.exclusive(snapshot.path / layout.INDEX, "index"), pytest.raises(LockedError, match=r"index '.*' is being"):
+        grow.bring_up_to_date(snapshot, None, SETTINGS)
+    assert grow.bring_up_to_date(snapshot, None, SETTINGS).done == "unchanged"
+
+
+def test_an_index_replaced_between_record_and_file_is_opened_all_the_same(snapshot, monkeypatch):
+    folder = disk.folder_of(snapshot, "head.gap")
+    old = identity.load(folder)
+    index(snapshot, kind="flat")
+    records = iter([old])
+    true_load = identity.load
+    monkeypatch.setattr(identity, "load", lambda folder: next(records, None) or true_load(folder))
+    assert len(disk.open_index(snapshot)) == 2000
 
 
 def test_images_of_another_kind_that_lower_the_recall_make_it_build_again(tmp_path):
