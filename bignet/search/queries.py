@@ -17,7 +17,7 @@ from bignet.search.combine import combined, term
 from bignet.search.results import Query
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bignet.extractor.encoder import Encoder
     from bignet.images import ImageFile
@@ -31,8 +31,9 @@ WeightedInput = QueryInput | tuple[QueryInput, float]
 class Reader:
     """Reads queries for one embedding of a store; the network is built when the first picture needs it."""
 
-    def __init__(self, rows: Rows, opening: Opening) -> None:
+    def __init__(self, rows: Rows, opening: Opening, vector_of: Callable[[int], NDArray[np.float32]]) -> None:
         self._rows = rows
+        self._vector_of = vector_of
         self._opening = opening
         self._snapshot = rows.snapshot
         self._spec = rows.snapshot.embedding(opening.embedding)
@@ -104,9 +105,8 @@ class Reader:
 
     def stored(self, text: str, row: int) -> Query:
         """A row of the store."""
-        vector = self._snapshot.vectors_at([row], self._spec.name)[0]
         own_ids = frozenset({int(self._rows.ids[row])})
-        return Query(text, vector, own_ids, (Path(self._rows.path(row)),))
+        return Query(text, self._vector_of(row), own_ids, (Path(self._rows.path(row)),))
 
     def _pair(self, item: WeightedInput) -> tuple[QueryInput, float | None]:
         if isinstance(item, tuple):
@@ -123,7 +123,7 @@ class Reader:
             file = read_image_file(text)
             rows = self._rows.with_bytes(file.sha256)
             # The very bytes are in the store: so is their vector, and the network need not run.
-            vector = self._snapshot.vectors_at(rows[:1], self._spec.name)[0] if len(rows) else self._embed(file)
+            vector = self._vector_of(int(rows[0])) if len(rows) else self._embed(file)
         except RejectedImage as refusal:
             raise UsageError(f"query '{text}' cannot be used ({refusal.reason}): {refusal.detail}") from None
         own = self._rows.of_file(text, file.sha256)

@@ -10,7 +10,7 @@ import numpy as np
 
 from bignet.errors import UsageError
 from bignet.index import disk
-from bignet.index.neighbors import SAME, Neighbors, normalise, wrong_shape
+from bignet.index.neighbors import NONE, SAME, Neighbors, normalise, wrong_shape
 from bignet.index.scan import first_of_each
 from bignet.index.search import Index
 from bignet.index.selection import Selection
@@ -53,7 +53,7 @@ class Searcher:
         self.snapshot = snapshot
         self.spec = snapshot.embedding(opening.embedding)
         self.rows = Rows(snapshot)
-        self.reader = Reader(self.rows, opening)
+        self.reader = Reader(self.rows, opening, self._vector_of)
         self.opening = opening
         self._selections: dict[str | None, Selection] = {}
         self._groupings: dict[str, _Groups] = {}
@@ -146,6 +146,23 @@ class Searcher:
         alone = replace(settings, exclude_self=True, threshold=None, group_by=None)
         (found, _), *_ = self._nearest([query], alone, settings.expand)
         return replace(query, vector=expanded(query.vector, self.index.units(found.ids), found.scores))
+
+    def _vector_of(self, row: int) -> NDArray[np.float32]:
+        """A stored row's, from what is searched if it is in there: reading a shard takes longer than a search."""
+        places = self._index_rows[row : row + 1]
+        found = self.snapshot.vectors_at([row], self.spec.name) if places[0] == NONE else self.index.vectors.at(places)
+        vector: NDArray[np.float32] = found[0]
+        return vector
+
+    @cached_property
+    def _index_rows(self) -> NDArray[np.int64]:
+        """(N,) row of the index by row of the store, NONE where an older index lacks it."""
+        rank = self.index.rank
+        if rank is None:
+            return np.arange(len(self.index))
+        rows = np.full(len(self.snapshot), NONE)
+        rows[rank[rank != NONE]] = np.flatnonzero(rank != NONE)
+        return rows
 
     def _checked(self, vector: NDArray[np.float32]) -> NDArray[np.float32]:
         """Of the right shape, so that it can be put beside others."""

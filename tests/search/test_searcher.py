@@ -225,6 +225,7 @@ def test_one_index_is_opened_for_all_searches(snapshot, monkeypatch):
         pytest.fail("it was opened before")
 
     monkeypatch.setattr("bignet.store.snapshot.Snapshot.vectors", fail)
+    monkeypatch.setattr("bignet.store.snapshot.Snapshot.vectors_at", fail)
     monkeypatch.setattr("bignet.store.snapshot.Snapshot.metadata", fail)
     for _ in range(100):
         assert [hit.id for hit in store.search(1000, k=3, where="width < 500")] == first
@@ -322,6 +323,9 @@ def test_a_store_that_grew_answers_from_the_older_index_only_if_allowed(tmp_path
         answer = searcher.answer(asked(clustered(3, 1)[0]), SearchSettings(1000, where=f"id < {limit}"))
         assert len(answer.hits) == wanted
         assert set(ids(answer)) == set(range(10, min(limit, 600)))
+    fresh = searcher.reader.read("id:620")
+    np.testing.assert_array_equal(fresh.vector, newer.vectors()[newer.ids() == 620][0])
+    assert len(searcher.answer(fresh, SearchSettings(1000)).hits) == 590
     grouped = searcher.answer(asked(clustered(3, 1)[0]), SearchSettings(1000, group_by="id % 2"))
     assert [hit.group for hit in grouped.hits] == [hit.id % 2 for hit in grouped.hits]
     assert len(grouped.hits) == 2
