@@ -100,9 +100,16 @@ class Approximate:
         """See Candidates."""
         use_all_cores()
         wanted = min(n * effort.shortlist, len(self))
-        _, rows = self.index.search(unit, wanted, params=parameters(self.index, effort, wanted, only))
-        found: NDArray[np.int64] = rows
-        return found
+        return _searched(self.index, unit, wanted, parameters(self.index, effort, wanted, only))
+
+
+def _searched(index: Any, unit: NDArray[np.float32], n: int, chosen: Any) -> NDArray[np.int64]:
+    """(Q, n) rows, NONE where there are fewer."""
+    # Not index.search: faiss.contrib.torch_utils, which some packages import, replaces it by one without parameters.
+    unit = np.ascontiguousarray(unit)
+    distances, rows = np.empty((len(unit), n), np.float32), np.empty((len(unit), n), np.int64)
+    index.search_c(len(unit), faiss.swig_ptr(unit), n, faiss.swig_ptr(distances), faiss.swig_ptr(rows), chosen)
+    return rows
 
 
 def parameters(index: Any, effort: Effort, n: int, only: NDArray[np.bool_] | None = None) -> Any:

@@ -117,7 +117,8 @@ def test_a_damaged_index_is_built_again_and_says_why(snapshot):
 
 
 def test_two_at_once_are_one_and_a_refusal(snapshot):
-    with lock.exclusive(snapshot.path / layout.INDEX, "index"), pytest.raises(LockedError, match=r"index '.*' is being"):
+    folder = snapshot.path / layout.INDEX
+    with lock.exclusive(folder, "index"), pytest.raises(LockedError, match=r"index '.*' is being written by"):
         grow.bring_up_to_date(snapshot, None, SETTINGS)
     assert grow.bring_up_to_date(snapshot, None, SETTINGS).done == "unchanged"
 

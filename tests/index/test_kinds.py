@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -21,6 +25,7 @@ KINDS = (
     "SQfp16",
 )
 AIM = Aim(0.9, 10)
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -150,3 +155,18 @@ def test_lists_can_be_trained():
 def test_too_few_rows_to_tune_on_are_told_so(tmp_path):
     with pytest.raises(UsageError, match=r"40 rows are too few .* take --kind flat"):
         index(make(tmp_path / "small"), kind="hnsw", aim=AIM)
+
+
+def test_packages_that_replace_what_faiss_offers_do_no_harm(snapshot):
+    code = (
+        "import sys; import faiss.contrib.torch_utils; from tests.index.test_kinds import AIM\n"
+        "from bignet.index import disk; from bignet.store.snapshot import Snapshot\n"
+        "from tests.index.stores import clustered, index\n"
+        "snapshot = Snapshot.open(sys.argv[1])\n"
+        "for kind in ('flat', 'hnsw', 'ivf', 'bits:itq:16', 'IVF32,SQ8'):\n"
+        "    index(snapshot, 'head.max', kind=kind, aim=AIM)\n"
+        "    print(len(disk.open_index(snapshot, 'head.max').search(clustered(1, 1)[0], 5).ids))\n"
+    )
+    command = [sys.executable, "-c", code, str(snapshot.path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split() == ["5"] * 5
