@@ -20,13 +20,8 @@ if TYPE_CHECKING:
 
     from bignet.store.snapshot import Snapshot
 
-_ALONE: dict[str, str | bool | int | float | list[str]] = {
-    "enable_external_access": False,
-    "python_enable_replacements": False,
-    "autoload_known_extensions": False,
-    "autoinstall_known_extensions": False,
-    "lock_configuration": True,
-}
+# No file, no connection, no extension, no variable of the program: only the table that it is given.
+_ALONE: dict[str, str | bool | int | float | list[str]] = {"enable_external_access": False}
 _LISTED = ", ".join(METADATA_COLUMNS)
 
 

@@ -1,6 +1,7 @@
 import re
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from bignet.errors import UsageError
@@ -44,19 +45,19 @@ def test_digests_are_hexadecimal(snapshot):
     ("where", "says"),
     [
         ("colour = 'red'", 'Referenced column "colour" not found'),
-        ("label = 'cat", "unterminated string"),
+        ("label = 'cat", "unterminated"),
         ("label = ", "syntax error"),
         ("", "selection"),
         ("width", "int32 values, not true or false"),
         ("'cat'", "not true or false"),
-        ("count(*) > 1", "GROUP BY"),
+        ("count(*) > 1", "GROUP BY|[Aa]ggregate|one value"),
         ("width > 1, true", "single expression"),
         ("true; DROP TABLE rows", "more than one statement|single"),
         ("unnest([1, 2]) = 1", "one value for each row"),
         ("COLUMNS(*) IS NOT NULL", "one value for each row"),
         ("1) OR (1 = 1", "syntax error"),
         ("width = 'wide'", "Could not convert"),
-        ("id = ?", "parameters|Values were not provided"),
+        ("id = ?", "parameter"),
         ("no_such_function(width)", "does not exist"),
     ],
 )
@@ -106,3 +107,17 @@ def test_a_grouping_numbers_the_values_of_an_expression(snapshot, expression, va
 def test_a_grouping_that_is_none_is_explained(snapshot):
     with pytest.raises(UsageError, match=r'^--group-by "colour" cannot be used: .*columns: id, path'):
         filters.grouped(snapshot, "colour")
+
+
+class Large:
+    """As much of a snapshot as a filter reads."""
+
+    def metadata(self, columns):
+        ids = np.random.default_rng(0).permutation(300_000)
+        return pa.table({"id": ids, "width": pa.array(ids % 1000, pa.int32())}).select(columns)
+
+
+@pytest.mark.parametrize("where", ["id IN (SELECT 3 * range FROM range(100000))", "sum(1) OVER (ORDER BY id) % 3 = 1"])
+def test_rows_keep_their_order_where_duckdb_changes_it(where):
+    ids = Large().metadata(["id"])["id"].to_numpy()
+    np.testing.assert_array_equal(filters.matching(Large(), where), ids % 3 == 0)

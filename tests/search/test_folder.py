@@ -106,6 +106,12 @@ def test_what_cannot_be_done_is_said_and_nothing_is_written(world, tmp_path, fol
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_wrong_condition_is_known_before_the_network_is_built(world, tmp_path, monkeypatch):
+    monkeypatch.setattr("bignet.extractor.encoder.rebuild", lambda *_: pytest.fail("nothing can be answered"))
+    with pytest.raises(UsageError, match="where"):
+        bignet.open(world / "s").search_folder(world / "new", tmp_path / "a.jsonl", where="colour = 1")
+
+
 def test_a_full_disk_leaves_the_older_answers(world, tmp_path, monkeypatch):
     out = tmp_path / "a.parquet"
     bignet.open(world / "s").search_folder(world / "new", out, k=1)

@@ -10,6 +10,7 @@ from bignet.search.combine import combined, direction, term
 from bignet.search.results import Query
 from bignet.search.searcher import Searcher
 from tests.cli.conftest import MODEL, draw
+from tests.index.stores import make
 from tests.search.shelf import shelf, units
 
 NAMES = ("a.jpg", "a.jpg:2", "id:12", "12", "path:b:c.jpg", "odd:name.jpg")
@@ -110,6 +111,23 @@ def test_a_path_of_stray_bytes_names_its_row(reader):
 def test_what_names_nothing_is_explained(reader, given, says):
     with pytest.raises(UsageError, match=says):
         reader.read(given)
+
+
+def test_the_number_of_an_id_is_no_weight_of_a_file_called_id(reader, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("id", "path"):
+        draw(tmp_path / "one.png", 1)
+        (tmp_path / "one.png").rename(tmp_path / name)
+    for text in ("id:7", "path:7"):
+        with pytest.raises(UsageError, match="is not in"):
+            reader.read_all([text], combine=False)
+
+
+def test_contents_whose_digests_begin_alike_are_told_apart(tmp_path):
+    rows = Searcher(make(tmp_path / "s", ids=range(40))).rows
+    for number in range(40):
+        assert rows.with_bytes(number.to_bytes(32, "big")).tolist() == [number]
+    assert len(rows.with_bytes((40).to_bytes(32, "big"))) == 0
 
 
 def test_a_list_is_one_query_of_pairs_and_texts(reader):

@@ -95,13 +95,12 @@ def test_a_grouping_gives_the_best_hit_of_each_value(searcher, snapshot, column,
 
 
 def test_a_grouping_looks_at_all_rows_where_the_best_hits_are_of_few_groups(tmp_path):
-    """The first hundred rows, label none, lie around the query; the other labels are far behind."""
+    """The only row of the second value is the least similar of 400."""
     snapshot = shelf(tmp_path / "s", n=400)
-    rows = snapshot.vectors()
-    query = rows[[row for row in range(400) if label_of(1000 + row) is None]].mean(axis=0)
-    answer = Searcher(snapshot).answer(asked(query), SearchSettings(5, group_by="id < 1397"))
-    assert ids(answer) == best_of_each(snapshot, query, lambda i: i < 1397)
-    assert len(answer.hits) == 2
+    query = -snapshot.vectors()[397]
+    answer = Searcher(snapshot).answer(asked(query), SearchSettings(5, group_by="id = 1397"))
+    assert ids(answer) == best_of_each(snapshot, query, lambda i: i == 1397)
+    assert [hit.group for hit in answer.hits] == [False, True]
 
 
 def test_groups_without_a_k_are_all_those_that_reach_the_threshold(searcher, snapshot):
@@ -186,6 +185,17 @@ def test_settings_that_cannot_be_are_refused(settings, says):
 def test_a_vector_that_does_not_fit_is_refused_however_it_is_searched(searcher, vector, settings):
     with pytest.raises(UsageError, match=r"shape|no direction"):
         searcher.answer(asked(vector), settings)
+
+
+def test_a_vector_that_does_not_fit_is_refused_beside_one_that_does(searcher):
+    with pytest.raises(UsageError, match=r"shape \(15,\)"):
+        searcher.answer_all([asked(np.ones(16)), asked(np.ones(15))], SearchSettings())
+
+
+def test_every_row_reaches_a_threshold_of_one_with_itself(searcher, snapshot):
+    for settings in (SearchSettings(k=1, threshold=1), SearchSettings(threshold=1)):
+        answers = searcher.answer_all([asked(vector) for vector in snapshot.vectors()], settings)
+        assert [ids(answer) for answer in answers] == [[row_id] for row_id in snapshot.ids().tolist()]
 
 
 def test_an_empty_store_says_so(tmp_path):
