@@ -15,7 +15,7 @@ from bignet.index.tuning import Effort
 
 ALLOWED = "auto, flat, hnsw, ivf, bits:sign, bits:lsh:N, bits:itq:N, bits:rabitq (N bits), or a FAISS factory string"
 AUTO, FLAT = "auto", "flat"
-_GRAPH = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024)
+_GRAPH = (16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192, 256, 384, 512, 768, 1024)
 _SHORTLISTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 _TRAIN_PER_LIST = 39  # FAISS warns below that
 
