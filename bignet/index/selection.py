@@ -96,9 +96,17 @@ class Selection:
         """
         plan = self.plan(k, len(queries))
         if plan is None:
-            return self._compared(queries, k), self._exactly
+            return self.compared(queries, k)
         found = self._near(queries, k, plan) if plan.n_near else self.index.answers(queries, k, self._only)
         return found, replace(self._exactly, exact=False, scanned=int(found.scanned.sum()))
+
+    def compared(self, queries: NDArray[np.float32], k: int) -> tuple[Answers, Searched]:
+        """As nearest, with every row that may be an answer compared.
+
+        Raises:
+            UsageError: see Index.search.
+        """
+        return self._compared(queries, k), self._exactly
 
     def plan(self, k: int, n_queries: int = 1) -> Plan | None:
         """How the index is to be asked; None if comparing the rows takes no longer."""

@@ -53,7 +53,8 @@ def combined(queries: Sequence[Query], weights: Sequence[float]) -> Query:
     named = zip(queries, weights, strict=True)
     text = " ".join(query.text if weight == 1 else f"{query.text}:{weight:g}" for query, weight in named)
     own_ids = frozenset[int]().union(*(query.own_ids for query in queries))
-    return Query(text, vector, own_ids, tuple(image for query in queries for image in query.images))
+    images = tuple(image for query in queries for image in query.images)
+    return Query(text, vector, own_ids, images, subtracts=min(weights) < 0)
 
 
 def direction(vectors: Sequence[NDArray[np.float32]], weights: Sequence[float]) -> NDArray[np.float32] | None:

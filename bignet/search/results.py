@@ -44,12 +44,14 @@ class Query:
         vector: (D,) float32.
         own_ids: rows that are the query itself.
         images: the pictures' files, for showing them: absolute or below the store's image folder; none for a vector.
+        subtracts: whether something has a negative weight: such a query lies where no image is.
     """
 
     text: str
     vector: NDArray[np.float32]
     own_ids: frozenset[int] = frozenset()
     images: tuple[Path, ...] = ()
+    subtracts: bool = False
 
 
 @dataclass(frozen=True)

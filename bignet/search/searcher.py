@@ -115,7 +115,10 @@ class Searcher:
         vectors = [self._checked(query.vector) for query in queries]
         own = [query.own_ids if settings.exclude_self else frozenset[int]() for query in queries]
         more = k + max(map(len, own))
-        answers, how = self._selection(settings).nearest(np.stack(vectors), more)
+        selection = self._selection(settings)
+        # An index was tuned on queries like images; of one that lies elsewhere it may find next to nothing.
+        search = selection.compared if any(query.subtracts for query in queries) else selection.nearest
+        answers, how = search(np.stack(vectors), more)
         each = zip(answers.ids, answers.scores, answers.scanned, own, strict=True)
         return [
             (_kept(Neighbors(ids, scores), ignored, settings, k), replace(how, scanned=int(scanned) * (not how.exact)))
