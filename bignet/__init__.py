@@ -15,13 +15,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bignet.api import Store, build_index, extract, import_vectors, open, report, verify
+    from bignet.api import build_index, extract, import_vectors, open, report, verify
     from bignet.errors import BigNetError
+    from bignet.opened import Store
     from bignet.search.results import Hit
 
 __all__ = ["BigNetError", "Hit", "Store", "build_index", "extract", "import_vectors", "open", "report", "verify"]
 
-_HOMES = {"BigNetError": "bignet.errors", "Hit": "bignet.search.results"}
+_HOMES = {"BigNetError": "bignet.errors", "Hit": "bignet.search.results", "Store": "bignet.opened"}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,7 +10,7 @@ import typer
 from bignet.cli.console import Notices, counted, duration, say
 
 if TYPE_CHECKING:
-    from bignet.api import Store
+    from bignet.opened import Store
 
 NAME = "demo"
 PANEL = "Start here"

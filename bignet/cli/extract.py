@@ -13,8 +13,8 @@ from bignet.cli.screen import LEFT, Screen
 from bignet.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from bignet.api import Store
     from bignet.extractor.run import Summary
+    from bignet.opened import Store
 
 NAME = "extract"
 PANEL = "Embed"

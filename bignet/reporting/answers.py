@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bignet.reporting.thumbnails import Thumbnail
 
 STYLES = ("base.css", "strips.css", "answers.css")
-SCRIPTS = ("core.js", "answers.js")
+SCRIPTS = ("core.js", "picture.js", "answers.js")
 SETTINGS = ReportSettings(thumb_px=160)
 _PATH_WIDTH = 30  # characters of a path below a picture, on two lines
 

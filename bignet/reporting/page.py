@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bignet.reporting.verdict import Verdict
 
 STYLES = ("base.css", "top.css", "sections.css", "strips.css")
-SCRIPTS = ("core.js", "tables.js", "strips.js", "viewer.js", "start.js")
+SCRIPTS = ("core.js", "tables.js", "strips.js", "picture.js", "viewer.js", "start.js")
 
 
 def render_page(evaluation: Evaluation, source: ReportSource, verdict: Verdict, settings: ReportSettings) -> str:

@@ -25,7 +25,7 @@ def answers(done: Outcome) -> list[dict[str, object]]:
 
 
 def paths(answer: dict[str, object]) -> list[str]:
-    return [hit["path"] for hit in answer["neighbors"]]  # type: ignore[attr-defined, index]
+    return [hit["path"] for hit in answer["neighbors"]]
 
 
 def test_weights_make_one_query_of_several(bignet_command: Command, store: Path) -> None:
@@ -78,7 +78,7 @@ def test_a_grouping_shows_its_values_where_they_say_more_than_the_label(bignet_c
     assert by_label[1].split() == ["rank", "score", "label", "path", "id"]
     assert by_half[1].split() == ["rank", "score", "label", "path", "id", "group"]
     assert {line.split()[-1] for line in by_half[2:]} == {"True", "False"}
-    assert {hit["group"] for hit in found["neighbors"]} == {"cat", "dog", "owl"}  # type: ignore[attr-defined, index]
+    assert {hit["group"] for hit in found["neighbors"]} == {"cat", "dog", "owl"}
 
 
 def test_a_threshold_gives_all_that_reach_it(bignet_command: Command, store: Path) -> None:

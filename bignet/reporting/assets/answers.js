@@ -1,23 +1,5 @@
 const viewer = { dialog: find("#viewer"), answer: 0, rank: 0, opener: null };
 
-function picture(row, stage) {
-  const item = report.items[row];
-  const [width, height] = item.size;
-  if (item.missing) {
-    const none = element("span", "pic none");
-    none.append(element("span", "", item.missing));
-    return none;
-  }
-  const made = element("span", `pic t${row}${Math.max(width, height) < 64 ? " crisp" : ""}`);
-  const room = stage.getBoundingClientRect();
-  const scale = Math.min((room.width || 300) / width, (room.height || 300) / height);
-  made.style.width = `${Math.round(width * scale)}px`;
-  made.style.height = `${Math.round(height * scale)}px`;
-  made.setAttribute("role", "img");
-  made.setAttribute("aria-label", item.path);
-  return made;
-}
-
 /* Hits have ranks from 1; 0, -1, ... are the pictures of the query. */
 const queryRow = (answer) => answer.query[Math.max(0, -viewer.rank)];
 const shownRow = () => {

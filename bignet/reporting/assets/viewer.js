@@ -5,24 +5,6 @@ let marks = memory.load();
 const tilesOf = (strip) => [...strip.nn, ...(strip.far ? [strip.far] : [])];
 const markKey = (strip, tile) => `${report.items[strip.q].id}>${report.items[tile[0]].id}`;
 
-function bigPicture(row) {
-  const item = report.items[row];
-  const [width, height] = item.size;
-  if (item.missing) {
-    const none = element("span", "pic none");
-    none.append(element("span", "", item.missing));
-    return none;
-  }
-  const picture = element("span", `pic t${row}${Math.max(width, height) < 64 ? " crisp" : ""}`);
-  const stage = find("#viewer-query").getBoundingClientRect();
-  const scale = Math.min((stage.width || 300) / width, (stage.height || 300) / height);
-  picture.style.width = `${Math.round(width * scale)}px`;
-  picture.style.height = `${Math.round(height * scale)}px`;
-  picture.setAttribute("role", "img");
-  picture.setAttribute("aria-label", item.path);
-  return picture;
-}
-
 function caption(target, item, text) {
   target.replaceChildren(element("b", "", text), item.label ?? "no label");
 }
@@ -43,10 +25,11 @@ function drawViewer() {
   const title = tile ? placeName(strip) : "Query";
   const tag = tile ? ` similarity ${score(tile[1])}, ${RELATIONS[tile[2]]}` : "";
   find("#viewer-title").replaceChildren(title, element("span", "tag", tag));
-  find("#viewer-query").replaceChildren(bigPicture(strip.q));
+  const stage = find("#viewer-query");
+  stage.replaceChildren(picture(strip.q, stage));
   caption(find("#viewer-query-text"), report.items[strip.q], "Query");
   find("#viewer-other").parentElement.hidden = !tile;
-  find("#viewer-other").replaceChildren(...(tile ? [bigPicture(row)] : []));
+  find("#viewer-other").replaceChildren(...(tile ? [picture(row, stage)] : []));
   find("#viewer-other").className = tile ? `stage rel-${tile[2]}` : "stage";
   if (tile) caption(find("#viewer-other-text"), item, title);
   find("#viewer-path").textContent = item.path;
