@@ -11,158 +11,26 @@ left out where it cannot be installed).
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import os
 import statistics
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import machine
 import numpy as np
 import vectors
+from index_contestants import THREADS, Contestant, K, contestants
 
-from bignet.index import build, kinds
-from bignet.index.candidates import candidates_of
 from bignet.index.neighbors import normalised
-from bignet.index.search import Index
-from bignet.index.tuning import Aim
-from bignet.index.vectors import InMemory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-K = 10
 N_QUERIES = 2000  # for finding the effort, and as many others for timing
-THREADS = len(os.sched_getaffinity(0))
-EFFORTS = (10, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768)
-
-
-class Contestant(Protocol):
-    """Something that finds neighbours."""
-
-    name: str
-
-    def build(self, unit: NDArray[np.float32], recall: float) -> float:
-        """Index (N, D) unit vectors -> seconds."""
-
-    def efforts(self) -> Sequence[Any]:
-        """What can be tried, least first; one alone where it tunes itself."""
-
-    def search(self, unit: NDArray[np.float32], effort: Any) -> NDArray[np.int64]:
-        """(Q, D) -> (Q, 10) rows."""
-
-    def n_bytes(self) -> int:
-        """Memory of the index."""
-
-
-class BigNet:
-    """An index of a kind, as ``bignet index`` builds it.
-
-    Like the others it takes the least effort whose mean recall is enough; ``proved`` takes the one that tuning chose,
-    whose lower bound is.
-    """
-
-    def __init__(self, kind: str, *, proved: bool = False) -> None:
-        self.name = f"BigNet {kind}{', proved' if proved else ''}"
-        self._kind = kind
-        self._proved = proved
-
-    def build(self, unit: NDArray[np.float32], recall: float) -> float:
-        """See Contestant."""
-        ids = np.arange(len(unit))
-        self._efforts: Sequence[Any] = (None,)
-        if self._kind == kinds.FLAT:
-            start = time.perf_counter()
-            self._index = Index.of_units(unit, ids)
-            self._n_bytes = unit.nbytes
-            return time.perf_counter() - start
-        kind = kinds.find(self._kind, unit.shape[1], len(unit))
-        made, tuning, seconds = build.fill(kind, unit, ids, Aim(recall, K))
-        rows = faiss.vector_to_array(made.id_map)
-        candidates = candidates_of(made.index, made)
-        self._index = Index(rows, InMemory(unit[rows]), candidates, tuning.chosen.effort)
-        self._n_bytes = _serialised(made)
-        if not self._proved:
-            self._efforts = sorted(kind.efforts(made.index, len(unit), K), key=lambda effort: effort.search)
-        return seconds
-
-    def efforts(self) -> Sequence[Any]:
-        """See Contestant."""
-        return self._efforts
-
-    def search(self, unit: NDArray[np.float32], effort: Any) -> NDArray[np.int64]:
-        """See Contestant."""
-        index = self._index if effort is None else replace(self._index, effort=effort)
-        return index.search_many(unit, K)[0]
-
-    def n_bytes(self) -> int:
-        """See Contestant."""
-        return self._n_bytes
-
-
-class Hnswlib:
-    """hnswlib with M = 16 and its usual ef_construction."""
-
-    name = "hnswlib"
-
-    def build(self, unit: NDArray[np.float32], recall: float) -> float:
-        """See Contestant."""
-        import hnswlib
-
-        start = time.perf_counter()
-        self._index = hnswlib.Index(space="ip", dim=unit.shape[1])
-        self._index.init_index(max_elements=len(unit), ef_construction=200, M=16)
-        self._index.set_num_threads(THREADS)
-        self._index.add_items(unit)
-        return time.perf_counter() - start
-
-    def efforts(self) -> Sequence[Any]:
-        """See Contestant."""
-        return EFFORTS
-
-    def search(self, unit: NDArray[np.float32], effort: Any) -> NDArray[np.int64]:
-        """See Contestant."""
-        self._index.set_ef(effort)
-        return self._index.knn_query(unit, K)[0].astype(np.int64)
-
-    def n_bytes(self) -> int:
-        """See Contestant."""
-        return int(self._index.index_file_size())
-
-
-class Usearch:
-    """usearch with its defaults but for the number's type."""
-
-    def __init__(self, dtype: str) -> None:
-        self.name = f"usearch {dtype}"
-        self._dtype = dtype
-
-    def build(self, unit: NDArray[np.float32], recall: float) -> float:
-        """See Contestant."""
-        from usearch.index import Index as UsearchIndex
-
-        start = time.perf_counter()
-        self._index = UsearchIndex(ndim=unit.shape[1], metric="ip", dtype=self._dtype)
-        self._index.add(np.arange(len(unit)), unit, threads=THREADS)
-        return time.perf_counter() - start
-
-    def efforts(self) -> Sequence[Any]:
-        """See Contestant."""
-        return EFFORTS
-
-    def search(self, unit: NDArray[np.float32], effort: Any) -> NDArray[np.int64]:
-        """See Contestant."""
-        self._index.expansion_search = effort
-        return self._index.search(unit, K, threads=THREADS).keys.astype(np.int64)
-
-    def n_bytes(self) -> int:
-        """See Contestant."""
-        return int(self._index.memory_usage)
 
 
 @dataclass
@@ -175,12 +43,6 @@ class Row:
     recall: list[float] = field(default_factory=list)
     effort: Any = None
     bytes_a_vector: float = 0.0
-
-
-def _serialised(index: Any) -> int:
-    writer = faiss.VectorIOWriter()
-    faiss.write_index(index, writer)
-    return int(writer.data.size())
 
 
 def recall_of(rows: NDArray[np.int64], unit: NDArray[np.float32], queries: NDArray[np.float32], kth: Any) -> float:
@@ -223,22 +85,6 @@ class Data:
         similarity, _ = faiss.knn(queries, base, K, metric=faiss.METRIC_INNER_PRODUCT)
         halves = queries[:N_QUERIES].copy(), queries[N_QUERIES:].copy()
         return cls(base, *halves, similarity[:N_QUERIES, -1], similarity[N_QUERIES:, -1])
-
-
-def contestants(names: Sequence[str]) -> list[Contestant]:
-    """All, or those whose names begin so."""
-    known: list[Contestant] = [
-        BigNet("hnsw"),
-        BigNet("hnsw", proved=True),
-        BigNet("ivf"),
-        BigNet("flat"),
-        Hnswlib(),
-        Usearch("f32"),
-        Usearch("bf16"),
-    ]
-    packages = {"hnswlib": "hnswlib", "usearch": "usearch"}
-    there = [one for one in known if importlib.util.find_spec(packages.get(one.name.split()[0], "faiss"))]
-    return [one for one in there if not names or any(one.name.lower().startswith(name.lower()) for name in names)]
 
 
 def options() -> argparse.Namespace:
