@@ -67,14 +67,15 @@ class BigNet:
             self._n_bytes = unit.nbytes
             return time.perf_counter() - start
         kind = kinds.find(self._kind, unit.shape[1], len(unit))
-        made, tuning, seconds = build.fill(kind, unit, ids, Aim(recall, K))
+        filled = build.fill(kind, unit, ids, Aim(recall, K))
+        made = filled.index
         rows = faiss.vector_to_array(made.id_map)
         candidates = candidates_of(made.index, made)
-        self._index = Index(rows, InMemory(unit[rows]), candidates, tuning.chosen.effort)
+        self._index = Index(rows, InMemory(unit[rows]), candidates, filled.tuning.chosen.effort)
         self._n_bytes = _serialised(made)
         if not self._proved:
-            self._efforts = sorted(kind.efforts(made.index, len(unit), K), key=lambda effort: effort.search)
-        return seconds
+            self._efforts = sorted(filled.kind.efforts(made.index, len(unit), K), key=lambda effort: effort.search)
+        return filled.seconds
 
     def efforts(self) -> Sequence[Any]:
         """See Contestant."""

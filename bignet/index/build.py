@@ -10,8 +10,8 @@ import faiss
 import numpy as np
 
 from bignet.errors import UsageError
-from bignet.index import choose, codes, disk, kinds, tune
-from bignet.index.candidates import candidates_of, use_all_cores
+from bignet.index import choose, codes, cores, disk, graphs, kinds, tune
+from bignet.index.candidates import candidates_of, innermost
 from bignet.index.identity import IndexIdentity, digest_of_ids
 from bignet.index.neighbors import normalise
 from bignet.index.search import Index
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 _SEED = 20
 _FEWEST_ROWS = 500  # held-out queries are a tenth: fewer say nothing about a recall
-_EF_CONSTRUCTION = 100
 
 
 @dataclass(frozen=True)
@@ -63,24 +62,42 @@ def build(snapshot: Snapshot, spec: EmbeddingSpec, settings: IndexSettings) -> I
     folder = disk.folder_of(snapshot, spec.name)
     if choice.kind is None:
         return disk.publish(folder, *_flat(unit, ids, draft))
-    index, tuning, seconds = fill(choice.kind, unit, ids, settings.aim)
+    filled = fill(choice.kind, unit, ids, settings.aim)
+    kind, tuning = filled.kind, filled.tuning
     if not tuning.met and settings.kind == kinds.AUTO:
-        reason = f"{choice.kind.name} reaches a recall of {tuning.recall_low:.3f} at most, less than {tuning.target:g}"
+        reason = f"{kind.name} reaches a recall of {tuning.recall_low:.3f} at most, less than {tuning.target:g}"
         return disk.publish(folder, *_flat(unit, ids, replace(draft, reason=reason)))
     record = replace(
         draft,
-        kind=choice.kind.name,
-        factory=choice.kind.factory,
-        keeps_vectors=choice.kind.keeps_vectors,
-        build_seconds=round(seconds, 3),
+        kind=kind.name,
+        factory=kind.factory,
+        keeps_vectors=kind.keeps_vectors,
+        build_seconds=round(filled.seconds, 3),
         tuning=tuning,
-        codes=codes.quality(index.index, unit) if codes.are_bits(choice.kind) else None,
+        codes=codes.quality(filled.index.index, unit) if codes.are_bits(kind) else None,
     )
-    return disk.publish(folder, index, record)
+    return disk.publish(folder, filled.index, record)
 
 
-def fill(kind: Kind, unit: NDArray[np.float32], ids: NDArray[np.int64], aim: Aim) -> tuple[Any, Tuning, float]:
-    """(N, D) unit vectors -> an IndexIDMap2 of that kind, what tuning found out, seconds of training and adding.
+@dataclass(frozen=True)
+class Filled:
+    """An approximate index that is not published yet.
+
+    Attributes:
+        index: an IndexIDMap2.
+        kind: as it was made for these vectors.
+        tuning: what was found out about it.
+        seconds: of training and adding.
+    """
+
+    index: Any
+    kind: Kind
+    tuning: Tuning
+    seconds: float
+
+
+def fill(kind: Kind, unit: NDArray[np.float32], ids: NDArray[np.int64], aim: Aim) -> Filled:
+    """(N, D) unit vectors -> an index of that kind, tuned.
 
     Raises:
         UsageError: too few rows, or FAISS cannot train such an index on them.
@@ -93,7 +110,7 @@ def fill(kind: Kind, unit: NDArray[np.float32], ids: NDArray[np.int64], aim: Aim
     held[chosen] = True
     base = InMemory(unit[~held])
     start = time.perf_counter()
-    inner = _trained(kind, base.unit)
+    kind, inner = _trained(kind, base.unit)
     index = faiss.IndexIDMap2(inner)
     _add(index, base.unit, ids[~held])
     seconds = time.perf_counter() - start
@@ -102,15 +119,18 @@ def fill(kind: Kind, unit: NDArray[np.float32], ids: NDArray[np.int64], aim: Aim
     tuning = tune.tune(trial, efforts, unit[held], base, aim)
     start = time.perf_counter()
     _add(index, unit[held], ids[held])
-    return index, tuning, seconds + time.perf_counter() - start
+    return Filled(index, kind, tuning, seconds + time.perf_counter() - start)
 
 
-def _trained(kind: Kind, unit: NDArray[np.float32]) -> Any:
-    use_all_cores()
+def _trained(kind: Kind, unit: NDArray[np.float32]) -> tuple[Kind, Any]:
+    cores.use_them()
+    kind, components = graphs.fitted(kind, unit)
     inner = kind.make(unit.shape[1])
-    graph = faiss.downcast_index(inner)
+    if components is not None:
+        graphs.install(inner, components)
+    graph = innermost(inner)
     if isinstance(graph, faiss.IndexHNSW):
-        graph.hnsw.efConstruction = _EF_CONSTRUCTION
+        graph.hnsw.efConstruction = graphs.EF_CONSTRUCTION
     try:
         inner.train(unit)
     except RuntimeError as error:
@@ -118,11 +138,11 @@ def _trained(kind: Kind, unit: NDArray[np.float32]) -> Any:
         raise UsageError(
             f"index kind '{kind.name}' cannot be trained on {len(unit):,} rows ({reason}); take another kind"
         ) from None
-    return inner
+    return kind, inner
 
 
 def _add(index: Any, unit: NDArray[np.float32], ids: NDArray[np.int64]) -> None:
-    use_all_cores()
+    cores.use_them()
     index.add_with_ids(unit, ids)
 
 

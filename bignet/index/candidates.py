@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
 import faiss
 import numpy as np
 
+from bignet.index import cores
 from bignet.index.neighbors import NONE, SAME
 
 if TYPE_CHECKING:
@@ -33,21 +33,22 @@ class Candidates(Protocol):
         """(Q, n) rows for (Q, D) unit queries, NONE where there are fewer; of those rows alone that ``only`` allows."""
 
 
-def use_all_cores() -> None:
-    """Tell FAISS how many threads to take: its own guess ignores the cores this process may use."""
-    faiss.omp_set_num_threads(len(os.sched_getaffinity(0)))
-
-
 def candidates_of(index: Any, owner: Any = None) -> Candidates:
     """What proposes rows by a FAISS index whose rows are numbered from 0; ``owner`` frees its memory."""
     kind = Bits if isinstance(innermost(index), faiss.IndexLSH) else Approximate
-    return kind(faiss.downcast_index(index), owner)
+    return kind(unrefined(index), owner)
 
 
 def innermost(index: Any) -> Any:
-    """A FAISS index without the transforms before it."""
-    inner = faiss.downcast_index(index)
+    """A FAISS index without the transforms before it and the vectors beside it."""
+    inner = unrefined(index)
     return innermost(inner.index) if isinstance(inner, faiss.IndexPreTransform) else inner
+
+
+def unrefined(index: Any) -> Any:
+    """A FAISS index without the vectors that FAISS keeps beside it to re-rank by: here that is done for all kinds."""
+    inner: Any = faiss.downcast_index(index)
+    return unrefined(inner.base_index) if isinstance(inner, faiss.IndexRefine) else inner
 
 
 class Bits:
@@ -71,7 +72,7 @@ class Bits:
         self, unit: NDArray[np.float32], n: int, effort: Effort, only: NDArray[np.bool_] | None = None
     ) -> NDArray[np.int64]:
         """See Candidates."""
-        use_all_cores()
+        cores.use_them()
         allowed = None if only is None else np.flatnonzero(only)
         codes = self._codes if allowed is None else self._codes[allowed]
         wanted = min(n * effort.shortlist, len(codes))
@@ -98,7 +99,7 @@ class Approximate:
         self, unit: NDArray[np.float32], n: int, effort: Effort, only: NDArray[np.bool_] | None = None
     ) -> NDArray[np.int64]:
         """See Candidates."""
-        use_all_cores()
+        cores.use_them()
         wanted = min(n * effort.shortlist, len(self))
         return _searched(self.index, unit, wanted, parameters(self.index, effort, wanted, only))
 
@@ -139,7 +140,7 @@ class Exact:
         self, unit: NDArray[np.float32], n: int, effort: Effort, only: NDArray[np.bool_] | None = None
     ) -> NDArray[np.int64]:
         """See Candidates; the effort is always all."""
-        use_all_cores()
+        cores.use_them()
         if only is None:
             return _knn(unit, self._vectors.unit, n)
         allowed = np.flatnonzero(only)
@@ -155,15 +156,33 @@ def _knn(unit: NDArray[np.float32], vectors: NDArray[np.float32], n: int) -> NDA
     """(Q, D) and (N, D) -> (Q, up to n + 16) rows, the n best among them."""
     n = min(n, len(vectors))
     wanted = min(n + _SPARE, len(vectors))
-    if wanted == 0:
+    if wanted == 0 or len(unit) == 0:
         return np.empty((len(unit), 0), np.int64)
-    similarity, rows = faiss.knn(unit, vectors, wanted, metric=faiss.METRIC_INNER_PRODUCT)
+    similarity, rows = (_one if len(unit) == 1 else _many)(unit, vectors, wanted)
     if wanted < len(vectors):
         for query in np.flatnonzero(similarity[:, n - 1] - similarity[:, -1] <= SAME):
             rows[query] = NONE
             rows[query, :n] = _best(unit[query], vectors, n, float(similarity[query, n - 1]))
-    found: NDArray[np.int64] = rows
-    return found
+    near_the_edge = similarity >= similarity[:, n - 1 : n] - SAME
+    return rows[:, : max(int(near_the_edge.sum(axis=1).max()), n)]
+
+
+def _many(
+    unit: NDArray[np.float32], vectors: NDArray[np.float32], n: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """(Q, D) and (N, D) -> (Q, n) similarities in float32, falling, and their rows."""
+    similarity, rows = faiss.knn(unit, vectors, n, metric=faiss.METRIC_INNER_PRODUCT)
+    return similarity, rows
+
+
+def _one(
+    unit: NDArray[np.float32], vectors: NDArray[np.float32], n: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """As _many, for one query: FAISS gives each query one core, a product takes all of them."""
+    similarity = vectors @ unit[0]
+    rows = np.argpartition(similarity, len(vectors) - n)[len(vectors) - n :]
+    rows = rows[np.argsort(-similarity[rows], kind="stable")]
+    return similarity[rows][None], rows[None]
 
 
 def _best(query: NDArray[np.float32], vectors: NDArray[np.float32], n: int, edge: float) -> NDArray[np.int64]:

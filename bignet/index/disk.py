@@ -131,12 +131,17 @@ def _vectors(
     if record.keeps_vectors and isinstance(inner, faiss.IndexIVF):
         return Reconstructed(inner)
     if record.keeps_vectors:
-        flat = inner.storage if isinstance(inner, faiss.IndexHNSW) else inner
-        return InMemory(held_by(flat, record.dims), inner)
+        return InMemory(held_by(_flat_of(inner), record.dims), inner)
     rows = np.maximum(rank, 0)  # those that are gone are no answers
     if in_memory:
         return InMemory(normalise(snapshot.vectors(record.embedding)[rows]))
     return FromShards(snapshot, record.embedding, rows)
+
+
+def _flat_of(index: Any) -> Any:
+    if isinstance(index, faiss.IndexRefine):
+        return index.refine_index
+    return index.storage if isinstance(index, faiss.IndexHNSW) else index
 
 
 def held_by(flat: Any, dims: int) -> NDArray[np.float32]:

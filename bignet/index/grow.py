@@ -10,8 +10,7 @@ import faiss
 import numpy as np
 
 from bignet.errors import BigNetError, explain_os_error
-from bignet.index import build, disk, identity, kinds, tune
-from bignet.index.candidates import use_all_cores
+from bignet.index import build, cores, disk, identity, kinds, tune
 from bignet.index.identity import digest_of_ids
 from bignet.index.neighbors import normalise
 from bignet.index.tuning import Aim
@@ -124,7 +123,7 @@ def _grown(snapshot: Snapshot, record: IndexIdentity, index: Any, added: NDArray
         old = np.setdiff1d(np.arange(len(ids)), added)
         tuning = _shown_again(snapshot, record, index, InMemory(unit[old]), unit[added])
     start = time.perf_counter()
-    use_all_cores()
+    cores.use_them()
     index.add_with_ids(unit[added], ids[added])
     draft = replace(
         record,
@@ -150,7 +149,7 @@ def _shown_again(
         raise TypeError("an exact index has no recall to show")
     chosen = np.random.default_rng(len(fresh)).permutation(len(fresh))[: tune.MOST_QUERIES]
     opened = disk.as_index(index, record, snapshot, in_memory=True)
-    kind = kinds.find(record.kind, record.dims, record.rows_built)
+    kind = kinds.Kind(record.kind, record.factory)
     efforts = kind.efforts(index.index, len(base), record.tuning.k)
     aim = Aim(record.tuning.target, record.tuning.k)
     tuning = tune.tune(opened, efforts, fresh[chosen], base, aim)

@@ -10,13 +10,14 @@ from typing import Any
 import faiss
 
 from bignet.errors import UsageError
+from bignet.index import graphs
 from bignet.index.candidates import innermost
 from bignet.index.tuning import Effort
 
 ALLOWED = "auto, flat, hnsw, ivf, bits:sign, bits:lsh:N, bits:itq:N, bits:rabitq (N bits), or a FAISS factory string"
 AUTO, FLAT = "auto", "flat"
 _GRAPH = (16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192, 256, 384, 512, 768, 1024)
-_SHORTLISTS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+_SHORTLISTS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256, 512)
 _TRAIN_PER_LIST = 39  # FAISS warns below that
 
 
@@ -28,13 +29,21 @@ class Kind:
         name: as asked for: ``hnsw``, ``bits:itq:128``, ``IVF256,SQ8``.
         factory: FAISS's string for it.
         metric: FAISS's number of it.
-        keeps_vectors: whether it holds the float vectors themselves.
     """
 
     name: str
     factory: str
     metric: int = faiss.METRIC_INNER_PRODUCT
-    keeps_vectors: bool = False
+
+    @property
+    def keeps_vectors(self) -> bool:
+        """Whether the index holds the float vectors themselves."""
+        return self.is_lossless or self.factory.endswith(",RFlat")
+
+    @property
+    def is_lossless(self) -> bool:
+        """Whether it compares the float vectors themselves, so that longer lists of rows hold nothing better."""
+        return re.fullmatch(r"(IVF\d+(_HNSW\d+)?,|HNSW\d+,)?Flat|HNSW\d+", self.factory) is not None
 
     def make(self, dims: int) -> Any:
         """An empty, untrained FAISS index.
@@ -56,7 +65,10 @@ class Kind:
     def efforts(self, index: Any, rows: int, k: int) -> list[Effort]:
         """Ways to search it, least effort first."""
         searches = _searches(index, rows)
-        factors = (1,) if self.keeps_vectors else tuple(each for each in _SHORTLISTS if (each - 1) * k < rows)
+        factors = (1,) if self.is_lossless else tuple(each for each in _SHORTLISTS if (each - 1) * k < rows)
+        if isinstance(innermost(index), faiss.IndexHNSW):  # a walk that is to bring n rows keeps n in sight
+            able = {Effort(max(search, factor * k), factor) for factor in factors for search in searches}
+            return sorted(able, key=lambda effort: (effort.shortlist, effort.search))
         return [Effort(search, factor) for factor in factors for search in searches]
 
 
@@ -66,15 +78,15 @@ def find(name: str, dims: int, rows: int) -> Kind:
     Raises:
         UsageError: no such kind; the message lists those there are.
     """
-    if name == "hnsw":
-        return Kind(name, "HNSW32,Flat", keeps_vectors=True)
+    if name == graphs.NAME:
+        return Kind(name, graphs.FACTORY, faiss.METRIC_L2)
     if name == "ivf":
-        return Kind(name, f"IVF{lists_for(rows)},Flat", keeps_vectors=True)
+        return Kind(name, f"IVF{lists_for(rows)},Flat")
     if name.startswith("bits:"):
         return _bits(name, dims)
     if name in (AUTO, FLAT) or not name:
         raise UsageError(f"index kind '{name}' is none to build by a string; allowed: {ALLOWED}")
-    kind = Kind(name, name, keeps_vectors=_is_lossless(name))
+    kind = Kind(name, name)
     kind.make(dims)
     return kind
 
@@ -95,11 +107,6 @@ def _bits(name: str, dims: int) -> Kind:
         return Kind(name, f"ITQ{number},LSHt" if method == "itq" else f"RR{number},LSHt", faiss.METRIC_L2)
     limit = f" with N from 1 to {dims}, the dimension of the vectors" if method in ("lsh", "itq") else ""
     raise UsageError(f"index kind '{name}' is unknown; allowed: bits:sign, bits:rabitq, bits:lsh:N, bits:itq:N{limit}")
-
-
-def _is_lossless(factory: str) -> bool:
-    """Whether rows can be had back as they were: what transforms them first gives others back."""
-    return re.fullmatch(r"(IVF\d+(_HNSW\d+)?,|HNSW\d+,)?Flat|HNSW\d+", factory) is not None
 
 
 def _searches(index: Any, rows: int) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 Tie-tolerant (Aumueller et al. 2020, ann-benchmarks): a hit is an answer at least as similar as the k-th true neighbour,
 so that of equally good rows any will do. Near-duplicates of a query are found by any index and prove nothing: they
-count neither among the true neighbours nor among the answers.
+count neither among the k true neighbours nor among the answers.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 # A near-duplicate is closer than this share of the usual distance to the nearest (cleanlab's rule).
 _DUPLICATE = 0.13
+# Of k neighbours, so many must be no near-duplicates: the recall of one or two would be all or nothing.
+_FEWEST = 0.5
 # One-sided normal quantile of .99, nearly sqrt(2) x that of .95: with it the bound holds 19 times in 20 not only for
 # the true recall but for what a fresh sample of as many queries shows.
 _Z = 2.326
@@ -29,19 +31,19 @@ class Truth:
     """The true neighbours of some queries.
 
     Attributes:
-        queries: (Q, D) float32 unit vectors, those with too many near-duplicates left out.
-        kth: (Q,) similarity of the k-th true neighbour that is no near-duplicate.
+        queries: (Q, D) float32 unit vectors, those left out that have hardly a neighbour but near-duplicates.
+        kth: (Q,) similarity of the k-th true neighbour.
+        wanted: (Q,) true neighbours among the first k that are no near-duplicates.
         duplicate: similarity from which on a row is a near-duplicate of the query.
-        k: neighbours wanted.
-        n_extra: rows to ask for beyond k, as many as a query has near-duplicates at most.
+        k: neighbours asked for.
         n_left_out: queries left out.
     """
 
     queries: NDArray[np.float32]
     kth: NDArray[np.float64]
+    wanted: NDArray[np.int64]
     duplicate: float
     k: int
-    n_extra: int
     n_left_out: int
 
     def __len__(self) -> int:
@@ -50,16 +52,14 @@ class Truth:
     def half(self, number: int) -> Truth:
         """Every other query, from the first (0) or the second (1)."""
         part = slice(number, None, 2)
-        return Truth(self.queries[part], self.kth[part], self.duplicate, self.k, self.n_extra, self.n_left_out)
+        wanted = self.wanted[part]
+        return Truth(self.queries[part], self.kth[part], wanted, self.duplicate, self.k, self.n_left_out)
 
     def recall(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
-        """(Q, k + n_extra) exact similarities of the rows found, -inf for none -> (Q,) recall of each query."""
+        """(Q, k) exact similarities of the rows found, -inf for none -> (Q,) recall of each query."""
         hits = (scores >= self.kth[:, None] - SAME) & (scores < self.duplicate)
-        recall: NDArray[np.float64] = np.minimum(hits.sum(axis=1), self.k) / self.k
+        recall: NDArray[np.float64] = np.minimum(hits.sum(axis=1), self.wanted) / self.wanted
         return recall
-
-
-_EXTRA = 16
 
 
 def truth(queries: NDArray[np.float32], similarities: NDArray[np.float64], k: int) -> Truth:
@@ -67,21 +67,14 @@ def truth(queries: NDArray[np.float32], similarities: NDArray[np.float64], k: in
 
     Args:
         queries: (Q, D) unit vectors.
-        similarities: (Q, at least k + 16 if there are so many) of their true neighbours, best first.
-        k: neighbours wanted; fewer if there are fewer.
+        similarities: (Q, k) of their true neighbours, best first; fewer if there are fewer.
+        k: neighbours asked for.
     """
-    duplicate = _duplicate_from(similarities[:, 0])
-    n_duplicates = (similarities >= duplicate).sum(axis=1)
     k = min(k, similarities.shape[1])
-    usable = n_duplicates + k <= similarities.shape[1]
-    kept = n_duplicates[usable]
-    kth = similarities[usable, kept + k - 1]
-    return Truth(queries[usable], kth, duplicate, k, int(kept.max(initial=0)), int((~usable).sum()))
-
-
-def neighbours_needed(k: int) -> int:
-    """True neighbours a query that ``truth`` wants to see."""
-    return k + _EXTRA
+    duplicate = _duplicate_from(similarities[:, 0])
+    wanted = (similarities[:, :k] < duplicate).sum(axis=1)
+    usable = wanted >= max(_FEWEST * k, 1)
+    return Truth(queries[usable], similarities[usable, k - 1], wanted[usable], duplicate, k, int((~usable).sum()))
 
 
 def _duplicate_from(nearest: NDArray[np.float64]) -> float:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bignet.index import scan
 from bignet.index.candidates import Exact
-from bignet.index.neighbors import NONE, Neighbors, check_queries, normalised, ordered, scored, wrong_shape
+from bignet.index.neighbors import NONE, Neighbors, best, check_queries, exactly_best, normalised, wrong_shape
 from bignet.index.tuning import EVERYTHING, Effort
 from bignet.index.vectors import InMemory
 
@@ -188,8 +188,8 @@ class Index:
         if k == 0:
             return np.empty((len(unit), 0), np.int64), np.empty((len(unit), 0)), np.zeros(len(unit), bool)
         proposed = self.candidates.nearest(unit, k, self.effort, allowed)
-        rows, scores = ordered(proposed, scored(unit, proposed, self.vectors), self.rank)
-        rows, scores = rows[:, :k], scores[:, :k]
+        compared = exactly_best if self.is_exact else best
+        rows, scores = compared(unit, proposed, k, self.vectors, self.rank)
         short = (rows == NONE).any(axis=1)
         if short.any():
             rows[short], scores[short] = scan.nearest(self, unit[short], k, self.allowed_rows(only))

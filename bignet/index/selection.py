@@ -18,7 +18,7 @@ import numpy as np
 
 from bignet.index import scan
 from bignet.index.candidates import Exact
-from bignet.index.neighbors import NONE, Neighbors, check_queries, normalised, ordered, scored
+from bignet.index.neighbors import NONE, Neighbors, best, check_queries, normalised
 from bignet.index.search import Answers, Index
 from bignet.index.vectors import InMemory
 
@@ -177,8 +177,8 @@ class Selection:
         first = np.argsort(~matching, axis=1, kind="stable")[:, :width]
         proposed = np.take_along_axis(np.where(matching, near, NONE), first, 1)
         proposed = np.pad(proposed, ((0, 0), (0, width - proposed.shape[1])), constant_values=NONE)
-        rows, scores = ordered(proposed, scored(unit, proposed, self.index.vectors), self.index.rank)
-        return rows[:, :k], scores[:, :k], matching[:, : plan.n_near].sum(axis=1) < k
+        rows, scores = best(unit, proposed, k, self.index.vectors, self.index.rank)
+        return rows, scores, matching[:, : plan.n_near].sum(axis=1) < k
 
     @cached_property
     def _mask(self) -> NDArray[np.bool_]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from bignet.index import recall
 from bignet.index.candidates import Exact
-from bignet.index.neighbors import ordered, scored
+from bignet.index.neighbors import exactly_best
 from bignet.index.tuning import EVERYTHING, Effort, OperatingPoint, Tuning
 
 if TYPE_CHECKING:
@@ -43,10 +43,9 @@ def n_held_out(rows: int) -> int:
 
 def find_truth(queries: NDArray[np.float32], base: InMemory, k: int) -> tuple[Truth, float, float]:
     """(Q, D) unit queries, the rows they are to be found among -> truth; ms a query alone, queries/s together."""
-    needed = recall.neighbours_needed(k)
     exact = Exact(base)
     start = time.perf_counter()
-    parts = [_exactly(queries[at : at + _BLOCK], exact, base, needed) for at in range(0, len(queries), _BLOCK)]
+    parts = [_exactly(queries[at : at + _BLOCK], exact, base, k) for at in range(0, len(queries), _BLOCK)]
     batch_qps = len(queries) / (time.perf_counter() - start)
     single_ms = _single_ms(queries, lambda one: _exactly(one, exact, base, k))
     return recall.truth(queries, np.concatenate(parts), k), single_ms, batch_qps
@@ -54,7 +53,7 @@ def find_truth(queries: NDArray[np.float32], base: InMemory, k: int) -> tuple[Tr
 
 def _exactly(queries: NDArray[np.float32], exact: Exact, base: InMemory, n: int) -> NDArray[np.float64]:
     rows = exact.nearest(queries, n, EVERYTHING)
-    return ordered(rows, scored(queries, rows, base), None)[1][:, :n]
+    return exactly_best(queries, rows, n, base, None)[1]
 
 
 def measure(index: Index, efforts: Sequence[Effort], truth: Truth) -> list[OperatingPoint]:
@@ -84,7 +83,7 @@ def _point(index: Index, effort: Effort, truth: Truth) -> OperatingPoint:
 def recalls_of(index: Index, truth: Truth) -> tuple[NDArray[np.float64], float]:
     """(Q,) recall of each query, and queries a second."""
     start = time.perf_counter()
-    _, scores = index.search_many(truth.queries, truth.k + truth.n_extra)
+    _, scores = index.search_many(truth.queries, truth.k)
     return truth.recall(scores), len(truth) / (time.perf_counter() - start)
 
 

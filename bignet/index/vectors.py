@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+import faiss
 import numpy as np
 
 from bignet.index.neighbors import normalised
@@ -12,6 +13,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bignet.store.snapshot import Snapshot
+
+_faiss: Any = faiss  # its type stubs leave functions out
 
 
 class Vectors(Protocol):
@@ -26,9 +29,18 @@ class Vectors(Protocol):
     def at(self, rows: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n,) rows, repeated ones too -> (n, D) float32 of length 1."""
 
+    @property
+    def at_a_time(self) -> int:
+        """Numbers to ask for in one call of ``at``."""
+
+    def similarities(self, unit: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """(Q, D) unit queries, (Q, n) rows -> their float32 cosines, -inf for NONE; None where ``at`` is as quick."""
+
 
 class InMemory:
     """All of them, at once; ``owner`` is what their memory belongs to, if not to the array."""
+
+    at_a_time = 1 << 18  # in float64 they stay in a core's cache
 
     def __init__(self, unit: NDArray[np.float32], owner: object = None) -> None:
         self.unit = np.ascontiguousarray(unit, dtype=np.float32)
@@ -46,8 +58,26 @@ class InMemory:
         """See Vectors."""
         return self.unit[rows]
 
+    def similarities(self, unit: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """See Vectors."""
+        unit, rows = np.ascontiguousarray(unit), np.ascontiguousarray(rows)
+        found = np.empty(rows.shape, np.float32)
+        pointers = [faiss.swig_ptr(array) for array in (found, unit, self.unit, rows)]
+        _faiss.fvec_inner_products_by_idx(*pointers, self.dims, *rows.shape)
+        return found
 
-class Reconstructed:
+
+class _Fetched:
+    """What vectors that are not at hand have in common."""
+
+    at_a_time = 1 << 22  # 16 MB: each call has its price
+
+    def similarities(self, unit: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.float32] | None:
+        """See Vectors."""
+        return None
+
+
+class Reconstructed(_Fetched):
     """Vectors that inverted lists hold."""
 
     def __init__(self, index: Any) -> None:
@@ -68,7 +98,7 @@ class Reconstructed:
         return found
 
 
-class FromShards:
+class FromShards(_Fetched):
     """Read when they are needed, page checksums verified: for stores whose vectors are too many for the memory.
 
     Args:

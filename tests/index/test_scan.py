@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from bignet.index import neighbors, scan
+from bignet.index import scan
 from bignet.index.neighbors import normalised
 from bignet.index.search import Index
+from bignet.index.vectors import InMemory
 from tests.index.stores import vectors_of
 
 
@@ -13,7 +14,7 @@ from tests.index.stores import vectors_of
 def _blocks(request, monkeypatch):
     monkeypatch.setattr(scan, "_VECTOR_NUMBERS", request.param)
     monkeypatch.setattr(scan, "_SIMILARITIES", request.param)
-    monkeypatch.setattr(neighbors, "_NUMBERS_A_BLOCK", request.param)
+    monkeypatch.setattr(InMemory, "at_a_time", request.param)
 
 
 VECTORS = np.concatenate([vectors_of(0, 150), np.repeat(vectors_of(1, 3), 20, axis=0)])
