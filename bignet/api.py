@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -31,14 +33,19 @@ if TYPE_CHECKING:
     StorePath = str | os.PathLike[str]
 
 
-def open(store: StorePath) -> Store:  # noqa: A001 - bignet.open reads as what it does
+def open(store: StorePath, *, allow_partial: bool = False) -> Store:  # noqa: A001 - bignet.open reads as what it does
     """Open a store for reading.
+
+    Args:
+        store: its folder.
+        allow_partial: read every shard first and leave out those that are not as written; ``snapshot.left_out`` says
+            which, None if all are.
 
     Raises:
         UsageError: there is no store.
         IntegrityError: its manifest is damaged.
     """
-    return Store(Snapshot.open(store))
+    return Store(Snapshot.open(store, allow_partial=allow_partial))
 
 
 def extract(
@@ -134,7 +141,7 @@ def build_index(
 
 
 def verify(store: StorePath, *, repair: bool = False) -> Verdict:
-    """Read every byte of a store and compare it with its manifest.
+    """Read every byte of a store and of its indexes and compare it with what was recorded of it.
 
     Args:
         store: its folder.
@@ -144,8 +151,10 @@ def verify(store: StorePath, *, repair: bool = False) -> Verdict:
         UsageError: there is no store.
         IntegrityError: its newest manifest is damaged.
     """
+    from bignet.index.verify import with_indexes
+
     with Snapshot.open(store) as snapshot:
-        verdict = verify_snapshot(snapshot)
+        verdict = with_indexes(verify_snapshot(snapshot), snapshot)
         damaged = {finding.file for finding in verdict.findings} & snapshot.manifest.file_names()
     if repair and damaged:
         with writing(store) as writer:
@@ -154,7 +163,7 @@ def verify(store: StorePath, *, repair: bool = False) -> Verdict:
 
 
 def report(
-    store: StorePath,
+    store: StorePath | Store,
     out: str | os.PathLike[str],
     *,
     labels: str | os.PathLike[str] | None = None,
@@ -165,7 +174,7 @@ def report(
     """Measure an embedding and write the page, the record and the tables into the folder ``out``.
 
     Args:
-        store: its folder.
+        store: its folder, or what ``open`` gave.
         out: made if it does not exist; files of an earlier report are replaced.
         labels: CSV or Parquet with ``label`` and ``id`` or ``path``; the store's own (folder names) if None.
         embedding: which vector column; the first if None.
@@ -183,13 +192,15 @@ def report(
 
     if not os.fspath(out) or is_store(Path(out)):
         raise UsageError(f"'{os.fspath(out)}' cannot hold a report: it is a store or no name; give a new folder")
-    with Snapshot.open(store) as snapshot:
+    with nullcontext(store.snapshot) if isinstance(store, Store) else Snapshot.open(store) as snapshot:
         names = snapshot.metadata(["id", "path", "label"])
         ids = names["id"].to_numpy()
         paths = names["path"].to_pylist()
         known = names["label"].to_pylist() if labels is None else read_labels(Path(labels), ids, paths)
         spec = snapshot.embedding(embedding)
         evaluation = evaluate(snapshot.vectors(spec.name), ids, known, EvaluateSettings(k=k))
+        if snapshot.left_out is not None:
+            evaluation = replace(evaluation, warnings=(str(snapshot.left_out), *evaluation.warnings))
         source = _report_source(snapshot, spec, dict(zip(ids.tolist(), paths, strict=True)), evaluation, images)
         return evaluation, write_report(evaluation, source, Path(out), ReportSettings(neighbours=k))
 

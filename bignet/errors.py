@@ -33,6 +33,7 @@ class ExitCode(IntEnum):
     LOCKED = 5
     HUNG_UP = 129
     INTERRUPTED = 130
+    UNREAD = 141
     TERMINATED = 143
 
 

@@ -20,12 +20,15 @@ if TYPE_CHECKING:
     from bignet.search.searcher import Searcher
     from bignet.search.settings import SearchSettings
     from bignet.store.snapshot import Snapshot
+    from bignet.store.verify import LeftOut
 
 
-def print_answers(answers: Sequence[Answer], notices: Notices, *, as_json: bool, with_group: bool) -> None:
+def print_answers(
+    answers: Sequence[Answer], notices: Notices, *, as_json: bool, with_group: bool, left_out: LeftOut | None = None
+) -> None:
     """The answers on stdout, how they were found on stderr; as JSON both on stdout."""
     if as_json:
-        say_json([_as_json(answer, with_group=with_group) for answer in answers])
+        say_json([_as_json(answer, with_group=with_group) | _lacking(left_out) for answer in answers])
         return
     for number, answer in enumerate(answers):
         if number:
@@ -71,22 +74,39 @@ def _how(answer: Answer) -> dict[str, object]:
     return {"by": str(answer.searched), **asdict(answer.searched)}
 
 
-def print_folder(summary: FolderSummary, *, as_json: bool) -> None:
+def _lacking(left_out: LeftOut | None) -> dict[str, object]:
+    return {} if left_out is None else {"left_out": asdict(left_out)}
+
+
+def print_folder(summary: FolderSummary, *, as_json: bool, left_out: LeftOut | None = None) -> None:
     """What became of a folder of queries."""
     if as_json:
         counts = {"reasons": dict(summary.reasons), "searched": dict(summary.searched)}
-        numbers = {name: getattr(summary, name) for name in ("n_queries", "n_answered", "n_hits", "seconds")}
-        say_json({"out": str(summary.out), **numbers, **counts})
+        numbers = {
+            name: getattr(summary, name) for name in ("n_queries", "n_answered", "n_rejected", "n_hits", "seconds")
+        }
+        say_json({"out": str(summary.out), **numbers, **counts, **_lacking(left_out)})
         return
-    without = summary.n_queries - summary.n_answered
-    listed = ", ".join(f"{count:,} {reason}" for reason, count in summary.reasons.most_common())
-    rest = f", {grouped(without)} without hits ({listed})" if without else ""
-    say(f"{counted(summary.n_queries, 'query', 'queries')}: {grouped(summary.n_answered)} answered{rest}")
+    say(f"{counted(summary.n_queries, 'query', 'queries')}: {', '.join(_outcomes(summary))}")
     for how, count in summary.searched.most_common():
         say(f"searched: {how} ({counted(count, 'query', 'queries')})")
     rate = summary.n_queries / max(summary.seconds, 1e-9)
     say(f"{duration(summary.seconds)} · {rate:,.0f} queries/s")
     say(f"{pasted(summary.out)}: {counted(summary.n_hits, 'hit')}")
+
+
+def _outcomes(summary: FolderSummary) -> list[str]:
+    """``6 answered``, ``1 without hits``, ``3 rejected (2 truncated, 1 corrupt)``."""
+    from bignet.search.table import NOTHING_FOUND
+
+    parts = [f"{grouped(summary.n_answered)} answered"]
+    if summary.reasons[NOTHING_FOUND]:
+        parts.append(f"{grouped(summary.reasons[NOTHING_FOUND])} without hits")
+    if summary.n_rejected:
+        rejected = [(reason, count) for reason, count in summary.reasons.most_common() if reason != NOTHING_FOUND]
+        listed = ", ".join(f"{count:,} {reason}" for reason, count in rejected)
+        parts.append(f"{grouped(summary.n_rejected)} rejected ({listed}; their rows say why)")
+    return parts
 
 
 def draw(snapshot: Snapshot, answers: Sequence[Answer], out: Path, images: str | None, notices: Notices) -> None:
@@ -127,10 +147,14 @@ def page(
         store_name=snapshot.path.resolve().name,
         embedding=searcher.spec.name,
         image_root=snapshot.image_root(images),
-        facts=_facts(settings),
+        facts=(*_facts(settings), *_left_out(snapshot)),
         answers=tuple(_shown(answer) for answer in answers),
     )
     write_answers(source, out)
+
+
+def _left_out(snapshot: Snapshot) -> list[tuple[str, str]]:
+    return [] if snapshot.left_out is None else [("warning", str(snapshot.left_out))]
 
 
 def _shown(answer: Answer) -> ShownAnswer:

@@ -10,11 +10,16 @@ import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO
 
+from bignet.imported import ImportedEncoder
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from rich.progress import Progress, TaskID
+
+    from bignet.store.snapshot import Snapshot
+    from bignet.store.verify import LeftOut
 
 
 def say(text: str = "") -> None:
@@ -52,6 +57,31 @@ def pasted(path: object) -> str:
     from bignet.reporting.names import shell_word
 
     return shell_word(str(path))
+
+
+def typed(words: Sequence[str]) -> str:
+    """The words of a command as they are typed."""
+    return " ".join(map(pasted, words))
+
+
+def search_hint(store: str | os.PathLike[str]) -> str:
+    """The search to try next on a store, as typed: by a picture, or where no encoder is at hand by an id it has."""
+    from bignet.store.snapshot import Snapshot
+
+    with Snapshot.open(store) as snapshot:
+        query = _an_id(snapshot) if isinstance(snapshot.embeddings[0].encoder, ImportedEncoder) else "QUERY.jpg"
+    return f"bignet search {pasted(store)} {query}"
+
+
+def partial_warning(store: object, left_out: LeftOut) -> str:
+    """What an answer lacks that was given with --allow-partial."""
+    mend = f"bignet verify {pasted(store)} --repair, then the same extraction or import, brings them back"
+    return f"warning: {left_out}; {mend}"
+
+
+def _an_id(snapshot: Snapshot) -> str:
+    shards = [shard for shard in snapshot.manifest.shards if shard.rows]
+    return f"id:{snapshot.read_shard(shards[0], ['id'])['id'][0].as_py()}" if shards else "id:N"
 
 
 def size(n_bytes: int) -> str:

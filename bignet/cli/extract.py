@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import Notices, counted, duration, grouped, pasted, say, say_json, table
+from bignet.cli.console import Notices, counted, duration, grouped, pasted, say, say_json, search_hint, table
 from bignet.cli.console import size as in_units
 from bignet.cli.screen import LEFT, Screen
 from bignet.errors import ExitCode, UsageError
@@ -173,8 +173,7 @@ def describe(summary: Summary, store: Store) -> None:
             say(line)
     n_embeddings = counted(len(summary.embeddings), "embedding")
     say(f"{summary.store}: {counted(summary.total_rows, 'row')}, {n_embeddings}, {in_units(summary.n_bytes)}")
-    name = pasted(summary.store)
-    say(f"next: bignet search {name} QUERY.jpg · bignet report {name} -o report")
+    say(f"next: {search_hint(summary.store)} · bignet report {pasted(summary.store)} -o report")
 
 
 def _outcome_line(summary: Summary, store: Store) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import Bar, Notices, counted, duration, grouped, pasted, say, say_json, size
+from bignet.cli.console import Bar, Notices, counted, duration, grouped, pasted, say, say_json, search_hint, size
 from bignet.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _describe(store: str, outcome: Outcome) -> None:
     kept = f"{counted(spec.dims, 'dim')}, {spec.dtype}, fingerprint {spec.fingerprint}"
     say(f"{name}: {counted(outcome.rows, 'row')}, {size(outcome.n_bytes)}, {kept}")
     if outcome.rows:
-        say(f"next: bignet index {name} · bignet search {name} id:N · bignet report {name} -o report")
+        say(f"next: bignet index {name} · {search_hint(store)} · bignet report {name} -o report")
 
 
 def _rejections(name: str, outcome: Outcome) -> str:

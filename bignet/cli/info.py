@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bignet.cli.console import counted, grouped, say, say_json, size, table
+from bignet.cli.console import counted, grouped, say, say_json, size, table, typed
 from bignet.imported import ImportedEncoder
 
 if TYPE_CHECKING:
+    from bignet.index.state import IndexState
     from bignet.spec import EncoderSpec
     from bignet.store.snapshot import Snapshot
 
@@ -72,8 +73,18 @@ def _print(snapshot: Snapshot, refused: list[dict[str, str]]) -> None:
         lines.append(("rejected", f"{grouped(len(refused))} ({listed}; list: --rejected)"))
     for name, text in lines:
         say(f"  {name:9} {text}")
-    for line in table(("embedding", "dims", "fingerprint", "index"), _embeddings(snapshot), right="lrll"):
+    _print_embeddings(snapshot)
+
+
+def _print_embeddings(snapshot: Snapshot) -> None:
+    from bignet.index.state import mend
+
+    indexes = _indexes(snapshot)
+    for line in table(("embedding", "dims", "fingerprint", "index"), _embeddings(snapshot, indexes), right="lrll"):
         say(f"  {line}")
+    mends = [typed(mend(snapshot, index)) for index in indexes.values() if index is not None]
+    if any(mends):
+        say(f"next: {' · '.join(text for text in dict.fromkeys(mends) if text)}")
 
 
 def _computed(snapshot: Snapshot, encoder: EncoderSpec) -> list[tuple[str, str]]:
@@ -98,31 +109,41 @@ def _imported(snapshot: Snapshot, encoder: ImportedEncoder) -> list[tuple[str, s
     ]
 
 
-def _embeddings(snapshot: Snapshot) -> list[tuple[str, str, str, str]]:
+def _embeddings(snapshot: Snapshot, indexes: dict[str, IndexState | None]) -> list[tuple[str, str, str, str]]:
     return [
-        (spec.name, grouped(spec.dims), spec.fingerprint, _index_state(snapshot, spec.name))
+        (spec.name, grouped(spec.dims), spec.fingerprint, _in_a_word(indexes[spec.name]))
         for spec in snapshot.embeddings
     ]
 
 
-def _index_state(snapshot: Snapshot, embedding: str) -> str:
-    from bignet.errors import BigNetError
-    from bignet.index import identity
-    from bignet.store import layout
+def _indexes(snapshot: Snapshot) -> dict[str, IndexState | None]:
+    """By embedding; the files are not read, so that a changed byte in one is for ``bignet verify`` to find."""
+    from bignet.index import state
 
-    folder = snapshot.path / layout.INDEX / embedding
-    if not (folder / identity.FILE_NAME).exists():
+    return {spec.name: state.look_at(snapshot, spec.name) for spec in snapshot.embeddings}
+
+
+def _in_a_word(index: IndexState | None) -> str:
+    from bignet.index.state import Standing
+
+    if index is None:
         return "none"
-    try:
-        record = identity.load(folder)
-        current = identity.check(record, snapshot, folder, stale_ok=True)
-    except BigNetError as error:
-        return error.code
-    return f"{record.kind}, current" if current else f"{record.kind}, of snapshot {record.snapshot}"
+    kind = "" if index.record is None else f"{index.record.kind}, "
+    why = f" ({index.why})" if index.standing in (Standing.DAMAGED, Standing.UNREAD, Standing.UNKNOWN) else ""
+    return f"{kind}{index.standing}{why}"
+
+
+def _index_as_json(snapshot: Snapshot, index: IndexState | None) -> dict[str, Any] | None:
+    from bignet.index import state
+
+    if index is None:
+        return None
+    kind = None if index.record is None else index.record.kind
+    return {"kind": kind, "state": index.standing, "why": index.why, "mend": state.mend(snapshot, index)}
 
 
 def _as_json(snapshot: Snapshot) -> dict[str, Any]:
-    manifest = snapshot.manifest
+    manifest, indexes = snapshot.manifest, _indexes(snapshot)
     return {
         "store": str(snapshot.path),
         "store_uuid": manifest.store_uuid,
@@ -132,7 +153,10 @@ def _as_json(snapshot: Snapshot) -> dict[str, Any]:
         "counts": vars(manifest.counts),
         "source": vars(manifest.source),
         "embeddings": [
-            spec.as_json() | {"name": spec.name, "fingerprint": spec.fingerprint} for spec in snapshot.embeddings
+            spec.as_json()
+            | {"name": spec.name, "fingerprint": spec.fingerprint}
+            | {"index": _index_as_json(snapshot, indexes[spec.name])}
+            for spec in snapshot.embeddings
         ],
         "shards": [vars(item) for item in manifest.shards],
         "environment": dict(manifest.environment),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -88,9 +89,7 @@ def run(arguments: list[str] | None = None) -> None:
 
 def _outcome(words: list[str], *, debug: bool) -> int:
     try:
-        code = app(words or ["--help"], prog_name="bignet", standalone_mode=False)
-        sys.stdout.flush()
-        return code if isinstance(code, int) else ExitCode.OK
+        return _called(words)
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else ExitCode.OK
     except BigNetError as error:
@@ -111,6 +110,38 @@ def _outcome(words: list[str], *, debug: bool) -> int:
         return _explained(f"error[usage]: {error.format_message()} See: {command} --help", ExitCode.USAGE, debug=debug)
 
 
+def _called(words: list[str]) -> int:
+    """The code of a command that ran to its end, or until nobody read on: the shell's own for a closed pipe."""
+    try:
+        code = app(words or ["--help"], prog_name="bignet", standalone_mode=False)
+        sys.stdout.flush()
+    except BaseException as error:
+        if _comes_of_a_broken_pipe(error) and _nobody_reads():
+            return ExitCode.UNREAD
+        raise
+    return code if isinstance(code, int) else ExitCode.OK
+
+
+def _comes_of_a_broken_pipe(error: BaseException | None) -> bool:
+    """Typer turns a broken pipe into a silent exit with 1, a writer into a disk that refuses."""
+    while error is not None and not isinstance(error, BrokenPipeError):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _nobody_reads() -> bool:
+    """Whether stdout or stderr is a pipe without a reader; what is still to be flushed into it goes nowhere."""
+    poll = select.poll()
+    for descriptor in (1, 2):
+        poll.register(descriptor, 0)
+    gone = [descriptor for descriptor, event in poll.poll(0) if event & select.POLLERR]
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in gone:
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+    return bool(gone)
+
+
 _COMMANDS = frozenset(module.NAME for module in _MODULES)
 
 
@@ -121,7 +152,11 @@ def _explained(text: str, code: ExitCode, *, debug: bool) -> ExitCode:
 
         traceback.print_exc()
     line = " ".join(text.split())
-    sys.stderr.write(f"bignet: {''.join(c if c.isprintable() else ascii(c)[1:-1] for c in line)}\n")
+    try:
+        sys.stderr.write(f"bignet: {''.join(c if c.isprintable() else ascii(c)[1:-1] for c in line)}\n")
+        sys.stderr.flush()
+    except BrokenPipeError:
+        _nobody_reads()  # else Python fails at its end, and with another code
     return code
 
 

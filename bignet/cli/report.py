@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import Notices, missing_images, say, say_json, table
+from bignet.cli.console import Notices, missing_images, partial_warning, say, say_json, table
 
 if TYPE_CHECKING:
     from bignet.evaluate.result import Evaluation, Metric
@@ -28,6 +28,9 @@ def command(
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, help="Depth of precision@k and of the strips.")] = 10,
     images: Annotated[str | None, typer.Option("--images", help="Where the pictures are now, if they moved.")] = None,
+    allow_partial: Annotated[
+        bool, typer.Option("--allow-partial", help="Leave damaged shards out, measure all other rows.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print the headline figures as JSON.")] = False,
 ) -> None:
     """Measure an embedding and write a page about it.
@@ -38,20 +41,23 @@ def command(
     """
     from bignet import api
     from bignet.reporting.names import visible
-    from bignet.store.snapshot import Snapshot
 
     with Notices(quiet=json_output).only_ours():
-        evaluation, files = api.report(store, out, labels=labels, embedding=embedding, images=images, k=k)
+        opened = api.open(store, allow_partial=allow_partial)
+        evaluation, files = api.report(opened, out, labels=labels, embedding=embedding, images=images, k=k)
     if json_output:
-        say_json({"report": str(files.html), "metrics": [_as_json(metric) for metric in evaluation.metrics]})
+        metrics = [_as_json(metric) for metric in evaluation.metrics]
+        say_json({"report": str(files.html), "metrics": metrics, "warnings": list(evaluation.warnings)})
         return
     for line in headline(evaluation):
         say(line)
-    with Snapshot.open(store) as snapshot:
-        root = snapshot.image_root(images)
+    root = opened.snapshot.image_root(images)
     if not root.is_dir():
         say(missing_images(root))
-    for warning in evaluation.warnings:
+    left_out = opened.snapshot.left_out
+    if left_out is not None:
+        say(partial_warning(store, left_out))
+    for warning in evaluation.warnings[left_out is not None :]:
         say(f"note: {visible(warning)}")
     say(f"report: {files.html}")
 

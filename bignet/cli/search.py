@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bignet.cli.answers import draw, page, print_answers, print_folder
-from bignet.cli.console import Bar, Notices, say
-from bignet.errors import UsageError
+from bignet.cli.console import Bar, Notices, partial_warning, say
+from bignet.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -111,6 +111,12 @@ def command(
         bool,
         typer.Option("--stale-ok", help="Allow an index older than the store.", rich_help_panel=_INDEX),
     ] = False,
+    allow_partial: Annotated[
+        bool,
+        typer.Option(
+            "--allow-partial", help="Leave damaged shards out, compare all other rows.", rich_help_panel=_INDEX
+        ),
+    ] = False,
     weights: Annotated[
         str | None,
         typer.Option("--weights", help="Where the weights are now, if they moved.", rich_help_panel=_INDEX),
@@ -133,15 +139,19 @@ def command(
 
     drawn = [name for name in (sheet, html) if name is not None]
     _check(query or [], queries, out, drawn, combine=combine)
+    _check_endings(sheet, html, out)
     settings = SearchSettings(k, threshold, where, group_by, expand, exclude_self)
     notices = Notices(quiet=quiet or json_output)
-    with Snapshot.open(store) as snapshot:
+    with Snapshot.open(store, allow_partial=allow_partial) as snapshot:
+        if snapshot.left_out is not None:
+            notices.note(partial_warning(store, snapshot.left_out))
         searcher = Searcher(snapshot, Opening(embedding, exact, stale_ok, weights, device))
         if queries is not None and out is not None:
             _answer_folder(searcher, queries, Path(out), settings, notices, json_output=json_output)
             return
         answers = _answer(searcher, query or [], settings, notices, combine=combine)
-        print_answers(answers, notices, as_json=json_output, with_group=group_by is not None)
+        with_group = group_by is not None
+        print_answers(answers, notices, as_json=json_output, with_group=with_group, left_out=snapshot.left_out)
         if sheet is not None:
             draw(snapshot, answers, Path(sheet), images, notices)
         if html is not None:
@@ -159,6 +169,22 @@ def _check(query: Sequence[str], queries: str | None, out: str | None, drawn: Se
     if queries is not None and (query or drawn or combine):
         what = "other queries" if query else "--combine" if combine else "--sheet or --html"
         raise UsageError(f"--queries does not go with {what}; answer a folder by itself")
+
+
+def _check_endings(sheet: str | None, html: str | None, out: str | None) -> None:
+    """Whether everything can be written where it is wanted, before the work for it is done."""
+    if sheet is not None:
+        from bignet.reporting.sheet import format_of
+
+        format_of(Path(sheet))
+    if html is not None:
+        from bignet.reporting.answers import check_ending as check_page
+
+        check_page(Path(html))
+    if out is not None:
+        from bignet.search.table import check_ending
+
+        check_ending(Path(out))
 
 
 def _answer(
@@ -180,4 +206,6 @@ def _answer_folder(
             summary = search_folder(searcher, folder, out, settings, bar)
         finally:
             bar.close()
-    print_folder(summary, as_json=json_output)
+    print_folder(summary, as_json=json_output, left_out=searcher.snapshot.left_out)
+    if summary.n_rejected:
+        raise typer.Exit(ExitCode.SOME_REJECTED)

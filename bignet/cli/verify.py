@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import counted, pasted, say, say_json, size
+from bignet.cli.console import counted, pasted, say, say_json, size, typed
 from bignet.errors import ExitCode
+
+if TYPE_CHECKING:
+    from bignet.store.verify import Verdict
 
 NAME = "verify"
 PANEL = "Store"
@@ -21,7 +24,7 @@ def command(
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
-    """Read every byte of a store and compare it with what was written.
+    """Read every byte of a store and of its indexes, and compare it with what was written.
 
     \b
     bignet verify photos.bignet
@@ -33,20 +36,37 @@ def command(
     if json_output:
         say_json(asdict(verdict) | {"ok": verdict.ok})
     else:
-        for finding in verdict.findings:
-            say(f"{finding.file}: {finding.problem}")
-        rows = f"{counted(verdict.embedded, 'row')}, {counted(verdict.rejected, 'rejected file')}"
-        state = "" if verdict.complete else ", not complete"
-        checked = f"{rows}, {counted(verdict.n_files, 'file')}, {size(verdict.n_bytes)}{state}"
-        outcome = "all as written" if verdict.ok else counted(len(verdict.findings), "problem")
-        say(f"{store}: {outcome}; snapshot {verdict.snapshot}, {checked}")
-        if not verdict.ok:
-            say(_advice(store, repair=repair))
+        _print(store, verdict, repair=repair)
     if not verdict.ok:
         raise typer.Exit(ExitCode.INTEGRITY)
 
 
-def _advice(store: str, *, repair: bool) -> str:
-    if repair:
-        return "damaged shards were dropped; next: the same bignet extract or bignet import again fills the gap"
-    return f"next: bignet verify {pasted(store)} --repair drops what is damaged; the same run again fills the gap"
+def _print(store: str, verdict: Verdict, *, repair: bool) -> None:
+    from bignet.reporting.names import visible
+
+    for finding in verdict.findings:
+        say(f"{visible(finding.file)}: {finding.problem}")
+    for note in verdict.notes:
+        say(f"note: {visible(note.file)}: {note.problem}")
+    outcome = "all as written" if verdict.ok else counted(len(verdict.findings), "problem")
+    say(f"{store}: {outcome}; snapshot {verdict.snapshot}, {_checked(verdict)}")
+    for line in _advice(store, verdict, repair=repair):
+        say(line)
+
+
+def _checked(verdict: Verdict) -> str:
+    rows = f"{counted(verdict.embedded, 'row')}, {counted(verdict.rejected, 'rejected file')}"
+    indexes = f" ({counted(verdict.n_indexes, 'index', 'indexes')})" if verdict.n_indexes else ""
+    state = "" if verdict.complete else ", not complete"
+    return f"{rows}, {counted(verdict.n_files, 'file')}{indexes}, {size(verdict.n_bytes)}{state}"
+
+
+def _advice(store: str, verdict: Verdict, *, repair: bool) -> list[str]:
+    """For shards, which hold what nothing else does, and for indexes, which can be built again at any time."""
+    lines = []
+    if not all(finding.mend for finding in verdict.findings):
+        again = "the same bignet extract or bignet import again fills the gap"
+        drop = f"next: bignet verify {pasted(store)} --repair drops what is damaged; {again}"
+        lines.append(f"damaged shards were dropped; next: {again}" if repair else drop)
+    mends = [typed(item.mend) for item in (*verdict.findings, *verdict.notes) if item.mend]
+    return [*lines, f"next: {' · '.join(mends)}"] if mends else lines

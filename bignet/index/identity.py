@@ -92,7 +92,7 @@ def load(folder: Path) -> IndexIdentity:
 
     Raises:
         IntegrityError: it is damaged.
-        UsageError: it was written by a later version.
+        UsageError: it was written by a later version, or by one so early that it has to be built again.
     """
     path = folder / FILE_NAME
     try:
@@ -101,9 +101,12 @@ def load(folder: Path) -> IndexIdentity:
         if data["format_version"] > FORMAT_VERSION:
             found = data["format_version"]
             raise UsageError(f"index {path} has format {found}, newer than this BigNet; upgrade bignet")
+        if data["format_version"] < FORMAT_VERSION:
+            found = data["format_version"]
+            raise UsageError(f"index {path} has format {found}, older than this BigNet reads; {REBUILD}")
         if _digest(json.dumps(data, sort_keys=True)) != wrapper["sha256"]:
             raise IntegrityError(f"index record {path} was altered: its checksum does not match; {REBUILD}")
-        values = {item.name: data[item.name] for item in fields(IndexIdentity)}
+        values = _known(IndexIdentity, data)
         return IndexIdentity(**values | {"tuning": _tuning(values["tuning"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise IntegrityError(f"index record {path} cannot be read ({type(error).__name__}); {REBUILD}") from None
@@ -119,8 +122,14 @@ REBUILD = "build it again with: bignet index STORE"
 def _tuning(data: Mapping[str, Any] | None) -> Tuning | None:
     if data is None:
         return None
-    points = tuple(OperatingPoint(**point) for point in data["points"])
-    return Tuning(**dict(data) | {"chosen": OperatingPoint(**data["chosen"]), "points": points})
+    points = tuple(OperatingPoint(**_known(OperatingPoint, point)) for point in data["points"])
+    chosen = OperatingPoint(**_known(OperatingPoint, data["chosen"]))
+    return Tuning(**_known(Tuning, data) | {"chosen": chosen, "points": points})
+
+
+def _known(kind: type, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of later versions are passed over."""
+    return {item.name: data[item.name] for item in fields(kind)}
 
 
 def check(identity: IndexIdentity, snapshot: Snapshot, folder: Path, *, stale_ok: bool) -> bool:

@@ -93,8 +93,7 @@ def write_answers(source: AnswersSource, out: Path, settings: ReportSettings = S
         UsageError: another ending than .html, or a page too large to open.
         ResourceError: the disk refused.
     """
-    if out.suffix.lower() not in (".html", ".htm"):
-        raise UsageError(f"the page cannot be written to '{out}'; end its name in .html")
+    check_ending(out)
     page = render_answers(source, settings).encode("utf-8")
     if len(page) > settings.hard_max_bytes:
         size, most = len(page) / 1e6, settings.hard_max_bytes / 1e6
@@ -105,6 +104,16 @@ def write_answers(source: AnswersSource, out: Path, settings: ReportSettings = S
         replace_all({out: page})
     except OSError as error:
         raise explain_os_error(error, f"write the page {out}") from error
+
+
+def check_ending(out: Path) -> None:
+    """Whether the page can be written under a name.
+
+    Raises:
+        UsageError: another ending.
+    """
+    if out.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"the page cannot be written to '{out}'; end its name in .html")
 
 
 def render_answers(source: AnswersSource, settings: ReportSettings = SETTINGS) -> str:

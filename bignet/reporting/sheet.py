@@ -66,7 +66,7 @@ def contact_sheet(rows: Sequence[SheetRow], out: Path) -> None:
         UsageError: another ending, no rows, or more rows than the format can hold.
         ResourceError: the disk refused.
     """
-    kind = _format_of(out)
+    kind = format_of(out)
     if not rows:
         raise UsageError("there is nothing to draw: the search returned no rows; give at least one query")
     _check_height(len(rows), kind)
@@ -78,7 +78,12 @@ def contact_sheet(rows: Sequence[SheetRow], out: Path) -> None:
         raise explain_os_error(error, f"write the sheet {out}") from error
 
 
-def _format_of(out: Path) -> str:
+def format_of(out: Path) -> str:
+    """The picture format that a name stands for.
+
+    Raises:
+        UsageError: another ending.
+    """
     kind = FORMATS.get(out.suffix.lower())
     if kind is None:
         allowed = ", ".join(FORMATS)

@@ -6,6 +6,7 @@ DuckDB sees nothing but them: it can open no file, no connection and no variable
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -62,7 +63,7 @@ def _evaluated(snapshot: Snapshot, expression: str, option: str) -> pa.Array:
             wanted = duckdb.SQLExpression(expression), duckdb.ColumnExpression("id")
             found = database.from_arrow(table).select(*wanted).to_arrow_table()
     except duckdb.Error as error:
-        raise _refused(option, expression, _in_one_line(error)) from None
+        raise _refused(option, expression, _why(option, error, expression)) from None
     places = _places(found.column(found.num_columns - 1).to_numpy(), table["id"].to_numpy())
     if found.num_columns != len(wanted) or places is None:
         raise _refused(option, expression, "it does not give one value for each row")
@@ -105,6 +106,19 @@ def as_text(path: bytes) -> str:
 
 def _refused(option: str, expression: str, why: str) -> UsageError:
     return UsageError(f'--{option} "{expression}" cannot be used: {why}; columns: {_LISTED}')
+
+
+_QUOTED = re.compile(r"'(?:[^']|'')*'")
+_SUBQUERY = re.compile(r"\b(?:select|from)\b", re.IGNORECASE)
+_MISSING_TABLE = re.compile(r"Table with name|Permission Error")
+
+
+def _why(option: str, error: Exception, expression: str) -> str:
+    """A subquery over a table fails in as many ways as there are names of tables; what helps is one thing."""
+    if _SUBQUERY.search(_QUOTED.sub("", expression)) and _MISSING_TABLE.search(str(error)):
+        what = "a condition on the columns" if option == "where" else "a column or an expression of columns"
+        return f"it takes {what}, and no subquery: there is no table or file to select from"
+    return _in_one_line(error)
 
 
 def _in_one_line(error: Exception) -> str:

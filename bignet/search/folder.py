@@ -48,7 +48,7 @@ class _Silent(Listener):
 
 @dataclass
 class FolderSummary:
-    """What became of a folder: queries = answered + reasons.
+    """What became of a folder: queries = answered + reasons; of these all but ``nothing_found`` were rejected.
 
     Attributes:
         out: the file of answers.
@@ -67,6 +67,11 @@ class FolderSummary:
     reasons: Counter[str] = field(default_factory=Counter)
     searched: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
+
+    @property
+    def n_rejected(self) -> int:
+        """Images that could not be queries."""
+        return self.reasons.total() - self.reasons[table.NOTHING_FOUND]
 
 
 def search_folder(

@@ -66,7 +66,8 @@ class Searcher:
             MismatchError, IntegrityError: the index does not belong to the store, or is damaged.
         """
         opening, name = self.opening, self.spec.name
-        if not opening.exact and disk.exists(self.snapshot, name):
+        whole = self.snapshot.left_out is None  # an index holds rows that are left out
+        if whole and not opening.exact and disk.exists(self.snapshot, name):
             return disk.open_index(self.snapshot, name, stale_ok=opening.stale_ok)
         return Index.of_units(normalise(self.snapshot.vectors(name)), self.rows.ids)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bignet import files
 from bignet.errors import IntegrityError, UsageError
@@ -15,6 +15,8 @@ from bignet.store import layout
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+
+_Part = TypeVar("_Part", "Source", "ShardRecord", "Counts")
 
 FORMAT = "bignet-store"
 FORMAT_VERSION = 1
@@ -65,6 +67,7 @@ class Manifest:
         complete: False while an extraction is under way or was cut off.
         timings: seconds a stage of the run that wrote this.
         environment: library versions and device of that run.
+        later: fields that only a later version knows; they stay as they are.
     """
 
     number: int
@@ -78,6 +81,7 @@ class Manifest:
     complete: bool
     timings: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    later: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -158,7 +162,8 @@ def _way_back(store: Path, numbers: list[int]) -> str:
 def _to_json(manifest: Manifest) -> dict[str, Any]:
     data = asdict(manifest)
     data["embeddings"] = [spec.as_json() | {"fingerprint": spec.fingerprint} for spec in manifest.embeddings]
-    return {"format": FORMAT, "format_version": FORMAT_VERSION} | data
+    later: dict[str, Any] = data.pop("later")
+    return later | {"format": FORMAT, "format_version": FORMAT_VERSION} | data
 
 
 def _from_json(data: Mapping[str, Any], path: Path) -> Manifest:
@@ -171,15 +176,25 @@ def _from_json(data: Mapping[str, Any], path: Path) -> Manifest:
         number=data["number"],
         store_uuid=data["store_uuid"],
         embeddings=tuple(EmbeddingSpec.from_json(item) for item in data["embeddings"]),
-        source=Source(**data["source"]),
-        shards=tuple(ShardRecord(**item) for item in data["shards"]),
-        rejected=tuple(ShardRecord(**item) for item in data["rejected"]),
-        counts=Counts(**data["counts"]),
+        source=_known(Source, data["source"]),
+        shards=tuple(_known(ShardRecord, item) for item in data["shards"]),
+        rejected=tuple(_known(ShardRecord, item) for item in data["rejected"]),
+        counts=_known(Counts, data["counts"]),
         next_id=data["next_id"],
         complete=data["complete"],
         timings=data["timings"],
         environment=data["environment"],
+        later={name: value for name, value in data.items() if name not in _KNOWN},
     )
+
+
+_KNOWN = {"format", "format_version", *(item.name for item in fields(Manifest))} - {"later"}
+
+
+def _known(kind: type[_Part], data: Mapping[str, Any]) -> _Part:
+    """A part of a manifest; fields of later versions are passed over."""
+    names = {item.name for item in fields(kind)}
+    return kind(**{name: value for name, value in data.items() if name in names})
 
 
 def _canonical(data: Mapping[str, Any]) -> str:

@@ -70,8 +70,11 @@ def matrix(column: pa.ChunkedArray, out: NDArray[np.float32]) -> None:
         start += len(chunk)
 
 
-def write(path: Path, table: pa.Table) -> ShardRecord:
-    """Publish a table as a new Parquet file with page checksums.
+_OWNER = b"bignet.shard"  # in the footer: store and name of the shard, so that one of another store is known
+
+
+def write(path: Path, table: pa.Table, owner: str = "") -> ShardRecord:
+    """Publish a table as a new Parquet file with page checksums, and with the store it is of.
 
     Raises:
         OSError: the disk refused; nothing is left behind.
@@ -81,7 +84,7 @@ def write(path: Path, table: pa.Table) -> ShardRecord:
 
     def write_parquet(file: files.HashingFile) -> None:
         pq.write_table(
-            table,
+            table.replace_schema_metadata({_OWNER: f"{owner}/{path.name}"}) if owner else table,
             pa.PythonFile(file, mode="w"),
             compression=compression,
             use_dictionary=False,
@@ -93,11 +96,21 @@ def write(path: Path, table: pa.Table) -> ShardRecord:
     return ShardRecord(path.name, table.num_rows, written.n_bytes, written.sha256)
 
 
-def read(path: Path, record: ShardRecord, expected: pa.Schema, columns: Sequence[str] | None = None) -> pa.Table:
+def read(
+    path: Path, record: ShardRecord, expected: pa.Schema, columns: Sequence[str] | None = None, *, owner: str = ""
+) -> pa.Table:
     """Columns of a shard, in the order asked for, every page checked against its checksum.
 
+    Args:
+        path: the shard.
+        record: what the manifest says of it.
+        expected: columns that it was written with.
+        columns: those wanted; None for all.
+        owner: the store that it must be of, if it says of which it is.
+
     Raises:
-        IntegrityError: missing, of another size, damaged, not the recorded number of rows or not the expected columns.
+        IntegrityError: missing, of another size, store or place, damaged, not the recorded number of rows or not the
+            expected columns.
     """
     wanted = expected.names if columns is None else list(columns)
     try:
@@ -105,6 +118,7 @@ def read(path: Path, record: ShardRecord, expected: pa.Schema, columns: Sequence
         if found != record.n_bytes:
             raise IntegrityError(f"shard {path} has {found:,} bytes, {record.n_bytes:,} were written{_MEND}")
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            _check_owner(path, file, owner)
             table = file.read(columns=wanted)
     except FileNotFoundError:
         raise IntegrityError(f"shard {path} is missing{_MEND}") from None
@@ -115,14 +129,24 @@ def read(path: Path, record: ShardRecord, expected: pa.Schema, columns: Sequence
     # The footer has no checksum: where a bit of it changes anything, it is a column's name or type.
     if set(wanted) - set(table.schema.names) or not _fits(table.select(wanted).schema, expected):
         raise IntegrityError(f"shard {path} has other columns than were written{_MEND}")
-    return table.select(wanted)
+    return table.select(wanted).replace_schema_metadata(None)
+
+
+def _check_owner(path: Path, file: pq.ParquetFile, owner: str) -> None:
+    """Pages have checksums, and whole files of equal size may change places."""
+    found = (file.schema_arrow.metadata or {}).get(_OWNER, b"").decode(errors="replace")
+    if owner and found and found != f"{owner}/{path.name}":
+        raise IntegrityError(f"shard {path} is another, {found}, and this is store {owner}{_MEND}")
 
 
 def _fits(found: pa.Schema, expected: pa.Schema) -> bool:
     return all(field.equals(expected.field(field.name)) for field in found)
 
 
-_MEND = "; bignet verify STORE --repair drops what is damaged, and the same extraction or import again fills the gap"
+_MEND = (
+    "; bignet verify STORE --repair drops what is damaged, and the same extraction or import again fills the gap; "
+    "until then search and report answer from the rest with --allow-partial"
+)
 
 
 def _first_line(error: BaseException) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from bignet.errors import UsageError, nearest
-from bignet.store import layout, lock, manifest, shards
+from bignet.store import layout, lock, manifest, shards, verify
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from bignet.spec import EmbeddingSpec
     from bignet.store.manifest import Manifest, ShardRecord
+    from bignet.store.verify import LeftOut
 
 
 # Read side by side: copying into new memory takes a core about as long as reading does. Each holds its bytes twice.
@@ -37,11 +38,16 @@ class Snapshot:
     def __init__(self, path: Path, described: Manifest, hold: int | None = None) -> None:
         self.path = path
         self.manifest = described
+        self.left_out: LeftOut | None = None
         self._release = weakref.finalize(self, os.close, hold) if hold is not None else None
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Snapshot:
+    def open(cls, path: str | os.PathLike[str], *, allow_partial: bool = False) -> Snapshot:
         """The newest snapshot; its files are kept until it is closed.
+
+        Args:
+            path: the store's folder.
+            allow_partial: read every shard first and leave out those that are not as written; ``left_out`` says which.
 
         Raises:
             UsageError: no store there, or one of a later version.
@@ -52,7 +58,10 @@ class Snapshot:
             described = manifest.newest(store)
             hold = lock.hold_for_reading(layout.manifest_path(store, described.number))
             if hold is not None:
-                return cls(store, described, hold)
+                snapshot = cls(store, described, hold)
+                if allow_partial:
+                    snapshot.manifest, snapshot.left_out = verify.undamaged(snapshot)
+                return snapshot
 
     def close(self) -> None:
         """Let a writer clean up behind this snapshot."""
@@ -133,12 +142,14 @@ class Snapshot:
     def rejected(self) -> pa.Table:
         """Rejected files: path, reason, detail, bytes, mtime_ns."""
         folder, expected = self.path / layout.REJECTED, shards.REJECTED_SCHEMA
-        parts = [shards.read(folder / item.name, item, expected) for item in self.manifest.rejected]
+        owner = self.manifest.store_uuid
+        parts = [shards.read(folder / item.name, item, expected, owner=owner) for item in self.manifest.rejected]
         return pa.concat_tables([expected.empty_table(), *parts])
 
     def read_shard(self, record: ShardRecord, columns: Sequence[str] | None = None) -> pa.Table:
         """Columns of one shard, checked."""
-        return shards.read(self.path / layout.SHARDS / record.name, record, shards.schema(self.embeddings), columns)
+        path, owner = self.path / layout.SHARDS / record.name, self.manifest.store_uuid
+        return shards.read(path, record, shards.schema(self.embeddings), columns, owner=owner)
 
     def image_root(self, override: str | os.PathLike[str] | None = None) -> Path:
         """The folder that paths are relative to: where it was, or beside the store if both moved together."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,15 +21,52 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong: the file it is in (relative to the store) and what it is."""
+    """Something wrong, or worth a note.
+
+    Attributes:
+        file: where, relative to the store.
+        problem: what.
+        mend: words of the command that mends it; none where that is not one for this alone.
+    """
 
     file: str
     problem: str
+    mend: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """What a snapshot that was opened in part lacks: how many of its rows, and the files that are not as written."""
+
+    rows: int
+    of_rows: int
+    files: tuple[Finding, ...]
+
+    def __str__(self) -> str:
+        named = [f"{item.file}: {item.problem.partition(';')[0]}" for item in self.files[:_MOST_NAMED]]
+        more = len(self.files) - len(named)
+        listed = "; ".join(named + ([f"{more:,} more"] if more else []))
+        return f"{self.rows:,} of {self.of_rows:,} rows are left out ({listed})"
+
+
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What verifying found; ``ok`` when nothing is wrong."""
+    """What verifying found; ``ok`` when nothing is wrong, whatever there is to note.
+
+    Attributes:
+        snapshot: its number.
+        complete: whether the run that wrote it came to its end.
+        embedded: rows.
+        rejected: files without one.
+        n_files: shards and index files that were read.
+        n_bytes: theirs.
+        findings: what is wrong.
+        notes: what is not as it could be, and harms no answer.
+        n_indexes: how many of the files are indexes.
+    """
 
     snapshot: int
     complete: bool
@@ -38,6 +75,8 @@ class Verdict:
     n_files: int
     n_bytes: int
     findings: tuple[Finding, ...]
+    notes: tuple[Finding, ...] = ()
+    n_indexes: int = 0
 
     @property
     def ok(self) -> bool:
@@ -69,6 +108,20 @@ def verify(snapshot: Snapshot) -> Verdict:
         n_bytes=sum(item.n_bytes for item in every),
         findings=tuple(findings),
     )
+
+
+def undamaged(snapshot: Snapshot) -> tuple[Manifest, LeftOut | None]:
+    """The manifest less the shards that are not as they were written, and what it lacks; None if all are."""
+    described, folders = snapshot.manifest, (layout.SHARDS, layout.REJECTED)
+    schemas = (shards.schema(described.embeddings), shards.REJECTED_SCHEMA)
+    kept: list[tuple[ShardRecord, ...]] = []
+    lost: list[Finding] = []
+    for folder, schema, records in zip(folders, schemas, (described.shards, described.rejected), strict=True):
+        found = [_check_file(snapshot.path / folder, record, schema, []) for record in records]
+        kept.append(tuple(record for record, wrong in zip(records, found, strict=True) if not wrong))
+        lost += [finding for wrong in found for finding in wrong]
+    after = replace(described, shards=kept[0], rejected=kept[1])
+    return after, LeftOut(described.rows - after.rows, described.rows, tuple(lost)) if lost else None
 
 
 def _check_file(folder: Path, record: ShardRecord, expected: pa.Schema, tables: list[pa.Table]) -> list[Finding]:

@@ -197,7 +197,7 @@ class StoreWriter:
     def _added(self, folder: str, names: Iterator[str], table: pa.Table | None) -> tuple[ShardRecord, ...]:
         if table is None or table.num_rows == 0:
             return ()
-        return (shards.write(self.path / folder / next(names), table),)
+        return (shards.write(self.path / folder / next(names), table, self._current().store_uuid),)
 
     def _without(
         self,
@@ -209,13 +209,13 @@ class StoreWriter:
         """The shards less the dropped rows; only those that hold such a row are written anew."""
         if keep is None:
             return records
-        expected = {layout.SHARDS: shards.schema(self._current().embeddings), layout.REJECTED: shards.REJECTED_SCHEMA}
+        owner, embeddings = self._current().store_uuid, self._current().embeddings
+        expected = {layout.SHARDS: shards.schema(embeddings), layout.REJECTED: shards.REJECTED_SCHEMA}
         result: list[ShardRecord] = []
         for record in records:
-            table = shards.read(self.path / folder / record.name, record, expected[folder])
+            table = shards.read(self.path / folder / record.name, record, expected[folder], owner=owner)
             kept = table.filter(keep(table))
-            unchanged = kept.num_rows == table.num_rows
-            result += [record] if unchanged else self._added(folder, names, kept)
+            result += [record] if kept.num_rows == table.num_rows else self._added(folder, names, kept)
         return tuple(result)
 
 

@@ -35,6 +35,7 @@ def test_extract_reports_every_file_and_exits_10_when_some_were_rejected(
     assert "12 embedded" in done.out
     assert "1 rejected (1 unsupported_format" in done.out
     assert "untrained" in done.err
+    assert done.out.splitlines()[-1].startswith(f"next: bignet search {tmp_path / 's'} QUERY.jpg · ")
 
 
 def test_extract_again_changes_nothing_and_says_so(bignet_command: Command, images: Path, store: Path) -> None:

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from bignet.cli.console import search_hint
 from tests import oracle
 from tests.cli.conftest import Outcome, draw
 
@@ -60,10 +61,19 @@ def test_import_says_what_it_found_what_came_of_it_and_what_is_next(bignet_comma
     listed = "not finite or all zero; list: bignet info s --rejected"
     assert first.startswith(f"5 imported as 'vectors', 1 rejected ({listed}) in ")
     assert second.startswith("s: 5 rows, ")
-    assert third == "next: bignet index s · bignet search s id:N · bignet report s -o report"
+    assert third == "next: bignet index s · bignet search s id:0 · bignet report s -o report"
     assert bignet_command("info", "s", "--rejected").out == (
         "2\tnon_finite_vector\t4 of 4 numbers are not finite as float32\n"
     )
+
+
+def test_the_search_that_import_names_next_works_as_typed(bignet_command: Command) -> None:
+    np.save("ids.npy", np.arange(70, 76))
+    line = bignet_command("import", "vectors.npy", "s", "--ids", "ids.npy").out.splitlines()[-1]
+    hint = line.removeprefix("next: ").split(" · ")[1]
+
+    assert hint == search_hint("s") == "bignet search s id:70"
+    assert bignet_command(*shlex.split(hint)[1:]).code == 0
 
 
 def test_import_again_says_that_there_is_nothing_to_do(bignet_command: Command) -> None:

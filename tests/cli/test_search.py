@@ -95,14 +95,42 @@ def test_a_folder_of_queries_is_answered_into_a_file(
     done = bignet_command("search", store, "--queries", images, "-o", tmp_path / name, "-k", 2)
     lines = done.out.splitlines()
 
-    assert done.code == 0
-    assert lines[0] == "13 queries: 12 answered, 1 without hits (1 unsupported_format)"
+    assert done.code == 10
+    assert lines[0] == "13 queries: 12 answered, 1 rejected (1 unsupported_format; their rows say why)"
     assert lines[1] == "searched: exact scan of 12 rows (12 queries)"
     assert lines[-1] == f"{tmp_path / name}: 24 hits"
     if name.endswith(".parquet"):
         assert pq.read_table(tmp_path / name).num_rows == 25
     summary = json.loads(bignet_command("search", store, "--queries", images, "-o", tmp_path / name, "--json").out)
-    assert (summary["n_answered"], summary["reasons"]) == (12, {"unsupported_format": 1})
+    assert (summary["n_answered"], summary["n_rejected"]) == (12, 1)
+    assert summary["reasons"] == {"unsupported_format": 1}
+
+
+def test_a_folder_of_queries_without_hits_is_answered_and_nothing_in_it_rejected(
+    bignet_command: Command, store: Path, images: Path, tmp_path: Path
+) -> None:
+    words = ("search", store, "--queries", images / "cat", "-o", tmp_path / "a.jsonl", "--where", "false")
+    done = bignet_command(*words)
+
+    assert done.code == 0
+    assert done.out.splitlines()[0] == "4 queries: 0 answered, 4 without hits"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["0", "--html", "o.txt"], "end its name in .html"),
+        (["0", "--sheet", "o.txt"], "end its name in one of .jpg, .jpeg, .png, .webp"),
+        (["--queries", "x", "-o", "o.txt"], "end its name in one of .parquet, .jsonl"),
+    ],
+)
+def test_a_wrong_ending_is_refused_before_anything_is_read(
+    bignet_command: Command, words: list[str], says: str
+) -> None:
+    done = bignet_command("search", "nowhere", *words)
+
+    assert done.code == 2
+    assert says in done.err
 
 
 @pytest.mark.parametrize(

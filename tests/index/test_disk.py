@@ -1,4 +1,5 @@
 import errno
+import hashlib
 import json
 import os
 import shutil
@@ -14,7 +15,7 @@ from bignet.errors import BigNetError, IntegrityError, MismatchError, ResourceEr
 from bignet.index import disk, identity
 from bignet.index.search import Index
 from bignet.store.snapshot import Snapshot
-from tests.index.stores import SPECS, extend, index, make, vectors_of
+from tests.index.stores import SPECS, clustered, extend, index, make, vectors_of
 
 ROOT = Path(__file__).parents[2]
 QUERY = vectors_of(77, 1)[0]
@@ -154,6 +155,28 @@ def test_a_record_of_a_later_version_asks_for_an_upgrade(store):
     path.write_text(json.dumps({"sha256": "", "index": {"format_version": 3}}))
     with pytest.raises(UsageError, match="has format 3, newer than this BigNet; upgrade bignet"):
         disk.open_index(store)
+
+
+def test_a_record_of_an_earlier_version_asks_for_another_build(store):
+    path = folder(store) / identity.FILE_NAME
+    path.write_text(json.dumps({"sha256": "", "index": {"format_version": 1}}))
+    with pytest.raises(
+        UsageError, match="has format 1, older than this BigNet reads; build it again with: bignet index"
+    ):
+        disk.open_index(store)
+
+
+def test_unknown_fields_of_a_record_are_passed_over(tmp_path):
+    snapshot = make(tmp_path / "store", ids=range(1200), vectors_of=clustered)
+    record = index(snapshot, kind="IVF16,Flat")
+    path = folder(snapshot) / identity.FILE_NAME
+    data = json.loads(path.read_text())["index"]
+    for part in (data, data["tuning"], data["tuning"]["chosen"], *data["tuning"]["points"]):
+        part["of_a_later_version"] = 1
+    digest = hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()
+    path.write_text(json.dumps({"sha256": digest, "index": data}))
+
+    assert identity.load(folder(snapshot)) == record
 
 
 @pytest.mark.usefixtures("faiss_reads_nothing")

@@ -71,6 +71,23 @@ def test_what_is_no_condition_is_explained_in_one_line_with_the_columns(snapshot
     assert "\n" not in text
 
 
+@pytest.mark.parametrize(
+    "where",
+    ["id IN (SELECT id FROM rows)", "id = (SELECT max(id) FROM main.images)", "EXISTS (FROM 'labels.csv')"],
+)
+def test_a_subquery_over_a_table_is_refused_in_words(snapshot, where):
+    with pytest.raises(UsageError) as caught:
+        filters.matching(snapshot, where)
+    why = "it takes a condition on the columns, and no subquery: there is no table or file to select from"
+    columns = "columns: id, path, sha256, bytes, width, height, mtime_ns, label"
+    assert str(caught.value) == f'--where "{where}" cannot be used: {why}; {columns}'
+
+
+def test_a_text_that_reads_like_a_subquery_is_none(snapshot):
+    with pytest.raises(UsageError, match="colour"):
+        filters.matching(snapshot, "label = 'select all from it''s table' AND colour = 1")
+
+
 def test_a_condition_reaches_no_file_and_no_variable(snapshot, tmp_path):
     secret = tmp_path / "secret.csv"
     secret.write_text("word\nhidden\n")

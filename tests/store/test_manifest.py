@@ -181,6 +181,34 @@ def test_unknown_fields_of_specs_are_passed_over(store):
     assert [spec.fingerprint for spec in described.embeddings] == [spec.fingerprint for spec in rows.SPECS]
 
 
+def test_unknown_fields_of_every_part_are_passed_over(store):
+    def add(data):
+        for part in (data["source"], data["counts"], *data["shards"], *data["rejected"]):
+            part["of_a_later_version"] = {"a": 1}
+
+    before = manifest.newest(store)
+    rewrite(oracle.manifests(store)[0], add)
+    assert manifest.newest(store) == before
+
+
+def test_unknown_fields_of_a_manifest_are_kept_in_the_next(store):
+    rewrite(oracle.manifests(store)[0], lambda data: data.update(colour_profiles={"a": ["b"]}))
+    with writing(store) as writer:
+        after = writer.commit(Batch(rows=rows.table([10], seed=5)), rows.progress(11, 2))
+    (newest,) = oracle.manifests(store)
+    assert json.loads(newest.read_bytes())["manifest"]["colour_profiles"] == {"a": ["b"]}
+    assert manifest.newest(store) == after
+    assert oracle.check(store).number == after.number
+
+
+def test_a_store_of_a_newer_format_is_not_written_to(store):
+    rewrite(oracle.manifests(store)[0], lambda data: data.update(format_version=manifest.FORMAT_VERSION + 1))
+    before = rows.names_in(store)
+    with pytest.raises(UsageError, match="upgrade bignet"), writing(store):
+        pass
+    assert rows.names_in(store) == before
+
+
 def test_specs_survive_json():
     for spec in rows.SPECS:
         assert EmbeddingSpec.from_json(json.loads(json.dumps(spec.as_json()))) == spec

@@ -172,6 +172,32 @@ def test_a_shard_of_another_store_is_named(tmp_path):
         assert [finding.file for finding in verify(snapshot).findings] == [f"shards/{record.name}"]
 
 
+def test_a_shard_of_the_same_size_from_elsewhere_is_refused_when_it_is_read(tmp_path):
+    """Its pages are sound, only it is not the one."""
+    stores = [rows.make(tmp_path / name, n_rows=10, n_shards=1, names=()) for name in ("a", "b")]
+    mine, foreign = (next((store / "shards").iterdir()) for store in stores)
+    assert len(mine.read_bytes()) == len(foreign.read_bytes())
+    mine.write_bytes(foreign.read_bytes())
+    with Snapshot.open(stores[0]) as snapshot:
+        with pytest.raises(IntegrityError, match=f"{mine.name} is another, .*/{foreign.name}, and this is store"):
+            snapshot.vectors()
+        assert [finding.file for finding in verify(snapshot).findings] == [f"shards/{mine.name}"]
+
+
+def test_a_shard_in_the_place_of_another_of_its_store_is_refused(tmp_path):
+    first, second = (tmp_path / name for name in ("a.parquet", "b.parquet"))
+    record = shards.write(first, rows.table(range(5)), "store")
+    shards.write(second, rows.table(range(5)), "store")
+    second.replace(first)
+    with pytest.raises(IntegrityError, match=r"a\.parquet is another, store/b\.parquet, and this is store store"):
+        shards.read(first, record, SCHEMA, owner="store")
+
+
+def test_a_shard_that_does_not_say_of_which_store_it_is_is_read(shard):
+    path, record = shard
+    assert shards.read(path, record, SCHEMA, owner="some store").num_rows == 50
+
+
 def test_a_folder_in_place_of_a_shard_is_named(store):
     path = sorted((store / "shards").iterdir())[0]
     path.unlink()

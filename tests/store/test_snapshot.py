@@ -62,6 +62,36 @@ def test_an_unknown_column_or_embedding_is_named_with_those_there_are(store):
             snapshot.vectors("head.gpa")
 
 
+def test_a_part_of_a_store_is_read_where_that_is_allowed(store):
+    with Snapshot.open(store) as snapshot:
+        first, second = snapshot.manifest.shards
+        (listed,) = snapshot.manifest.rejected
+        expected = snapshot.table().slice(first.rows)
+    path = store / "shards" / first.name
+    path.write_bytes(path.read_bytes()[:-1] + b"!")
+    (store / "rejected" / listed.name).unlink()
+    with Snapshot.open(store, allow_partial=True) as partial:
+        assert partial.table().equals(expected)
+        assert len(partial) == second.rows
+        assert partial.rejected().num_rows == 0
+        assert (partial.left_out.rows, partial.left_out.of_rows) == (5, 10)
+        assert [item.file for item in partial.left_out.files] == [f"shards/{first.name}", f"rejected/{listed.name}"]
+        assert str(partial.left_out).startswith("5 of 10 rows are left out (shards/")
+
+
+def test_a_whole_store_is_read_as_ever_where_a_part_would_be_allowed(store):
+    with Snapshot.open(store, allow_partial=True) as snapshot:
+        assert snapshot.left_out is None
+        assert len(snapshot) == 10
+
+
+def test_a_store_of_which_nothing_is_left_is_empty_and_says_what_is_missing(store):
+    for path in (store / "shards").iterdir():
+        path.unlink()
+    with Snapshot.open(store, allow_partial=True) as partial:
+        assert (len(partial), partial.left_out.rows) == (0, 10)
+
+
 def test_rejected_files_are_a_table_of_their_own(store):
     with Snapshot.open(store) as snapshot:
         assert snapshot.rejected().equals(rows.refusals(["x.gif", "y.gif"]))
