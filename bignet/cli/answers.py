@@ -37,7 +37,7 @@ def print_answers(answers: Sequence[Answer], notices: Notices, *, as_json: bool,
 
 
 def _lines(answer: Answer, *, with_group: bool) -> list[str]:
-    from bignet.reporting.names import visible
+    from bignet.names import visible
 
     first = f"query: {visible(answer.query.text)}"
     if not answer.hits:
@@ -56,7 +56,7 @@ def _lines(answer: Answer, *, with_group: bool) -> list[str]:
 
 
 def _group(hit: Hit) -> str:
-    from bignet.reporting.names import visible
+    from bignet.names import visible
 
     return "-" if hit.group is None else visible(str(hit.group))
 

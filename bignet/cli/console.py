@@ -49,19 +49,9 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 def pasted(path: object) -> str:
     """A path as one word of a command line."""
-    from bignet.reporting.names import shell_word
+    from bignet.names import shell_word
 
     return shell_word(str(path))
-
-
-def size(n_bytes: int) -> str:
-    """Bytes in the unit people use: ``73.8 MB``."""
-    value = float(n_bytes)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:  # the unit's own step
-            return f"{value:.3g} {unit}" if unit != "bytes" else f"{n_bytes} bytes"
-        value /= 1000
-    return f"{value:.3g} TB"
 
 
 def duration(seconds: float) -> str:

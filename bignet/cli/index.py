@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import counted, duration, pasted, say, say_json, size, table
+from bignet.cli.console import counted, duration, pasted, say, say_json, table
 from bignet.errors import UsageError
+from bignet.units import size
 
 if TYPE_CHECKING:
     from bignet.index.grow import Outcome

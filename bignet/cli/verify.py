@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
-from bignet.cli.console import counted, pasted, say, say_json, size
+from bignet.cli.console import counted, pasted, say, say_json
 from bignet.errors import ExitCode
+from bignet.units import size
 
 NAME = "verify"
 PANEL = "Store"
