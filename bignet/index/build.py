@@ -10,7 +10,7 @@ import faiss
 import numpy as np
 
 from bignet.errors import UsageError
-from bignet.index import choose, codes, disk, kinds, tune
+from bignet.index import choose, codes, disk, factory, kinds, tune
 from bignet.index.candidates import candidates_of, use_all_cores
 from bignet.index.identity import IndexIdentity, digest_of_ids
 from bignet.index.neighbors import normalise
@@ -87,7 +87,8 @@ def fill(kind: Kind, unit: NDArray[np.float32], ids: NDArray[np.int64], aim: Aim
     """
     rows = len(unit)
     if rows < _FEWEST_ROWS:
-        raise UsageError(f"{rows:,} rows are too few to tune an index of kind '{kind.name}' on; take --kind flat")
+        few = f"{rows:,} rows are too few to tune an index of kind '{kind.name}' on, which takes {_FEWEST_ROWS}"
+        raise UsageError(f"{few}; take --kind flat, which is exact")
     chosen = np.random.default_rng(_SEED).permutation(rows)[: tune.n_held_out(rows)]
     held = np.zeros(rows, bool)
     held[chosen] = True
@@ -114,9 +115,9 @@ def _trained(kind: Kind, unit: NDArray[np.float32]) -> Any:
     try:
         inner.train(unit)
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].strip()[:200]
+        why = f"FAISS says: {factory.said(error) or 'no more'}"
         raise UsageError(
-            f"index kind '{kind.name}' cannot be trained on {len(unit):,} rows ({reason}); take another kind"
+            f"index kind '{kind.name}' cannot be trained on {len(unit):,} rows: {why}; allowed: {kinds.ALLOWED}"
         ) from None
     return inner
 
