@@ -109,7 +109,7 @@ def build_index(
     kind: str = "auto",
     recall: float = USUAL.recall,
     k: int = USUAL.k,
-    memory: int = 0,
+    memory: int | None = None,
 ) -> Outcome:
     """Build the search index of one embedding, or bring it up to date with the store.
 
@@ -120,10 +120,10 @@ def build_index(
             a FAISS factory string.
         recall: what the lower bound of recall@k is to reach on queries that were held out.
         k: see recall.
-        memory: bytes that the index may fill when it is loaded; 0 = half of what is free.
+        memory: bytes that the index may fill when it is loaded; None: half of what is free for ``auto``, else no limit.
 
     Raises:
-        UsageError: no such store, embedding or kind.
+        UsageError: no such store, embedding or kind, or it does not fit.
         ResourceError: the disk refused; the older index still answers.
     """
     from bignet.index.build import IndexSettings

@@ -37,8 +37,12 @@ def command(
     ] = 0.95,
     k: Annotated[int, typer.Option("-k", min=1, help="Neighbours that recall is about.")] = 10,
     memory: Annotated[
-        str, typer.Option(help="What the loaded index may fill: 2GB, 500MB.  [default: half of what is free]")
-    ] = "",
+        str | None,
+        typer.Option(
+            help="What the loaded index may fill: 2GB, 500MB.  [default: for auto half of what is free, else no limit]",
+            show_default=False,
+        ),
+    ] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print the index's record as JSON.")] = False,
 ) -> None:
     """Build a search index whose recall is proved, or bring it up to date with its store.
@@ -58,15 +62,19 @@ def command(
     say(f"next: bignet search {pasted(store)} QUERY.jpg")
 
 
-def _bytes(text: str) -> int:
-    """``2GB`` -> 2,000,000,000; nothing -> 0."""
+def _bytes(text: str | None) -> int | None:
+    """``2GB`` -> 2,000,000,000; nothing said -> None."""
+    if text is None:
+        return None
     number, unit = text[:-2], text[-2:].upper()
-    if not text:
-        return 0
     try:
-        return int(float(number) * _UNITS[unit])
+        n_bytes = int(float(number) * _UNITS[unit])
     except (KeyError, ValueError, OverflowError):
-        raise UsageError(f"memory '{text}' cannot be read; give a number and a unit: 500MB, 2GB") from None
+        n_bytes = 0
+    if n_bytes < 1:
+        allowed = "a number above 0 and its unit, KB, MB, GB or TB: 500MB, 2GB"
+        raise UsageError(f"--memory '{text}' is no amount of memory; allowed: {allowed}")
+    return n_bytes
 
 
 def _lines(outcome: Outcome) -> list[str]:
@@ -81,9 +89,11 @@ def _lines(outcome: Outcome) -> list[str]:
 
 
 def _tuned(tuning: Tuning) -> list[str]:
+    from bignet.index import tune
+
     of = f"recall@{tuning.k} {tuning.recall:.3f}, at least {tuning.recall_low:.3f}"
     shown = f"on {tuning.n_queries:,} queries that had no part in the choice"
-    verdict = "" if tuning.met else f"; that misses {tuning.target:g}: take --kind flat, or a lower --recall"
+    verdict = "" if tuning.met else f"; {tune.shortfall(tuning)}; take --kind flat, or a lower --recall"
     rows = [_row(point, "*" if point == tuning.chosen else "") for point in _best(tuning)]
     header = ("", "search", "shortlist", "recall", "at least", "queries/s", "one query")
     exact = ("", "", "all", "1.0000", "1.0000", f"{tuning.exact_qps:,.0f}", f"{tuning.exact_ms:.2f} ms")
