@@ -148,6 +148,7 @@ def _draft(
         metric="cosine",
         kind=kinds.FLAT,
         asked=settings.kind,
+        aim=settings.aim,
         reason=reason,
         factory="",
         keeps_vectors=True,
