@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from bignet.errors import UsageError
 from bignet.imported import ImportedEncoder
-from bignet.index.tuning import USUAL, Aim
 from bignet.opened import Store
 from bignet.store.layout import is_store
 from bignet.store.snapshot import Snapshot
@@ -113,31 +112,34 @@ def build_index(
     store: StorePath,
     embedding: str | None = None,
     *,
-    kind: str = "auto",
-    recall: float = USUAL.recall,
-    k: int = USUAL.k,
-    memory: int = 0,
+    kind: str | None = None,
+    recall: float | None = None,
+    k: int | None = None,
+    memory: int | None = None,
 ) -> Outcome:
     """Build the search index of one embedding, or bring it up to date with the store.
+
+    What is left out stays as the index that is there was asked for; without one it is ``auto``, 0.95 and 10.
 
     Args:
         store: its folder.
         embedding: which vector column; the first if None.
         kind: ``auto``, ``flat``, ``hnsw``, ``ivf``, ``bits:sign``, ``bits:lsh:N``, ``bits:itq:N``, ``bits:rabitq``, or
-            a FAISS factory string.
+            a FAISS factory string; all but ``flat`` need 500 rows, for some are held out to show the recall.
         recall: what the lower bound of recall@k is to reach on queries that were held out.
         k: see recall.
-        memory: bytes that the index may fill when it is loaded; 0 = half of what is free.
+        memory: bytes that the index may fill when it is loaded; None: half of what is free for ``auto``, else no limit.
 
     Raises:
-        UsageError: no such store, embedding or kind.
+        UsageError: no such store, embedding or kind, or it does not fit.
         ResourceError: the disk refused; the older index still answers.
     """
-    from bignet.index.build import IndexSettings
     from bignet.index.grow import bring_up_to_date
+    from bignet.index.request import Request
 
     with Snapshot.open(store) as snapshot:
-        return bring_up_to_date(snapshot, embedding, IndexSettings(kind, Aim(recall, k), memory))
+        settings = Request(kind, recall, k, memory).settled(snapshot, embedding)
+        return bring_up_to_date(snapshot, embedding, settings)
 
 
 def verify(store: StorePath, *, repair: bool = False) -> Verdict:

@@ -40,7 +40,7 @@ def print_answers(
 
 
 def _lines(answer: Answer, *, with_group: bool) -> list[str]:
-    from bignet.reporting.names import visible
+    from bignet.names import visible
 
     first = f"query: {visible(answer.query.text)}"
     if not answer.hits:
@@ -59,7 +59,7 @@ def _lines(answer: Answer, *, with_group: bool) -> list[str]:
 
 
 def _group(hit: Hit) -> str:
-    from bignet.reporting.names import visible
+    from bignet.names import visible
 
     return "-" if hit.group is None else visible(str(hit.group))
 

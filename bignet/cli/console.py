@@ -54,7 +54,7 @@ def counted(number: int, one: str, many: str | None = None) -> str:
 
 def pasted(path: object) -> str:
     """A path as one word of a command line."""
-    from bignet.reporting.names import shell_word
+    from bignet.names import shell_word
 
     return shell_word(str(path))
 
@@ -82,16 +82,6 @@ def partial_warning(store: object, left_out: LeftOut) -> str:
 def _an_id(snapshot: Snapshot) -> str:
     shards = [shard for shard in snapshot.manifest.shards if shard.rows]
     return f"id:{snapshot.read_shard(shards[0], ['id'])['id'][0].as_py()}" if shards else "id:N"
-
-
-def size(n_bytes: int) -> str:
-    """Bytes in the unit people use: ``73.8 MB``."""
-    value = float(n_bytes)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000:  # the unit's own step
-            return f"{value:.3g} {unit}" if unit != "bytes" else f"{n_bytes} bytes"
-        value /= 1000
-    return f"{value:.3g} TB"
 
 
 def duration(seconds: float) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bignet.cli.console import Notices, counted, duration, grouped, pasted, say, say_json, search_hint, table
-from bignet.cli.console import size as in_units
 from bignet.cli.screen import LEFT, Screen
 from bignet.errors import ExitCode, UsageError
+from bignet.units import size as in_units
 
 if TYPE_CHECKING:
     from bignet.extractor.run import Summary

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import Bar, Notices, counted, duration, grouped, pasted, say, say_json, search_hint, size
+from bignet.cli.console import Bar, Notices, counted, duration, grouped, pasted, say, say_json, search_hint
 from bignet.errors import ExitCode
+from bignet.units import size
 
 if TYPE_CHECKING:
     from bignet.importer.run import Outcome
@@ -113,7 +114,7 @@ class _Screen:
 
     def opened(self, vectors: VectorFile) -> None:
         """What was found."""
-        from bignet.reporting.names import visible
+        from bignet.names import visible
 
         what = f"{counted(vectors.rows, 'vector')} of {counted(vectors.dims, 'dim')} ({vectors.dtype})"
         self._notices.note(f"{what} in {visible(str(vectors.path))}")

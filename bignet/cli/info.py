@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from bignet.cli.console import counted, grouped, say, say_json, size, table, typed
+from bignet.cli.console import counted, grouped, say, say_json, table, typed
 from bignet.imported import ImportedEncoder
+from bignet.units import size
 
 if TYPE_CHECKING:
     from bignet.index.state import IndexState
@@ -49,7 +50,7 @@ def _rejected(snapshot: Snapshot) -> list[dict[str, str]]:
 
 
 def _print_rejected(refused: list[dict[str, str]]) -> None:
-    from bignet.reporting.names import visible
+    from bignet.names import visible
 
     for row in refused:
         say("\t".join(visible(row[name]) for name in ("path", "reason", "detail")))
@@ -98,7 +99,7 @@ def _computed(snapshot: Snapshot, encoder: EncoderSpec) -> list[tuple[str, str]]
 
 
 def _imported(snapshot: Snapshot, encoder: ImportedEncoder) -> list[tuple[str, str]]:
-    from bignet.reporting.names import visible
+    from bignet.names import visible
 
     manifest, dtype = snapshot.manifest, snapshot.embeddings[0].dtype
     found = counted(manifest.counts.discovered, "vector")

@@ -40,7 +40,7 @@ def command(
     bignet report photos.bignet -o report --labels labels.csv --embedding layer4.gap
     """
     from bignet import api
-    from bignet.reporting.names import visible
+    from bignet.names import visible
 
     with Notices(quiet=json_output).only_ours():
         opened = api.open(store, allow_partial=allow_partial)

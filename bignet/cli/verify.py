@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bignet.cli.console import counted, pasted, say, say_json, size, typed
+from bignet.cli.console import counted, pasted, say, say_json, typed
 from bignet.errors import ExitCode
+from bignet.units import size
 
 if TYPE_CHECKING:
     from bignet.store.verify import Verdict
@@ -42,7 +43,7 @@ def command(
 
 
 def _print(store: str, verdict: Verdict, *, repair: bool) -> None:
-    from bignet.reporting.names import visible
+    from bignet.names import visible
 
     for finding in verdict.findings:
         say(f"{visible(finding.file)}: {finding.problem}")

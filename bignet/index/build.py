@@ -10,7 +10,7 @@ import faiss
 import numpy as np
 
 from bignet.errors import UsageError
-from bignet.index import choose, codes, cores, disk, graphs, kinds, tune
+from bignet.index import choose, codes, cores, disk, factory, graphs, kinds, tune
 from bignet.index.candidates import candidates_of, innermost
 from bignet.index.identity import IndexIdentity, digest_of_ids
 from bignet.index.neighbors import normalise
@@ -37,16 +37,16 @@ class IndexSettings:
     Attributes:
         kind: see kinds.ALLOWED.
         aim: the recall it is to reach.
-        memory: bytes that it may fill when it is loaded; 0 = half of what is free.
+        memory: bytes that it may fill when it is loaded; None: half of what is free for ``auto``, else no limit.
     """
 
     kind: str = kinds.AUTO
     aim: Aim = USUAL
-    memory: int = 0
+    memory: int | None = None
 
     def __post_init__(self) -> None:
-        if self.memory < 0:
-            raise UsageError(f"memory {self.memory} cannot be; allowed: 0 for half of what is free, or bytes")
+        if self.memory is not None and self.memory < 1:
+            raise UsageError(f"memory {self.memory} cannot be; allowed: a number of bytes above 0, or None")
 
 
 def build(snapshot: Snapshot, spec: EmbeddingSpec, settings: IndexSettings) -> IndexIdentity:
@@ -57,15 +57,15 @@ def build(snapshot: Snapshot, spec: EmbeddingSpec, settings: IndexSettings) -> I
         ResourceError: the disk refused; the older index stands.
     """
     ids, unit = snapshot.ids(), normalise(snapshot.vectors(spec.name))
-    choice = choose.choose(settings.kind, unit, settings.memory or choose.free_memory())
+    choice = choose.choose(settings.kind, unit, settings.memory, settings.aim.recall)
     draft = _draft(snapshot, spec, settings, choice.reason, ids)
     folder = disk.folder_of(snapshot, spec.name)
     if choice.kind is None:
         return disk.publish(folder, *_flat(unit, ids, draft))
     filled = fill(choice.kind, unit, ids, settings.aim)
     kind, tuning = filled.kind, filled.tuning
-    if not tuning.met and settings.kind == kinds.AUTO:
-        reason = f"{kind.name} reaches a recall of {tuning.recall_low:.3f} at most, less than {tuning.target:g}"
+    if not tuning.met and choice.or_flat:
+        reason = f"{kind.name} reaches {tuning.recall_low:.3f} at most: {tune.shortfall(tuning)}"
         return disk.publish(folder, *_flat(unit, ids, replace(draft, reason=reason)))
     record = replace(
         draft,
@@ -104,7 +104,9 @@ def fill(kind: Kind, unit: NDArray[np.float32], ids: NDArray[np.int64], aim: Aim
     """
     rows = len(unit)
     if rows < _FEWEST_ROWS:
-        raise UsageError(f"{rows:,} rows are too few to tune an index of kind '{kind.name}' on; take --kind flat")
+        few = f"{rows:,} rows are too few to tune an index of kind '{kind.name}' on, which takes {_FEWEST_ROWS}"
+        raise UsageError(f"{few}; take --kind flat, which is exact")
+    tune.check_k(aim.k, rows)
     chosen = np.random.default_rng(_SEED).permutation(rows)[: tune.n_held_out(rows)]
     held = np.zeros(rows, bool)
     held[chosen] = True
@@ -134,9 +136,9 @@ def _trained(kind: Kind, unit: NDArray[np.float32]) -> tuple[Kind, Any]:
     try:
         inner.train(unit)
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[-1].strip()[:200]
+        why = f"FAISS says: {factory.said(error) or 'no more'}"
         raise UsageError(
-            f"index kind '{kind.name}' cannot be trained on {len(unit):,} rows ({reason}); take another kind"
+            f"index kind '{kind.name}' cannot be trained on {len(unit):,} rows: {why}; allowed: {kinds.ALLOWED}"
         ) from None
     return kind, inner
 
@@ -166,6 +168,7 @@ def _draft(
         metric="cosine",
         kind=kinds.FLAT,
         asked=settings.kind,
+        aim=settings.aim,
         reason=reason,
         factory="",
         keeps_vectors=True,

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bignet.errors import UsageError
-from bignet.index import kinds
+from bignet.index import footprint, kinds, tune
 from bignet.index.candidates import Exact
-from bignet.index.tuning import EVERYTHING
+from bignet.index.tuning import ASKED_FOR, EVERYTHING
 from bignet.index.vectors import InMemory
+from bignet.units import size
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,46 +23,85 @@ if TYPE_CHECKING:
 
 # A query a person does not notice waiting for.
 FAST_ENOUGH_MS = 20.0
-_FLOAT = 4  # bytes
-_LINKS = 32 * 2 * 4 + 32  # bytes a row in the graph of HNSW32: links of the lowest layer, a share of those above
 _SAMPLE = 100_000
 _REPEATS = 5
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A kind and why; ``kind`` is None for flat."""
+    """A kind and why.
+
+    Attributes:
+        kind: None for flat.
+        reason: in a sentence.
+        or_flat: whether flat is to be taken where the kind does not reach its recall.
+    """
 
     kind: Kind | None
     reason: str
+    or_flat: bool = False
 
 
-def choose(name: str, unit: NDArray[np.float32], memory: int) -> Choice:
+def choose(name: str, unit: NDArray[np.float32], memory: int | None, recall: float) -> Choice:
     """The kind asked for, or for ``auto`` the one that fits (N, D) unit vectors.
 
+    Args:
+        name: see kinds.ALLOWED.
+        unit: to be indexed.
+        memory: bytes that the index may fill; None: what is free for ``auto``, else no limit.
+        recall: that its lower bound is to reach.
+
     Raises:
-        UsageError: no such kind.
+        UsageError: no such kind, or it does not fit.
     """
+    if name == kinds.AUTO:
+        return _fitting(unit, free_memory() if memory is None else memory, recall)
+    kind = None if name == kinds.FLAT else kinds.find(name, unit.shape[1], len(unit))
+    if memory is not None:
+        _check_room(name, kind, unit, memory)
+    return Choice(kind, ASKED_FOR)
+
+
+def _check_room(name: str, kind: Kind | None, unit: NDArray[np.float32], memory: int) -> None:
     rows, dims = unit.shape
-    if name == kinds.FLAT:
-        return Choice(None, "asked for")
-    if name != kinds.AUTO:
-        return Choice(kinds.find(name, dims, rows), "asked for")
+    needed = footprint.of_flat(rows, dims) if kind is None else footprint.of_index(kind.make(dims), rows)
+    if needed > memory:
+        raise UsageError(
+            f"{rows:,} rows x {dims:,} fill {size(footprint.typed(needed))} as index kind '{name}', --memory allows "
+            f"{size(memory)}; raise it, or take --kind auto, which looks for one that fits"
+        )
+
+
+def _fitting(unit: NDArray[np.float32], memory: int, recall: float) -> Choice:
+    rows, dims = unit.shape
     what = f"{rows:,} rows x {dims:,}"
     milliseconds = exact_ms(unit)
-    flat_bytes = rows * dims * _FLOAT
+    flat_bytes = footprint.of_flat(rows, dims)
     if milliseconds <= FAST_ENOUGH_MS and flat_bytes <= memory:
         return Choice(None, f"comparing a query with all of {what} takes {milliseconds:.2g} ms")
     slow = f"comparing a query with all of {what} takes {milliseconds:.0f} ms"
-    if flat_bytes + rows * _LINKS <= memory:
-        return Choice(kinds.find("hnsw", dims, rows), f"{slow}, and a graph fits into {_gb(memory)}")
-    lists = kinds.lists_for(rows)
-    for code, row_bytes in (("SQ8", dims), ("RaBitQ", dims // 8 + 8)):
-        if rows * row_bytes <= memory:
-            reason = f"{what} as floats are {_gb(flat_bytes)}, more than {_gb(memory)}; these codes fit"
-            return Choice(kinds.find(f"IVF{lists},{code}", dims, rows), reason)
-    least = rows * (dims // 8 + 8)
-    raise UsageError(f"no index of {what} fits into {_gb(memory)}; the smallest needs {_gb(least)}: raise --memory")
+    unproved = tune.too_few_to_show(recall, tune.n_held_out(rows) // 2)
+    if unproved and flat_bytes <= memory:
+        return Choice(None, f"{slow}, but {unproved}")
+    graph = kinds.find("hnsw", dims, rows)
+    with_graph = footprint.of_index(graph.make(dims), rows)
+    if with_graph <= memory:
+        return Choice(graph, f"{slow}, and a graph fits into {size(memory)}", or_flat=True)
+    return _codes(unit, memory, with_graph)
+
+
+def _codes(unit: NDArray[np.float32], memory: int, with_graph: int) -> Choice:
+    rows, dims = unit.shape
+    what, needed = f"{rows:,} rows x {dims:,}", 0
+    flat_bytes = footprint.of_flat(rows, dims)
+    for code in ("SQ8", "RaBitQ"):
+        kind = kinds.find(f"IVF{kinds.lists_for(rows)},{code}", dims, rows)
+        needed = footprint.of_index(kind.make(dims), rows)
+        if needed <= memory:
+            reason = f"{what} as floats in a graph are {size(with_graph)}, more than {size(memory)}; these codes fit"
+            return Choice(kind, reason, or_flat=flat_bytes <= memory)
+    least = size(footprint.typed(needed))
+    raise UsageError(f"no index of {what} fits into {size(memory)}; the smallest fills {least}: raise --memory")
 
 
 def exact_ms(unit: NDArray[np.float32]) -> float:
@@ -82,7 +122,3 @@ def free_memory() -> int:
     lines = Path("/proc/meminfo").read_text().splitlines()
     values = dict(line.split(":", 1) for line in lines)
     return int(values["MemAvailable"].split()[0]) * 1024 // 2
-
-
-def _gb(n_bytes: float) -> str:
-    return f"{n_bytes / 1e9:.3g} GB"

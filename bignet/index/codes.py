@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import faiss
 import numpy as np
 
+from bignet.index.candidates import innermost
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -48,12 +50,12 @@ def quality(index: Any, unit: NDArray[np.float32]) -> Mapping[str, float]:
     """Of the codes that a FAISS index gives (N, D) unit vectors."""
     rows = np.random.default_rng(_SEED).permutation(len(unit))[:_SAMPLE]
     packed = faiss.downcast_index(index).sa_encode(np.ascontiguousarray(unit[rows]))
-    return asdict(measure(packed))
+    return asdict(measure(packed, innermost(index).nbits))
 
 
-def measure(packed: NDArray[np.uint8]) -> CodeQuality:
-    """(N, bytes) codes -> their quality."""
-    bits = np.unpackbits(packed, axis=1, bitorder="little")
+def measure(packed: NDArray[np.uint8], n_bits: int) -> CodeQuality:
+    """(N, bytes) codes of so many bits, the last byte filled up with zeros -> their quality."""
+    bits = np.unpackbits(packed, axis=1, count=n_bits, bitorder="little")
     share = bits.mean(axis=0)
     return CodeQuality(
         bits=bits.shape[1],

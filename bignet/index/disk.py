@@ -101,9 +101,11 @@ def read(folder: Path, record: IndexIdentity) -> Any:
     try:
         digest = files.sha256_of(path)
     except OSError as error:
-        raise IntegrityError(f"index {path} cannot be read ({error.strerror}); {identity.REBUILD}") from None
+        mend = identity.rebuild(folder, record)
+        raise IntegrityError(f"index {path} cannot be read ({error.strerror}); {mend}") from None
     if digest != record.sha256:
-        raise IntegrityError(f"index {path} was altered: its SHA-256 does not match its record; {identity.REBUILD}")
+        mend = identity.rebuild(folder, record)
+        raise IntegrityError(f"index {path} was altered: its SHA-256 does not match its record; {mend}")
     index = faiss.read_index(str(path))
     if (index.ntotal, index.d) != (record.rows_in_file, record.dims):
         found = f"{index.ntotal:,} x {index.d}"

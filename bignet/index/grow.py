@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING, Any
 import faiss
 import numpy as np
 
+from bignet import files
 from bignet.errors import BigNetError, explain_os_error
 from bignet.index import build, cores, disk, identity, kinds, tune
 from bignet.index.identity import digest_of_ids
 from bignet.index.neighbors import normalise
-from bignet.index.tuning import Aim
+from bignet.index.tuning import ASKED_FOR, Aim
 from bignet.index.vectors import InMemory
 from bignet.store import layout, lock
+from bignet.units import size
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from numpy.typing import NDArray
 
     from bignet.index.build import IndexSettings
@@ -83,6 +87,8 @@ def _kept_or_grown(snapshot: Snapshot, spec: EmbeddingSpec, settings: IndexSetti
         record = identity.load(folder)
         identity.check(record, snapshot, folder, stale_ok=True)
         _check_asked(record, settings)
+        _check_room(record, 0, settings.memory)
+        record = _named(record, settings, folder)
         index = disk.read(folder, record)
     except BigNetError as error:
         raise _BuildAgainError(str(error).partition(";")[0]) from None
@@ -94,17 +100,33 @@ def _kept_or_grown(snapshot: Snapshot, spec: EmbeddingSpec, settings: IndexSetti
     held = faiss.vector_to_array(index.id_map)
     added, n_removed = np.flatnonzero(~np.isin(ids, held)), int((~np.isin(held, ids)).sum())
     _check_shape(record, len(added), n_removed)
+    _check_room(record, len(added), settings.memory)
     return _grown(snapshot, record, index, added, n_removed)
+
+
+def _named(record: IndexIdentity, settings: IndexSettings, folder: Path) -> IndexIdentity:
+    """A kind that ``auto`` took, and that is now asked for by name, is that from now on."""
+    if settings.kind == record.asked:
+        return record
+    record = replace(record, asked=settings.kind, reason=ASKED_FOR)
+    files.replace(folder / identity.FILE_NAME, files.whole(record.dump()))
+    return record
 
 
 def _check_asked(record: IndexIdentity, settings: IndexSettings) -> None:
     if settings.kind not in (record.asked, record.kind):
         raise _BuildAgainError(f"{settings.kind} was asked for, the index was {record.kind}")
-    tuning, aim = record.tuning, settings.aim
-    if tuning is not None and (tuning.target, tuning.k) != (aim.recall, aim.k):
+    aim, before = settings.aim, record.aim
+    if aim != before and record.asked != kinds.FLAT:
         raise _BuildAgainError(
-            f"recall@{aim.k} {aim.recall:g} was asked for, the index was tuned for recall@{tuning.k} {tuning.target:g}"
+            f"recall@{aim.k} {aim.recall} was asked for, the index was made for recall@{before.k} {before.recall}"
         )
+
+
+def _check_room(record: IndexIdentity, n_added: int, memory: int | None) -> None:
+    n_bytes = record.n_bytes * (record.rows_in_file + n_added) // max(record.rows_in_file, 1)
+    if memory is not None and n_bytes > memory:
+        raise _BuildAgainError(f"it would fill {size(n_bytes)}, more than {size(memory)}")
 
 
 def _check_shape(record: IndexIdentity, n_added: int, n_removed: int) -> None:
@@ -149,6 +171,8 @@ def _shown_again(
         raise TypeError("an exact index has no recall to show")
     chosen = np.random.default_rng(len(fresh)).permutation(len(fresh))[: tune.MOST_QUERIES]
     opened = disk.as_index(index, record, snapshot, in_memory=True)
+    if record.tuning.k > len(base):
+        raise _BuildAgainError(f"recall@{record.tuning.k:,} cannot be shown on the {len(base):,} rows left of it")
     kind = kinds.Kind(record.kind, record.factory)
     efforts = kind.efforts(index.index, len(base), record.tuning.k)
     aim = Aim(record.tuning.target, record.tuning.k)

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.errors import IntegrityError, MismatchError, UsageError
-from bignet.index.tuning import OperatingPoint, Tuning
+from bignet.index.tuning import USUAL, USUAL_KIND, Aim, OperatingPoint, Tuning
+from bignet.names import shell_word
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -37,6 +38,7 @@ class IndexIdentity:
         metric: ``cosine``: the index holds vectors of length 1.
         kind: ``flat``, ``hnsw``, ``ivf``, ``bits:...``, or a FAISS factory string.
         asked: the kind that was asked for, ``auto`` if none.
+        aim: the recall that was asked for.
         reason: why it is this kind.
         factory: FAISS's string for it; empty for flat.
         keeps_vectors: whether the float vectors are in the file too.
@@ -61,6 +63,7 @@ class IndexIdentity:
     metric: str
     kind: str
     asked: str
+    aim: Aim
     reason: str
     factory: str
     keeps_vectors: bool
@@ -103,20 +106,48 @@ def load(folder: Path) -> IndexIdentity:
             raise UsageError(f"index {path} has format {found}, newer than this BigNet; upgrade bignet")
         if data["format_version"] < FORMAT_VERSION:
             found = data["format_version"]
-            raise UsageError(f"index {path} has format {found}, older than this BigNet reads; {REBUILD}")
+            raise UsageError(f"index {path} has format {found}, older than this BigNet reads; {rebuild(folder)}")
         if _digest(json.dumps(data, sort_keys=True)) != wrapper["sha256"]:
-            raise IntegrityError(f"index record {path} was altered: its checksum does not match; {REBUILD}")
-        values = _known(IndexIdentity, data)
-        return IndexIdentity(**values | {"tuning": _tuning(values["tuning"])})
+            raise IntegrityError(f"index record {path} was altered: its checksum does not match; {rebuild(folder)}")
+        values = _known(IndexIdentity, {"aim": _aim_of(data)} | data)
+        return IndexIdentity(**values | {"aim": Aim(**values["aim"]), "tuning": _tuning(values["tuning"])})
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise IntegrityError(f"index record {path} cannot be read ({type(error).__name__}); {REBUILD}") from None
+        found = type(error).__name__
+        raise IntegrityError(f"index record {path} cannot be read ({found}); {rebuild(folder)}") from None
 
 
 def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-REBUILD = "build it again with: bignet index STORE"
+def _aim_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What was asked for, of a record that does not say so itself."""
+    tuning = data["tuning"]
+    return asdict(USUAL) if tuning is None else {"recall": tuning["target"], "k": tuning["k"]}
+
+
+def rebuild(folder: Path, record: IndexIdentity | None = None, snapshot: Snapshot | None = None) -> str:
+    """What to do about an index: the command that builds it as it was asked for, as far as that is known."""
+    return f"build it again with: {command(folder, record, snapshot)}"
+
+
+def command(folder: Path, record: IndexIdentity | None = None, snapshot: Snapshot | None = None) -> str:
+    """``bignet index STORE``, with those options that are not the usual ones."""
+    return " ".join(map(shell_word, words(folder, record, snapshot)))
+
+
+def words(folder: Path, record: IndexIdentity | None = None, snapshot: Snapshot | None = None) -> tuple[str, ...]:
+    """Those of ``command``."""
+    is_first = snapshot is not None and snapshot.embedding().name == folder.name
+    which = () if is_first else ("--embedding", folder.name)
+    return ("bignet", "index", str(folder.parent.parent), *which, *(() if record is None else _asked(record)))
+
+
+def _asked(record: IndexIdentity) -> tuple[str, ...]:
+    aim = record.aim
+    kind = () if record.asked == USUAL_KIND else ("--kind", record.asked)
+    recall = () if aim.recall == USUAL.recall else ("--recall", str(aim.recall))
+    return (*kind, *recall, *(() if aim.k == USUAL.k else ("-k", str(aim.k))))
 
 
 def _tuning(data: Mapping[str, Any] | None) -> Tuning | None:
@@ -140,14 +171,15 @@ def check(identity: IndexIdentity, snapshot: Snapshot, folder: Path, *, stale_ok
     """
     store = snapshot.manifest
     spec = snapshot.embedding(folder.name)  # not what the record says of itself: folders get copied
+    mend = rebuild(folder, identity, snapshot)
     if identity.store_uuid != store.store_uuid:
         raise MismatchError(
-            f"index {folder} belongs to store {identity.store_uuid}, this is store {store.store_uuid}; {REBUILD}"
+            f"index {folder} belongs to store {identity.store_uuid}, this is store {store.store_uuid}; {mend}"
         )
     if identity.fingerprint != spec.fingerprint or identity.dims != spec.dims:
         raise MismatchError(
             f"index {folder} holds embedding {identity.fingerprint}, the store's {spec.name} is "
-            f"{spec.fingerprint}; {REBUILD}"
+            f"{spec.fingerprint}; {mend}"
         )
     if identity.ids_sha256 == digest_of_ids(snapshot.ids()):
         return True
@@ -155,5 +187,6 @@ def check(identity: IndexIdentity, snapshot: Snapshot, folder: Path, *, stale_ok
         return False
     raise MismatchError(
         f"index {folder} is of snapshot {identity.snapshot} ({identity.rows:,} rows), the store is at snapshot "
-        f"{store.number} ({store.rows:,} rows); {REBUILD}, or allow the older answers with --stale-ok"
+        f"{store.number} ({store.rows:,} rows); allow the older answers with --stale-ok, or bring it up to date with: "
+        f"{command(folder, identity, snapshot)}"
     )

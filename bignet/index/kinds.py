@@ -10,12 +10,15 @@ from typing import Any
 import faiss
 
 from bignet.errors import UsageError
-from bignet.index import graphs
+from bignet.index import factory, graphs, tune
 from bignet.index.candidates import innermost
-from bignet.index.tuning import Effort
+from bignet.index.tuning import USUAL_KIND, Effort
 
-ALLOWED = "auto, flat, hnsw, ivf, bits:sign, bits:lsh:N, bits:itq:N, bits:rabitq (N bits), or a FAISS factory string"
-AUTO, FLAT = "auto", "flat"
+ALLOWED = (
+    "auto, flat, hnsw, ivf, bits:sign, bits:lsh:N, bits:itq:N, bits:rabitq (N bits), or a FAISS factory string such as "
+    f"{factory.EXAMPLE}"
+)
+AUTO, FLAT = USUAL_KIND, "flat"
 _GRAPH = (16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192, 256, 384, 512, 768, 1024)
 _SHORTLISTS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256, 512)
 _TRAIN_PER_LIST = 39  # FAISS warns below that
@@ -49,18 +52,12 @@ class Kind:
         """An empty, untrained FAISS index.
 
         Raises:
-            UsageError: FAISS does not know such an index.
+            UsageError: there is no such index, or none that can be served.
         """
         try:
-            index = faiss.index_factory(dims, self.factory, self.metric)
-        except RuntimeError as error:
-            raise self._impossible(_reason(error)) from None
-        if getattr(innermost(index), "nlist", 1) < 1:
-            raise self._impossible("no inverted lists")
-        return index
-
-    def _impossible(self, reason: str) -> UsageError:
-        return UsageError(f"index kind '{self.name}' cannot be made ({reason}); allowed: {ALLOWED}")
+            return factory.made(self.factory, dims, self.metric)
+        except ValueError as reason:
+            raise UsageError(f"index kind '{self.name}' {reason}; allowed: {ALLOWED}") from None
 
     def efforts(self, index: Any, rows: int, k: int) -> list[Effort]:
         """Ways to search it, least effort first."""
@@ -86,14 +83,30 @@ def find(name: str, dims: int, rows: int) -> Kind:
         return _bits(name, dims)
     if name in (AUTO, FLAT) or not name:
         raise UsageError(f"index kind '{name}' is none to build by a string; allowed: {ALLOWED}")
-    kind = Kind(name, name)
+    check_lists(name, factory.lists_in(name), rows)
+    kind = Kind(name, name, factory.metric_of(name))
     kind.make(dims)
     return kind
 
 
+def check_lists(name: str, lists: int, rows: int) -> None:
+    """Whether a store of so many rows can train a kind's inverted lists.
+
+    Raises:
+        UsageError: it has fewer rows than lists.
+    """
+    trained_on = rows - tune.n_held_out(rows)
+    if lists > trained_on:
+        raise UsageError(
+            f"index kind '{name}' cannot be trained on {trained_on:,} rows, fewer than its {lists:,} inverted lists; "
+            f"allowed: IVF1 to IVF{trained_on}, or ivf, which here takes IVF{lists_for(rows)}"
+        )
+
+
 def lists_for(rows: int) -> int:
     """Inverted lists for so many rows: 4 sqrt(n), as FAISS recommends, as long as each can be trained."""
-    return max(min(round(4 * math.sqrt(rows)), rows // _TRAIN_PER_LIST), 1)
+    trained_on = rows - tune.n_held_out(rows)
+    return max(min(round(4 * math.sqrt(rows)), trained_on // _TRAIN_PER_LIST), 1)
 
 
 def _bits(name: str, dims: int) -> Kind:
@@ -117,7 +130,3 @@ def _searches(index: Any, rows: int) -> tuple[int, ...]:
         powers = [2**power for power in range(inner.nlist.bit_length())]
         return (*(each for each in powers if each < inner.nlist), inner.nlist)
     return (0,)
-
-
-def _reason(error: RuntimeError) -> str:
-    return str(error).strip().splitlines()[-1].strip()[:200]

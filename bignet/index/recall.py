@@ -7,6 +7,7 @@ count neither among the k true neighbours nor among the answers.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,3 +95,11 @@ def lower_bound(recalls: NDArray[np.float64]) -> float:
     cautious = np.append(recalls, 0.0)
     low = cautious.mean() - _Z * cautious.std(ddof=1) / np.sqrt(len(cautious))
     return max(float(low), 0.0)
+
+
+def queries_to_show(target: float) -> int:
+    """How many queries it takes for the lower bound of perfect answers to reach a recall."""
+    n = max(math.ceil((1 + _Z) / (1 - target)) - 2, 1)  # n perfect answers have the bound (n - Z) / (n + 1)
+    while lower_bound(np.ones(n)) < target:
+        n += 1
+    return n

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from bignet import files
 from bignet.errors import IntegrityError, MismatchError, UsageError
 from bignet.index import identity
-from bignet.index.tuning import USUAL
 from bignet.store import layout
 
 if TYPE_CHECKING:
@@ -49,19 +48,6 @@ class IndexState:
     why: str = ""
     record: IndexIdentity | None = None
 
-    @property
-    def options(self) -> tuple[str, ...]:
-        """Those that the index was asked for with, as ``bignet index`` takes them."""
-        record = self.record
-        if record is None:
-            return ()
-        words: tuple[str, ...] = () if record.asked == "auto" else ("--kind", record.asked)
-        if record.tuning is not None and record.tuning.target != USUAL.recall:
-            words += ("--recall", f"{record.tuning.target:g}")
-        if record.tuning is not None and record.tuning.k != USUAL.k:
-            words += ("-k", str(record.tuning.k))
-        return words
-
 
 def mend(snapshot: Snapshot, state: IndexState) -> tuple[str, ...]:
     """The words of the command that builds an index again, or brings it up to date; none if it needs no mending."""
@@ -69,8 +55,7 @@ def mend(snapshot: Snapshot, state: IndexState) -> tuple[str, ...]:
         return ()
     if state.standing is Standing.UNKNOWN:
         return ("bignet", "verify", str(snapshot.path))
-    first = state.embedding == snapshot.embeddings[0].name
-    return ("bignet", "index", str(snapshot.path), *(() if first else ("-e", state.embedding)), *state.options)
+    return identity.words(snapshot.path / layout.INDEX / state.embedding, state.record, snapshot)
 
 
 def look_at(snapshot: Snapshot, embedding: str, *, every_byte: bool = False) -> IndexState | None:

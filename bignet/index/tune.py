@@ -7,12 +7,14 @@ other, which had no part in the choice.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bignet.errors import UsageError
 from bignet.index import recall
 from bignet.index.candidates import Exact
 from bignet.index.neighbors import exactly_best
@@ -39,6 +41,39 @@ _BLOCK = 256
 def n_held_out(rows: int) -> int:
     """Queries to keep back from an index of so many rows."""
     return min(MOST_QUERIES, int(_SHARE * rows))
+
+
+def check_k(k: int, rows: int) -> None:
+    """Whether recall@k can be shown on a store of so many rows.
+
+    Raises:
+        UsageError: fewer rows than that are left to find once the queries are held out.
+    """
+    held = n_held_out(rows)
+    if k > rows - held:
+        raise UsageError(
+            f"recall@{k:,} cannot be shown on {rows:,} rows, of which {held:,} are held out as queries; "
+            f"allowed: -k from 1 to {rows - held}, or --kind flat, which is exact"
+        )
+
+
+def too_few_to_show(target: float, n_queries: int) -> str:
+    """Why so many queries cannot show a recall even if every answer is perfect; empty if they can."""
+    best = recall.lower_bound(np.ones(n_queries))
+    if best >= target:
+        return ""
+    needed, most = recall.queries_to_show(target), MOST_QUERIES // 2
+    at_most = f"{n_queries:,} queries can show {math.floor(best * 1e4) / 1e4:g} at most, not {target}"
+    if needed > most:
+        return f"{at_most}, nor can the {most:,} that are asked at most"
+    return f"{at_most}, which takes {round(2 * needed / _SHARE):,} rows"
+
+
+def shortfall(tuning: Tuning) -> str:
+    """Why a recall was not shown; empty if it was."""
+    if tuning.met:
+        return ""
+    return too_few_to_show(tuning.target, tuning.n_queries) or f"that misses {tuning.target}"
 
 
 def find_truth(queries: NDArray[np.float32], base: InMemory, k: int) -> tuple[Truth, float, float]:

@@ -24,6 +24,8 @@ class Aim:
 
 
 USUAL = Aim()
+USUAL_KIND = "auto"
+ASKED_FOR = "asked for"  # why an index is of its kind, where nobody had to choose
 
 
 @dataclass(frozen=True)

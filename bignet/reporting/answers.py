@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from bignet.errors import UsageError, explain_os_error
 from bignet.files import replace_all
-from bignet.reporting.names import pasteable, shorten, visible
+from bignet.names import pasteable, shorten, visible
 from bignet.reporting.numbers import count, counted, decimals
 from bignet.reporting.page import asset, embedded_json, environment
 from bignet.reporting.settings import ReportSettings

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from bignet.names import visible
 from bignet.reporting.colour import ramp
 from bignet.reporting.facts import FEW_QUERIES, Facts
-from bignet.reporting.names import visible
 from bignet.reporting.numbers import sentence
 from bignet.reporting.sections import classes, methods, neighbours, scorecard, top, trust
 from bignet.reporting.strips import choose_strips

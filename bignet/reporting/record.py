@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bignet.reporting.names import storable, text_of
+from bignet.names import storable, text_of
 from bignet.reporting.numbers import finite
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 from bignet.errors import UsageError, explain_os_error
 from bignet.files import replace_all
 from bignet.images import RejectedImage, open_rgb
-from bignet.reporting.names import shorten, visible
+from bignet.names import shorten, visible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

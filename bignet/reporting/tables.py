@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bignet.reporting.names import storable
+from bignet.names import storable
 from bignet.reporting.numbers import finite
 from bignet.reporting.relation import NAMES, Relations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, is_dataclass
 from typing import TYPE_CHECKING, Any
 
-from bignet.reporting.names import visible
+from bignet.names import visible
 from bignet.reporting.numbers import brief, counted, decimals, percent, sentence, signed
 
 if TYPE_CHECKING:

@@ -55,7 +55,7 @@ def test_verify_names_an_altered_index_ends_with_code_3_and_says_the_mend(
     done = bignet_command("verify", indexed)
     as_json = bignet_command("verify", indexed, "--json")
     lines = done.out.splitlines()
-    words = ["bignet", "index", str(indexed), "-e", "head.max", "--kind", "flat"]
+    words = ["bignet", "index", str(indexed), "--embedding", "head.max", "--kind", "flat"]
 
     assert (done.code, as_json.code) == (3, 3)
     assert lines[0] == f"index/head.max/{path.name}: its bytes differ from what was written (SHA-256)"
@@ -88,7 +88,7 @@ def test_verify_notes_an_index_older_than_the_store_and_ends_with_code_0(
 
     assert done.code == 0
     assert done.out.startswith("note: index/head.max: older than the store: ")
-    assert done.out.splitlines()[-1] == f"next: bignet index {indexed} -e head.max --kind flat"
+    assert done.out.splitlines()[-1] == f"next: bignet index {indexed} --embedding head.max --kind flat"
     assert (noted["ok"], [note["file"] for note in noted["notes"]]) == (True, ["index/head.max"])
 
 
@@ -112,7 +112,7 @@ def test_info_names_what_is_wrong_with_an_index_and_the_command_that_mends_it(
 
     assert text.code == 0
     assert text.out.splitlines()[-2].endswith("  flat, damaged (the file is missing)")
-    assert text.out.splitlines()[-1] == f"next: bignet index {indexed} -e head.max --kind flat"
+    assert text.out.splitlines()[-1] == f"next: bignet index {indexed} --embedding head.max --kind flat"
     assert (found["state"], found["why"]) == ("damaged", "the file is missing")
 
 

@@ -298,7 +298,7 @@ def test_an_unknown_embedding_is_refused(store):
 
 def test_opening_without_an_index_says_how_to_build_one(tmp_path):
     snapshot = make(tmp_path / "bare")
-    with pytest.raises(IntegrityError, match="build it again with: bignet index STORE"):
+    with pytest.raises(IntegrityError, match=f"build it again with: bignet index {snapshot.path} --embedding head.gap"):
         disk.open_index(snapshot)
 
 

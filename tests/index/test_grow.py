@@ -1,9 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from bignet.errors import LockedError
-from bignet.index import disk, grow, identity
+from bignet.errors import LockedError, UsageError
+from bignet.index import choose, disk, grow, identity
 from bignet.index.build import IndexSettings
+from bignet.index.request import Request
 from bignet.index.search import Index
 from bignet.index.tuning import Aim
 from bignet.store import layout, lock
@@ -97,13 +100,74 @@ def test_another_shape_is_built_again_and_says_why(snapshot):
     ("settings", "why"),
     [
         (IndexSettings("ivf", Aim(0.9, 10)), "ivf was asked for, the index was hnsw"),
-        (IndexSettings("hnsw", Aim(0.95, 10)), "recall@10 0.95 was asked for, the index was tuned for recall@10 0.9"),
-        (IndexSettings("hnsw", Aim(0.9, 5)), "recall@5 0.9 was asked for, the index was tuned for recall@10 0.9"),
+        (IndexSettings("hnsw", Aim(0.95, 10)), "recall@10 0.95 was asked for, the index was made for recall@10 0.9"),
+        (IndexSettings("hnsw", Aim(0.9, 5)), "recall@5 0.9 was asked for, the index was made for recall@10 0.9"),
     ],
 )
 def test_another_request_is_built_again_and_says_why(snapshot, settings, why):
     outcome = grow.bring_up_to_date(snapshot, None, settings)
     assert (outcome.done, outcome.why) == ("built", why)
+
+
+def test_what_is_not_said_stays_as_the_index_was_asked_for(snapshot):
+    unsaid = Request().settled(snapshot, None)
+    assert unsaid == SETTINGS
+    assert grow.bring_up_to_date(snapshot, None, unsaid).done == "unchanged"
+    newer = extend(snapshot.path, range(2000, 2020), vectors_of=clustered)
+    assert grow.bring_up_to_date(newer, None, Request().settled(newer, None)).record.kind == "hnsw"
+    assert Request(k=5).settled(newer, None) == IndexSettings("hnsw", Aim(0.9, 5))
+    assert Request(kind="auto", recall=0.8).settled(newer, None) == IndexSettings("auto", Aim(0.8, 10))
+
+
+def test_a_recall_that_made_auto_flat_stays_until_another_is_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setattr(choose, "FAST_ENOUGH_MS", 0.0)
+    snapshot = make(tmp_path / "store", ids=range(2000), vectors_of=clustered)
+    assert grow.bring_up_to_date(snapshot, None, IndexSettings(aim=Aim(0.99, 10))).record.kind == "flat"
+    unsaid = Request().settled(snapshot, None)
+    assert (unsaid.aim.recall, grow.bring_up_to_date(snapshot, None, unsaid).done) == (0.99, "unchanged")
+    outcome = grow.bring_up_to_date(snapshot, None, Request(recall=0.8).settled(snapshot, None))
+    assert (outcome.record.kind, outcome.why.partition(" was asked")[0]) == ("hnsw", "recall@10 0.8")
+
+
+def test_a_kind_that_auto_took_stays_once_it_is_asked_for_by_name(tmp_path):
+    snapshot = make(tmp_path / "store", ids=range(600))
+    auto = grow.bring_up_to_date(snapshot, None, IndexSettings()).record
+    named = grow.bring_up_to_date(snapshot, None, IndexSettings("flat"))
+    assert (auto.kind, named.done, named.record.file) == ("flat", "unchanged", auto.file)
+    assert Request().settled(snapshot, None).kind == "flat"
+    assert len(disk.open_index(snapshot)) == 600
+
+
+def test_what_is_not_said_is_the_usual_without_an_index_or_where_it_cannot_be_read(snapshot):
+    assert Request().settled(snapshot, "head.max") == IndexSettings()
+    (disk.folder_of(snapshot, "head.gap") / identity.FILE_NAME).write_bytes(b"{")
+    assert Request(kind="ivf", memory=7).settled(snapshot, None) == IndexSettings("ivf", memory=7)
+
+
+def test_the_kind_of_a_damaged_index_stays(snapshot):
+    folder = disk.folder_of(snapshot, "head.gap")
+    (folder / identity.load(folder).file).write_bytes(b"")
+    outcome = grow.bring_up_to_date(snapshot, None, Request().settled(snapshot, None))
+    assert (outcome.done, outcome.record.kind) == ("built", "hnsw")
+
+
+def test_an_index_that_fills_more_than_the_memory_is_not_kept(snapshot):
+    n_bytes = identity.load(disk.folder_of(snapshot, "head.gap")).n_bytes
+    with pytest.raises(UsageError, match="--memory allows"):
+        grow.bring_up_to_date(snapshot, None, replace(SETTINGS, memory=n_bytes // 2))
+    assert grow.bring_up_to_date(snapshot, None, replace(SETTINGS, memory=n_bytes)).done == "unchanged"
+    newer = extend(snapshot.path, range(2000, 2400), vectors_of=clustered)
+    with pytest.raises(UsageError, match="--memory allows"):
+        grow.bring_up_to_date(newer, None, replace(SETTINGS, memory=n_bytes))
+
+
+def test_a_recall_of_more_neighbours_than_are_left_is_not_shown_as_one_of_fewer(tmp_path):
+    settings = IndexSettings("ivf", Aim(0.9, 540))
+    first = make(tmp_path / "store", ids=range(600), vectors_of=clustered)
+    grow.bring_up_to_date(first, None, settings)
+    fewer = extend(first.path, range(600, 700), drop=range(100), vectors_of=clustered)
+    outcome = grow.bring_up_to_date(fewer, None, settings)
+    assert (outcome.done, outcome.why) == ("built", "recall@540 cannot be shown on the 500 rows left of it")
 
 
 def test_a_damaged_index_is_built_again_and_says_why(snapshot):

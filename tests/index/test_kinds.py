@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -6,7 +7,7 @@ import numpy as np
 import pytest
 
 from bignet.errors import UsageError
-from bignet.index import disk, identity, kinds
+from bignet.index import disk, identity, kinds, tune
 from bignet.index.search import Index
 from bignet.index.tuning import Aim
 from tests.index.stores import clustered, index, make
@@ -19,9 +20,12 @@ KINDS = (
     "bits:itq:16",
     "bits:rabitq",
     "IVF32,SQ8",
+    "IVF32,SQ8,RFlat",
     "IVF8,PQ8x4",
+    "IVF8,PQ8x4fs",
     "PCA8,Flat",
     "HNSW16",
+    "LSH",
     "SQfp16",
 )
 AIM = Aim(0.9, 10)
@@ -138,22 +142,56 @@ def test_the_record_says_how_it_was_tuned(built, snapshot):
         ("bits:lsh:x", "N from 1 to 16"),
         ("bits:sign:4", "bits:sign, bits:rabitq"),
         ("", "allowed: auto, flat, hnsw"),
-        ("IVF5000,Flat", "cannot be trained on 2,700 rows"),
+        ("IVF5000,Flat", "cannot be trained on 2,700 rows, fewer than its 5,000 .*allowed: IVF1 to IVF2700, or ivf"),
+        ("IVF99M,Flat", "cannot be trained on 2,700 rows"),
+        ("nonsense", "'nonsense' is unknown, to FAISS too; allowed: .* such as IVF64,SQ8"),
+        ("PCA999", "allowed: auto, flat, hnsw"),
+        ("PCA999,Flat", "FAISS says: PCA matrix cannot output 999 dimensions from 16; allowed"),
+        ("OPQ5,Flat", "of 16 dims: FAISS says: The dimension of the vector .* should be a multiple"),
+        ("PQ99999999999999", "is unknown, to FAISS too"),
+        ("IVF16,LSQ2x4", "cannot be searched with --where"),
+        ("IVF16,FlatPanorama", "cannot be searched with --where"),
+        ("PQ5", "of 16 dims"),
+        ("IVF99999999999999999999,Flat", "cannot be trained on 2,700 rows"),
+        ("IVF16,PQ8x12", "cannot be trained on 2,700 rows: FAISS says: .*4096"),
+        ("PQ8", "cannot be searched with --where; of FAISS's these can: Flat, SQ"),
+        ("NSG16", "cannot be searched with --where; of FAISS's these can: Flat, SQ"),
+        ("LSQ4x4", "cannot be searched with --where; of FAISS's these can: Flat, SQ"),
+        ("RQ2x4", "cannot be searched with --where; of FAISS's these can: Flat, SQ"),
+        ("PQ8x4fs", "cannot be searched with --where; of FAISS's these can: Flat, SQ"),
+        ("IVF16,Flat,Refine(SQ8)", "leave Refine out"),
+        ("IDMap,Flat", "leave IDMap out"),
+        ("IDMap2,HNSW16", "leave IDMap2 out"),
+        ("Residual2x4", "allowed: auto, flat, hnsw"),
     ],
 )
 def test_a_kind_that_cannot_be_is_refused_with_those_that_can(snapshot, name, message):
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(UsageError, match=message) as caught:
         index(snapshot, kind=name, aim=AIM)
+    assert not re.search(r"::|\.cpp|Error|failed|\n", str(caught.value))
+
+
+@pytest.mark.parametrize("kind", ["ivf", "IVF100,PQ8x4", "PCA8,IVF50_HNSW8,SQ8", "OPQ1_8,IVF16,SQ8"])
+def test_few_rows_for_each_centre_write_nothing_on_the_terminal(tmp_path, capfd, kind):
+    index(make(tmp_path / "store", ids=range(600), vectors_of=clustered), kind=kind, aim=AIM)
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("n_bits", [7, 8, 9])
+def test_as_many_bits_are_said_as_there_are(tmp_path, n_bits):
+    record = index(make(tmp_path / "store", ids=range(600), vectors_of=clustered), kind=f"bits:itq:{n_bits}", aim=AIM)
+    assert record.codes["bits"] == n_bits
+    assert record.codes["imbalance"] < 0.1  # filling bits are always zero
 
 
 def test_lists_can_be_trained():
     for rows in (500, 5_000, 50_000, 10**6):
-        assert 1 <= kinds.lists_for(rows) <= rows // 39
+        assert 1 <= kinds.lists_for(rows) <= (rows - tune.n_held_out(rows)) // 39
     assert kinds.lists_for(10**6) == 4000
 
 
 def test_too_few_rows_to_tune_on_are_told_so(tmp_path):
-    with pytest.raises(UsageError, match=r"40 rows are too few .* take --kind flat"):
+    with pytest.raises(UsageError, match=r"40 rows are too few .* takes 500; take --kind flat"):
         index(make(tmp_path / "small"), kind="hnsw", aim=AIM)
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from bignet.index import recall
+from bignet.index import recall, tune
 from bignet.index.neighbors import normalised
 from bignet.index.tune import find_truth
 from bignet.index.vectors import InMemory
@@ -70,6 +70,20 @@ def test_the_bound_is_met_by_fresh_queries_nineteen_times_in_twenty(n, rate):
         tuned, fresh = (rng.binomial(10, rng.beta(20 * rate, 20 * (1 - rate), n)) / 10 for _ in range(2))
         met += fresh.mean() >= recall.lower_bound(tuned)
     assert met >= 0.95 * 400
+
+
+@pytest.mark.parametrize("target", [0.5, 0.9, 0.95, 0.99, 0.996])
+def test_so_many_perfect_answers_show_a_recall_and_one_fewer_do_not(target):
+    n = recall.queries_to_show(target)
+    assert recall.lower_bound(np.ones(n)) >= target > recall.lower_bound(np.ones(n - 1))
+
+
+@pytest.mark.parametrize("target", [0.9, 0.95, 0.99])
+def test_the_rows_that_a_recall_is_said_to_take_are_enough_and_no_more(target):
+    said = tune.too_few_to_show(target, 10)
+    rows = int(said.split("which takes ")[1].removesuffix(" rows").replace(",", ""))
+    assert tune.too_few_to_show(target, tune.n_held_out(rows) // 2) == ""
+    assert tune.too_few_to_show(target, tune.n_held_out(rows - 20) // 2) != ""
 
 
 def test_perfect_answers_of_few_queries_do_not_prove_perfection():

@@ -11,7 +11,7 @@ import pytest
 
 from bignet.index import identity, state
 from bignet.index.state import Standing
-from bignet.index.tuning import OperatingPoint, Tuning
+from bignet.index.tuning import Aim, OperatingPoint, Tuning
 from tests.index.stores import extend, index, make
 
 ROOT = Path(__file__).parents[2]
@@ -135,10 +135,10 @@ def test_the_mending_command_asks_for_the_same_index_again(store):
     tuning = Tuning(0.9, 5, True, 1.0, 1.0, 10, 0, point, (point,), 1.0, 1.0)
     index(store, "head.max")
     older = extend(store.path, range(40, 50))
-    rewritten(older, asked="hnsw", tuning=tuning)
+    rewritten(older, asked="hnsw", aim=Aim(0.9, 5), tuning=tuning)
 
     assert state.mend(older, state.look_at(older, "head.gap"))[3:] == ("--kind", "hnsw", "--recall", "0.9", "-k", "5")
-    assert state.mend(older, state.look_at(older, "head.max"))[3:] == ("-e", "head.max")
+    assert state.mend(older, state.look_at(older, "head.max"))[3:] == ("--embedding", "head.max")
 
 
 def test_looking_needs_neither_faiss_nor_torch():

@@ -58,7 +58,7 @@ def test_one_changed_byte_of_an_index_is_a_finding_with_its_mend(store):
         f"index/head.max/{path.name}",
         "its bytes differ from what was written (SHA-256)",
     )
-    assert finding.mend == ("bignet", "index", str(store.path), "-e", "head.max")
+    assert finding.mend == ("bignet", "index", str(store.path), "--embedding", "head.max")
 
 
 def test_a_record_that_names_a_missing_file_is_a_finding(store):

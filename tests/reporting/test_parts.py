@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from bignet.names import pasteable, shorten, storable, visible
 from bignet.reporting.colour import contrast, ramp
 from bignet.reporting.facts import Facts
-from bignet.reporting.names import pasteable, shorten, storable, visible
 from bignet.reporting.numbers import brief, decimals, percent, signed
 from bignet.reporting.relation import DIFFERENT, PARENT, SAME, UNLABELLED, Relations, parent_of
 from bignet.reporting.settings import ReportSettings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bignet.reporting.names import shell_word, text_of
+from bignet.names import shell_word, text_of
 
 if TYPE_CHECKING:
     from bignet.reporting.source import ReportSource

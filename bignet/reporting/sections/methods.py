@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bignet.names import visible
 from bignet.reporting.definitions import define
-from bignet.reporting.names import visible
 from bignet.reporting.numbers import counted, percent
 from bignet.reporting.record import provenance
 

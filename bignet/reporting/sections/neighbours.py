@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from bignet.reporting.names import pasteable, shorten, visible
+from bignet.names import pasteable, shorten, visible
 from bignet.reporting.numbers import brief, count, counted, decimals, finite, percent
 from bignet.reporting.relation import NAMES, TITLES
 from bignet.reporting.sections import commands

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bignet.reporting.names import shorten, visible
+from bignet.names import shorten, visible
 from bignet.reporting.numbers import decimals, finite, percent
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bignet.names import visible
 from bignet.reporting.definitions import Definition, define
-from bignet.reporting.names import visible
 from bignet.reporting.numbers import NOTHING, brief, count, decimals, finite, percent, sentence
 from bignet.reporting.sections import commands
 from bignet.reporting.sections.advice import label_images

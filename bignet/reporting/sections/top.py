@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bignet.names import visible
 from bignet.reporting.definitions import define
-from bignet.reporting.names import visible
 from bignet.reporting.numbers import count, counted, decimals, finite, percent
 from bignet.reporting.record import provenance
 from bignet.reporting.sections.parts import Whisker, draw, whisker_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bignet.reporting.names import visible
+from bignet.names import visible
 from bignet.reporting.numbers import count, counted, percent
 from bignet.reporting.sections import commands
 from bignet.reporting.sections.advice import label_images
