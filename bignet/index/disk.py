@@ -87,8 +87,9 @@ def open_index(
     record = identity.load(folder)
     if not (folder / record.file).exists():
         record = identity.load(folder)  # another was published meanwhile
-    identity.check(record, snapshot, folder, stale_ok=stale_ok)
-    return as_index(read(folder, record), record, snapshot, in_memory=in_memory)
+    is_current = identity.check(record, snapshot, folder, stale_ok=stale_ok)
+    index = as_index(read(folder, record), record, snapshot, in_memory=in_memory)
+    return index if is_current else replace(index, older=identity.how_much_older(record, snapshot))
 
 
 def read(folder: Path, record: IndexIdentity) -> Any:

@@ -186,7 +186,15 @@ def check(identity: IndexIdentity, snapshot: Snapshot, folder: Path, *, stale_ok
     if stale_ok:
         return False
     raise MismatchError(
-        f"index {folder} is of snapshot {identity.snapshot} ({identity.rows:,} rows), the store is at snapshot "
-        f"{store.number} ({store.rows:,} rows); allow the older answers with --stale-ok, or bring it up to date with: "
-        f"{command(folder, identity, snapshot)}"
+        f"index {folder} is {how_much_older(identity, snapshot)}; allow the older answers with --stale-ok, "
+        f"or bring it up to date with: {command(folder, identity, snapshot)}"
+    )
+
+
+def how_much_older(identity: IndexIdentity, snapshot: Snapshot) -> str:
+    """``of snapshot 2 (600 rows), the store is at snapshot 4 (611 rows)``."""
+    store = snapshot.manifest
+    return (
+        f"of snapshot {identity.snapshot} ({identity.rows:,} rows), "
+        f"the store is at snapshot {store.number} ({store.rows:,} rows)"
     )

@@ -53,6 +53,7 @@ class Index:
             the store since, which are no answers. None: as they come, all of them there.
         kind: its name, see kinds.
         tuning: what is on record about its recall and its time; None where every row is compared.
+        older: of which snapshot it is, where that is not the store's; else empty.
     """
 
     ids: NDArray[np.int64]
@@ -62,6 +63,7 @@ class Index:
     rank: NDArray[np.int64] | None = None
     kind: str = "flat"
     tuning: Tuning | None = None
+    older: str = ""
 
     @classmethod
     def exact(cls, vectors: NDArray[np.float32], ids: NDArray[np.int64]) -> Index:

@@ -49,6 +49,7 @@ class Searched:
         rows: that may be answers.
         filtered: whether others may not.
         scanned: queries that the index answered short, so that every row was compared.
+        older: see Index.
     """
 
     kind: str
@@ -56,8 +57,13 @@ class Searched:
     rows: int
     filtered: bool
     scanned: int = 0
+    older: str = ""
 
     def __str__(self) -> str:
+        return f"{self._how}, {self.older}" if self.older else self._how
+
+    @property
+    def _how(self) -> str:
         if self.exact:
             return f"exact scan of {self.rows:,} {'matching ' if self.filtered else ''}row{'s' * (self.rows != 1)}"
         which = ", filtered" if self.filtered else ""
@@ -193,7 +199,9 @@ class Selection:
 
     @cached_property
     def _exactly(self) -> Searched:
-        return Searched(self.index.kind, exact=True, rows=len(self), filtered=self._only is not None)
+        return Searched(
+            self.index.kind, exact=True, rows=len(self), filtered=self._only is not None, older=self.index.older
+        )
 
     @cached_property
     def _places(self) -> NDArray[np.int64]:

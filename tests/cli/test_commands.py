@@ -228,6 +228,10 @@ def test_an_index_answers_like_the_vectors_and_a_stale_one_is_refused(
     assert "--stale-ok" in stale.err
     assert len(json.loads(allowed.out)[0]["neighbors"]) == 11
     assert json.loads(allowed.out)[0]["neighbors"][0] == json.loads(exact.out)[0]["neighbors"][0]
+    said = "of snapshot 2 (12 rows), the store is at snapshot 3 (11 rows)"
+    assert json.loads(allowed.out)[0]["searched"]["older"] == said
+    assert said in stale.err
+    assert not json.loads(indexed.out)[0]["searched"]["older"]
 
 
 def test_info_says_what_the_store_holds(bignet_command: Command, store: Path) -> None:

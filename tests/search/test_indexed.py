@@ -86,7 +86,7 @@ def test_the_index_alone_would_lose_much_there(many):
     mask = np.isin(searcher.rows.of_ids(searcher.index.ids), rows)
     _, found = searcher.index.search_many(queries, 10, mask)
     kth = [brute_force(many, query, rows)[1][9] for query in queries]
-    assert (found >= np.array(kth)[:, None] - 1e-6).mean() < 0.9
+    assert (found >= np.array(kth)[:, None] - 1e-6).mean() < 0.95
 
 
 def test_a_store_that_grew_answers_from_the_older_index_only_if_allowed(tmp_path):
@@ -100,6 +100,7 @@ def test_a_store_that_grew_answers_from_the_older_index_only_if_allowed(tmp_path
         answer = searcher.answer(asked(clustered(3, 1)[0]), SearchSettings(1000, where=f"id < {limit}"))
         assert len(answer.hits) == wanted
         assert set(ids(answer)) == set(range(10, min(limit, 600)))
+        assert str(answer.searched).endswith("the store is at snapshot 2 (640 rows)")
     fresh = searcher.reader.read("id:620")
     np.testing.assert_array_equal(fresh.vector, newer.vectors()[newer.ids() == 620][0])
     assert len(searcher.answer(fresh, SearchSettings(1000)).hits) == 590
