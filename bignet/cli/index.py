@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "index"
 PANEL = "Search"
+_SHOWN = 11  # operating points, and the one that was chosen
 _KEPT = "as the index there was asked for, else"
 _UNITS = {"KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
@@ -129,11 +130,13 @@ def _tuned(tuning: Tuning) -> list[str]:
 
 
 def _best(tuning: Tuning) -> list[OperatingPoint]:
-    """Those than which none is both faster and better."""
+    """A dozen of those than which none is both faster and better; all are in the record."""
     points = tuning.points
     beaten = [any(o.recall >= p.recall and o.batch_qps > p.batch_qps for o in points) for p in points]
     kept = [point for point, is_beaten in zip(points, beaten, strict=True) if not is_beaten or point == tuning.chosen]
-    return sorted(kept, key=lambda point: point.recall)
+    rising = sorted(kept, key=lambda point: point.recall)
+    step = -(-len(rising) // _SHOWN)
+    return [point for number, point in enumerate(rising) if number % step == 0 or point == tuning.chosen]
 
 
 def _row(point: OperatingPoint, mark: str) -> tuple[str, ...]:
