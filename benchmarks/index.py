@@ -4,8 +4,9 @@
     python benchmarks/index.py PHOTOS --rows 1000000 --dims 256 --runs 1
 
 The same vectors, queries and threads for all, in turn; every contestant takes the least effort that reaches the recall
-on one set of queries, and is timed, with its recall, on another. Needs ``pip install hnswlib usearch`` (and autofaiss,
-left out where it cannot be installed).
+on one set of queries, and is timed, with its recall, on another. Needs ``pip install hnswlib usearch``, and autofaiss,
+whose own requirements hold numpy back (``pip install --no-deps autofaiss embedding-reader``); what is missing is left
+out.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What finds neighbours: BigNet's kinds of index, hnswlib, usearch, each behind the same four methods."""
+"""What finds neighbours: BigNet's kinds of index, hnswlib, usearch, autofaiss, each behind the same four methods."""
 
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 import time
 from dataclasses import replace
@@ -151,6 +152,41 @@ class Usearch:
         return int(self._index.memory_usage)
 
 
+class Autofaiss:
+    """The index that autofaiss chooses for these vectors."""
+
+    name = "autofaiss"
+
+    def build(self, unit: NDArray[np.float32], recall: float) -> float:
+        """See Contestant; its own tuning is part of the time, for it cannot be left out."""
+        from autofaiss import build_index
+
+        room = {"max_index_memory_usage": "8G", "current_memory_available": "16G"}
+        start = time.perf_counter()
+        made, facts = build_index(
+            embeddings=unit, save_on_disk=False, metric_type="ip", nb_cores=THREADS, verbose=logging.CRITICAL, **room
+        )
+        self._index = made
+        self._n_bytes = int(facts["size in bytes"])
+        self._parameter = "efSearch" if "HNSW" in facts["index_key"] else "nprobe"
+        return time.perf_counter() - start
+
+    def efforts(self) -> Sequence[Any]:
+        """See Contestant."""
+        return EFFORTS
+
+    def search(self, unit: NDArray[np.float32], effort: Any) -> NDArray[np.int64]:
+        """See Contestant."""
+        faiss.omp_set_num_threads(THREADS)
+        faiss.ParameterSpace().set_index_parameter(self._index, self._parameter, effort)
+        rows: NDArray[np.int64] = self._index.search(unit, K)[1]
+        return rows
+
+    def n_bytes(self) -> int:
+        """See Contestant."""
+        return self._n_bytes
+
+
 def _serialised(index: Any) -> int:
     writer = faiss.VectorIOWriter()
     faiss.write_index(index, writer)
@@ -167,7 +203,8 @@ def contestants(names: Sequence[str]) -> list[Contestant]:
         Hnswlib(),
         Usearch("f32"),
         Usearch("bf16"),
+        Autofaiss(),
     ]
-    packages = {"hnswlib": "hnswlib", "usearch": "usearch"}
+    packages = {name: name for name in ("hnswlib", "usearch", "autofaiss")}
     there = [one for one in known if importlib.util.find_spec(packages.get(one.name.split()[0], "faiss"))]
     return [one for one in there if not names or any(one.name.lower().startswith(name.lower()) for name in names)]
