@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bignet.errors import UsageError
-from bignet.index import footprint, kinds, tune
+from bignet.index import footprint, graphs, kinds, tune
 from bignet.index.candidates import Exact
 from bignet.index.tuning import ASKED_FOR, EVERYTHING
 from bignet.index.vectors import InMemory
@@ -64,12 +64,18 @@ def choose(name: str, unit: NDArray[np.float32], memory: int | None, recall: flo
 
 def _check_room(name: str, kind: Kind | None, unit: NDArray[np.float32], memory: int) -> None:
     rows, dims = unit.shape
-    needed = footprint.of_flat(rows, dims) if kind is None else footprint.of_index(kind.make(dims), rows)
+    needed = footprint.of_flat(rows, dims) if kind is None else _bytes_of(kind, unit)
     if needed > memory:
         raise UsageError(
             f"{rows:,} rows x {dims:,} fill {size(footprint.typed(needed))} as index kind '{name}', --memory allows "
             f"{size(memory)}; raise it, or take --kind auto, which looks for one that fits"
         )
+
+
+def _bytes_of(kind: Kind, unit: NDArray[np.float32]) -> int:
+    rows, dims = unit.shape
+    made, _ = graphs.fitted(kind, unit)
+    return footprint.of_index(made.make(dims), rows)
 
 
 def _fitting(unit: NDArray[np.float32], memory: int, recall: float) -> Choice:
@@ -84,7 +90,7 @@ def _fitting(unit: NDArray[np.float32], memory: int, recall: float) -> Choice:
     if unproved and flat_bytes <= memory:
         return Choice(None, f"{slow}, but {unproved}")
     graph = kinds.find("hnsw", dims, rows)
-    with_graph = footprint.of_index(graph.make(dims), rows)
+    with_graph = _bytes_of(graph, unit)
     if with_graph <= memory:
         return Choice(graph, f"{slow}, and a graph fits into {size(memory)}", or_flat=True)
     return _codes(unit, memory, with_graph)
@@ -96,7 +102,7 @@ def _codes(unit: NDArray[np.float32], memory: int, with_graph: int) -> Choice:
     flat_bytes = footprint.of_flat(rows, dims)
     for code in ("SQ8", "RaBitQ"):
         kind = kinds.find(f"IVF{kinds.lists_for(rows)},{code}", dims, rows)
-        needed = footprint.of_index(kind.make(dims), rows)
+        needed = _bytes_of(kind, unit)
         if needed <= memory:
             reason = f"{what} as floats in a graph are {size(with_graph)}, more than {size(memory)}; these codes fit"
             return Choice(kind, reason, or_flat=flat_bytes <= memory)

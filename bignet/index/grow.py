@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from bignet.index.build import IndexSettings
     from bignet.index.identity import IndexIdentity
+    from bignet.index.search import Index
     from bignet.index.tuning import Tuning
     from bignet.spec import EmbeddingSpec
     from bignet.store.snapshot import Snapshot
@@ -141,9 +142,13 @@ def _grown(snapshot: Snapshot, record: IndexIdentity, index: Any, added: NDArray
     """Add rows and hide those that are gone; the recall is shown again on the new rows before they are added."""
     unit, ids = normalise(snapshot.vectors(record.embedding)), snapshot.ids()
     tuning, how = record.tuning, f"{len(added):,} rows added, {n_removed:,} hidden"
-    if tuning is not None and len(added) >= _FEWEST_FRESH:
-        old = np.setdiff1d(np.arange(len(ids)), added)
-        tuning = _shown_again(snapshot, record, index, InMemory(unit[old]), unit[added])
+    if tuning is not None and len(added):
+        base = InMemory(unit[np.setdiff1d(np.arange(len(ids)), added)])
+        if len(added) >= _FEWEST_FRESH:
+            tuning = _shown_again(snapshot, record, index, base, unit[added])
+        else:
+            _check_found(disk.as_index(index, record, snapshot, in_memory=True), tuning, base, unit[added])
+            how += ", too few to show the recall on: it is of before"
     start = time.perf_counter()
     cores.use_them()
     index.add_with_ids(unit[added], ids[added])
@@ -157,6 +162,18 @@ def _grown(snapshot: Snapshot, record: IndexIdentity, index: Any, added: NDArray
         tuning=tuning,
     )
     return Outcome(disk.publish(disk.folder_of(snapshot, record.embedding), index, draft), "grown", how)
+
+
+def _check_found(opened: Index, tuning: Tuning, base: InMemory, fresh: NDArray[np.float32]) -> None:
+    """Whether the neighbours of a few new rows are found as those of the others were.
+
+    Raises:
+        _BuildAgainError: they are not: the new rows are of another sort.
+    """
+    truth, _, _ = tune.find_truth(fresh, base, min(tuning.k, len(base)))
+    recalls, _ = tune.recalls_of(opened, truth)
+    if tuning.met and recalls.mean() < tuning.target:
+        raise _BuildAgainError(f"of the neighbours of its new images it finds {recalls.mean():.3f} only")
 
 
 def _shown_again(

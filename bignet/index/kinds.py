@@ -12,13 +12,13 @@ import faiss
 from bignet.errors import UsageError
 from bignet.index import factory, graphs, tune
 from bignet.index.candidates import innermost
-from bignet.index.tuning import USUAL_KIND, Effort
+from bignet.index.tuning import FLAT_KIND, USUAL_KIND, Effort
 
 ALLOWED = (
     "auto, flat, hnsw, ivf, bits:sign, bits:lsh:N, bits:itq:N, bits:rabitq (N bits), or a FAISS factory string such as "
     f"{factory.EXAMPLE}"
 )
-AUTO, FLAT = USUAL_KIND, "flat"
+AUTO, FLAT = USUAL_KIND, FLAT_KIND
 _GRAPH = (16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 160, 192, 256, 384, 512, 768, 1024)
 _SHORTLISTS = (1, 2, 3, 4, 6, 8, 12, 16, 32, 64, 128, 256, 512)
 _TRAIN_PER_LIST = 39  # FAISS warns below that

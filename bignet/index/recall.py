@@ -1,8 +1,8 @@
 """Recall: how many of the true nearest neighbours an index finds, and what may be relied on.
 
-Tie-tolerant (Aumueller et al. 2020, ann-benchmarks): a hit is an answer at least as similar as the k-th true neighbour,
-so that of equally good rows any will do. Near-duplicates of a query are found by any index and prove nothing: they
-count neither among the k true neighbours nor among the answers.
+Tie-tolerant (Aumueller et al. 2020, ann-benchmarks): of rows as similar as the k-th true neighbour any will do, but
+those more similar must be there. Near-duplicates of a query are easily found and prove nothing, so the recall of a
+query is that of its other neighbours; unless they are not found, as in a graph whose copies link to one another alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 # A near-duplicate is closer than this share of the usual distance to the nearest (cleanlab's rule).
 _DUPLICATE = 0.13
-# Of k neighbours, so many must be no near-duplicates: the recall of one or two would be all or nothing.
+# Of k neighbours, so many must be no near-duplicates to count alone: the recall of one or two would be all or nothing.
 _FEWEST = 0.5
 # One-sided normal quantile of .99, nearly sqrt(2) x that of .95: with it the bound holds 19 times in 20 not only for
 # the true recall but for what a fresh sample of as many queries shows.
@@ -32,35 +32,42 @@ class Truth:
     """The true neighbours of some queries.
 
     Attributes:
-        queries: (Q, D) float32 unit vectors, those left out that have hardly a neighbour but near-duplicates.
-        kth: (Q,) similarity of the k-th true neighbour.
-        wanted: (Q,) true neighbours among the first k that are no near-duplicates.
+        queries: (Q, D) float32 unit vectors.
+        similarities: (Q, k) of their true neighbours, best first.
         duplicate: similarity from which on a row is a near-duplicate of the query.
-        k: neighbours asked for.
-        n_left_out: queries left out.
     """
 
     queries: NDArray[np.float32]
-    kth: NDArray[np.float64]
-    wanted: NDArray[np.int64]
+    similarities: NDArray[np.float64]
     duplicate: float
-    k: int
-    n_left_out: int
 
     def __len__(self) -> int:
         return len(self.queries)
 
+    @property
+    def k(self) -> int:
+        """Neighbours asked for."""
+        return int(self.similarities.shape[1])
+
     def half(self, number: int) -> Truth:
         """Every other query, from the first (0) or the second (1)."""
         part = slice(number, None, 2)
-        wanted = self.wanted[part]
-        return Truth(self.queries[part], self.kth[part], wanted, self.duplicate, self.k, self.n_left_out)
+        return Truth(self.queries[part], self.similarities[part], self.duplicate)
 
     def recall(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
         """(Q, k) exact similarities of the rows found, -inf for none -> (Q,) recall of each query."""
-        hits = (scores >= self.kth[:, None] - SAME) & (scores < self.duplicate)
-        recall: NDArray[np.float64] = np.minimum(hits.sum(axis=1), self.wanted) / self.wanted
-        return recall
+        everything, _ = self._found(scores, np.inf)
+        others, n_others = self._found(scores, self.duplicate)
+        return np.where(n_others >= _FEWEST * self.k, np.minimum(everything, others), everything)
+
+    def _found(self, scores: NDArray[np.float64], below: float) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """(Q,) share of the true neighbours less similar than ``below`` that were found, and how many there are."""
+        edge = self.similarities[:, -1:]
+        true, answers = self.similarities < below, scores < below
+        wanted, n_better = true.sum(axis=1), (true & (self.similarities > edge + SAME)).sum(axis=1)
+        better = np.minimum((answers & (scores > edge + SAME / 2)).sum(axis=1), n_better)
+        as_good = (answers & (scores >= edge - SAME)).sum(axis=1) - better
+        return (better + np.minimum(as_good, wanted - n_better)) / np.maximum(wanted, 1), wanted
 
 
 def truth(queries: NDArray[np.float32], similarities: NDArray[np.float64], k: int) -> Truth:
@@ -71,11 +78,7 @@ def truth(queries: NDArray[np.float32], similarities: NDArray[np.float64], k: in
         similarities: (Q, k) of their true neighbours, best first; fewer if there are fewer.
         k: neighbours asked for.
     """
-    k = min(k, similarities.shape[1])
-    duplicate = _duplicate_from(similarities[:, 0])
-    wanted = (similarities[:, :k] < duplicate).sum(axis=1)
-    usable = wanted >= max(_FEWEST * k, 1)
-    return Truth(queries[usable], similarities[usable, k - 1], wanted[usable], duplicate, k, int((~usable).sum()))
+    return Truth(queries, similarities[:, :k], _duplicate_from(similarities[:, 0]))
 
 
 def _duplicate_from(nearest: NDArray[np.float64]) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from bignet.errors import BigNetError
 from bignet.index import disk, identity
 from bignet.index.build import IndexSettings
-from bignet.index.tuning import USUAL, USUAL_KIND, Aim
+from bignet.index.tuning import FLAT_KIND, USUAL, USUAL_KIND, Aim
 
 if TYPE_CHECKING:
     from bignet.index.identity import IndexIdentity
@@ -39,6 +39,8 @@ class Request:
         """
         before = _recorded(snapshot, embedding)
         kind, aim = (USUAL_KIND, USUAL) if before is None else (before.asked, before.aim)
+        if kind == FLAT_KIND:  # of which no recall is asked
+            aim = USUAL
         return IndexSettings(
             kind=kind if self.kind is None else self.kind,
             aim=Aim(aim.recall if self.recall is None else self.recall, aim.k if self.k is None else self.k),

@@ -85,6 +85,11 @@ class Index:
         return self.vectors.dims
 
     @property
+    def tuned_for(self) -> int:
+        """Neighbours that its recall is about: asked for fewer, it looks no less hard."""
+        return 0 if self.tuning is None else self.tuning.k
+
+    @property
     def is_exact(self) -> bool:
         """Whether every row is compared with every query."""
         return isinstance(self.candidates, Exact)
@@ -159,8 +164,19 @@ class Index:
 
     def units(self, ids: NDArray[np.int64]) -> NDArray[np.float32]:
         """(n,) ids that are there -> (n, D) their unit vectors."""
+        return self.vectors.at(self.rows_of(ids))
+
+    def rows_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n,) ids -> (up to n,) their rows, without those that an older index lacks."""
         order, rising = self._by_id
-        return self.vectors.at(order[np.searchsorted(rising, ids)])
+        places = np.minimum(np.searchsorted(rising, ids), len(rising) - 1)
+        rows: NDArray[np.int64] = order[places[rising[places] == ids]]
+        return rows
+
+    @property
+    def compared(self) -> tuple[Vectors, NDArray[np.int64] | None]:
+        """What rows are compared by and, where they are equal, ordered by."""
+        return self.vectors, self.rank
 
     @cached_property
     def _by_id(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -189,7 +205,7 @@ class Index:
         k = min(k, self.n_allowed(only))
         if k == 0:
             return np.empty((len(unit), 0), np.int64), np.empty((len(unit), 0)), np.zeros(len(unit), bool)
-        proposed = self.candidates.nearest(unit, k, self.effort, allowed)
+        proposed = self.candidates.nearest(unit, max(k, self.tuned_for), self.effort, allowed)
         compared = exactly_best if self.is_exact else best
         rows, scores = compared(unit, proposed, k, self.vectors, self.rank)
         short = (rows == NONE).any(axis=1)

@@ -50,6 +50,7 @@ class Searched:
         filtered: whether others may not.
         scanned: queries that the index answered short, so that every row was compared.
         older: see Index.
+        shown: whether the recall that was asked for was shown when the index was made.
     """
 
     kind: str
@@ -58,6 +59,7 @@ class Searched:
     filtered: bool
     scanned: int = 0
     older: str = ""
+    shown: bool = True
 
     def __str__(self) -> str:
         return f"{self._how}, {self.older}" if self.older else self._how
@@ -67,7 +69,8 @@ class Searched:
         if self.exact:
             return f"exact scan of {self.rows:,} {'matching ' if self.filtered else ''}row{'s' * (self.rows != 1)}"
         which = ", filtered" if self.filtered else ""
-        return f"{self.kind} index{which}{', completed by an exact scan' if self.scanned else ''}"
+        doubt = "" if self.shown else ", whose recall was not shown"
+        return f"{self.kind} index{which}{doubt}{', completed by an exact scan' if self.scanned else ''}"
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,8 @@ class Selection:
         if plan is None:
             return self.compared(queries, k)
         found = self._near(queries, k, plan) if plan.n_near else self.index.answers(queries, k, self._only)
-        return found, replace(self._exactly, exact=False, scanned=int(found.scanned.sum()))
+        shown = self.index.tuning is None or self.index.tuning.met
+        return found, replace(self._exactly, exact=False, scanned=int(found.scanned.sum()), shown=shown)
 
     def compared(self, queries: NDArray[np.float32], k: int) -> tuple[Answers, Searched]:
         """As nearest, with every row that may be an answer compared.
@@ -122,13 +126,23 @@ class Selection:
         if self._only is None:
             return Plan(index.effort)
         share = len(self) / len(index)
-        plan = _plan(index.effort, tuning, k, share)
+        plan = _plan(index.effort, tuning, max(k, index.tuned_for), share)
         alone = n_queries == 1
         exact = tuning.exact_ms if alone else 1000 / max(tuning.exact_qps, 1e-9)
         usual = tuning.chosen.single_ms if alone else 1000 / max(tuning.chosen.batch_qps, 1e-9)
         reading = 1 if isinstance(index.vectors, InMemory) else _READING
         times = plan.effort.search / index.effort.search if plan.n_near else 1
         return None if exact * share * reading <= usual * times else plan
+
+    def with_rows(self, found: Neighbors, query: NDArray[np.float32], ids: Collection[int]) -> Neighbors:
+        """Answers to a (D,) query and, among them, those of some rows that belong there: as many as before."""
+        index = self.index
+        rows = index.rows_of(np.array(sorted({*found.ids.tolist(), *ids}), np.int64))
+        rows = rows[self._mask[rows]]
+        if len(rows) == len(found.ids):
+            return found
+        rows, scores = (part[0] for part in best(normalised(query[None]), rows[None], len(found.ids), *index.compared))
+        return Neighbors(index.ids[rows], scores)
 
     def within(self, query: NDArray[np.float32], threshold: float) -> tuple[Neighbors, Searched]:
         """Every row whose cosine with the (D,) query reaches the threshold, best first.

@@ -24,7 +24,7 @@ class Aim:
 
 
 USUAL = Aim()
-USUAL_KIND = "auto"
+USUAL_KIND, FLAT_KIND = "auto", "flat"
 ASKED_FOR = "asked for"  # why an index is of its kind, where nobody had to choose
 
 
@@ -81,7 +81,6 @@ class Tuning:
         recall: on those queries.
         recall_low: its lower bound.
         n_queries: queries it was confirmed on; as many others were used for choosing.
-        n_left_out: queries left out for having too many near-duplicates.
         chosen: what searches use.
         points: everything tried.
         exact_ms: milliseconds for a query compared with every row, alone.
@@ -94,7 +93,6 @@ class Tuning:
     recall: float
     recall_low: float
     n_queries: int
-    n_left_out: int
     chosen: OperatingPoint
     points: tuple[OperatingPoint, ...]
     exact_ms: float

@@ -120,10 +120,14 @@ class Searcher:
         # An index was tuned on queries like images; of one that lies elsewhere it may find next to nothing.
         search = selection.compared if any(query.subtracts for query in queries) else selection.nearest
         answers, how = search(np.stack(vectors), more)
-        each = zip(answers.ids, answers.scores, answers.scanned, own, strict=True)
+        found = [Neighbors(*each) for each in zip(answers.ids, answers.scores, strict=True)]
+        if not how.exact:  # a graph may miss even the query's own row
+            asked = zip(found, queries, vectors, strict=True)
+            found = [selection.with_rows(hits, vector, query.own_ids) for hits, query, vector in asked]
+        each = zip(found, answers.scanned, own, strict=True)
         return [
-            (_kept(Neighbors(ids, scores), ignored, settings, k), replace(how, scanned=int(scanned) * (not how.exact)))
-            for ids, scores, scanned, ignored in each
+            (_kept(hits, ignored, settings, k), replace(how, scanned=int(scanned) * (not how.exact)))
+            for hits, scanned, ignored in each
         ]
 
     def _within(self, query: Query, settings: SearchSettings) -> tuple[Neighbors, Searched]:

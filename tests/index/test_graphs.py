@@ -88,3 +88,20 @@ def test_it_answers_with_cosines_of_whole_vectors_after_being_written_and_read(u
     cosines = np.sort(queries.astype(np.float64) @ unit.T.astype(np.float64), axis=1)[:, ::-1][:, :10]
     assert (scores >= cosines[:, -1:] - 1e-6).mean() >= filled.tuning.recall_low
     np.testing.assert_allclose(scores[:, 0].max(), cosines[:, 0].max(), atol=1e-6)
+
+
+def one_hot(n, dims=64):
+    """(n, dims) unit vectors: many copies of few, nothing between them."""
+    unit = np.zeros((n, dims), np.float32)
+    unit[np.arange(n), np.arange(n) % dims] = 1
+    return unit
+
+
+def test_copies_that_a_graph_does_not_find_are_counted_as_missed():
+    unit = one_hot(1500)
+    filled = build.fill(kinds.find("hnsw", 64, 1500), unit, np.arange(1500), Aim(0.9, 10))
+    ids = faiss.vector_to_array(filled.index.id_map)
+    found = Index(ids, InMemory(unit[ids]), candidates_of(filled.index.index), filled.tuning.chosen.effort)
+    _, scores = found.search_many(unit[:300], 10)
+    assert (scores > 0.999).mean() >= filled.tuning.recall_low - 0.02
+    assert filled.tuning.n_queries == 75

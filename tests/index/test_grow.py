@@ -206,3 +206,26 @@ def test_images_of_another_kind_that_lower_the_recall_make_it_build_again(tmp_pa
     queries = np.concatenate([clustered(70, 100), vectors_of(71, 100)])
     assert recall_of(newer, queries) >= 0.95
     assert outcome.record.tuning.met
+
+
+def test_a_few_images_of_another_sort_make_it_build_again(tmp_path):
+    def tight(seed, n):
+        centres = np.random.default_rng(1).standard_normal((40, 16))
+        rng = np.random.default_rng(seed)
+        return (centres[rng.integers(40, size=n)] + 0.1 * rng.standard_normal((n, 16))).astype(np.float32)
+
+    settings = IndexSettings("IVF40,Flat", Aim(0.9, 10))
+    snapshot = make(tmp_path / "s", ids=range(2000), vectors_of=tight)
+    before = grow.bring_up_to_date(snapshot, None, settings).record
+    newer = extend(tmp_path / "s", range(2000, 2040), vectors_of=vectors_of)
+    outcome = grow.bring_up_to_date(newer, None, settings)
+    assert before.tuning.met
+    assert (outcome.done, outcome.why[:35]) == ("built", "of the neighbours of its new images")
+
+
+def test_too_few_new_images_to_show_a_recall_on_are_said_to_be(tmp_path):
+    snapshot = make(tmp_path / "s", ids=range(2000), vectors_of=clustered)
+    index(snapshot, kind="hnsw", aim=Aim(0.9, 10))
+    newer = extend(tmp_path / "s", range(2000, 2020), vectors_of=clustered)
+    outcome = grow.bring_up_to_date(newer, None, IndexSettings(kind="hnsw", aim=Aim(0.9, 10)))
+    assert outcome.why == "20 rows added, 0 hidden, too few to show the recall on: it is of before"

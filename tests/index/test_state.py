@@ -132,7 +132,7 @@ def test_an_index_published_while_it_is_looked_at_is_no_damage(store, monkeypatc
 
 def test_the_mending_command_asks_for_the_same_index_again(store):
     point = OperatingPoint(1, 1, 1.0, 1.0, 1.0, 1.0)
-    tuning = Tuning(0.9, 5, True, 1.0, 1.0, 10, 0, point, (point,), 1.0, 1.0)
+    tuning = Tuning(0.9, 5, True, 1.0, 1.0, 10, point, (point,), 1.0, 1.0)
     index(store, "head.max")
     older = extend(store.path, range(40, 50))
     rewritten(older, asked="hnsw", aim=Aim(0.9, 5), tuning=tuning)

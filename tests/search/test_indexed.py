@@ -119,3 +119,30 @@ def test_every_kind_of_index_keeps_to_a_filter(tmp_path, kind):
     assert {len(answer.hits) for answer in answers} == {10}
     assert not answers[0].searched.exact
     assert recall(answers, snapshot, queries, rows) >= 0.93
+
+
+def test_a_stored_image_finds_itself_though_a_graph_may_not(tmp_path):
+    def copies(seed, n):
+        unit = np.zeros((n, 16), np.float32)
+        unit[np.arange(n), np.arange(n) % 16] = 1
+        return unit
+
+    snapshot = make(tmp_path / "s", ids=range(1000), vectors_of=copies)
+    index(snapshot, kind="hnsw")
+    searcher = Searcher(snapshot)
+    answers = [searcher.answer(searcher.reader.read(f"id:{number}"), SearchSettings(3)) for number in range(0, 1000, 7)]
+    assert all(answer.hits[0].score == pytest.approx(1) for answer in answers)
+    assert all(len(answer.hits) == 3 for answer in answers)
+    elsewhere = searcher.answer(searcher.reader.read("id:8"), SearchSettings(3, where="id < 5"))
+    assert set(ids(elsewhere)) <= set(range(5))
+    shown = searcher.index.tuning.met
+    assert all(
+        ("whose recall was not shown" in str(a.searched)) == (not shown) for a in answers if not a.searched.exact
+    )
+
+
+def test_asked_for_fewer_an_index_finds_what_it_finds_among_more(many):
+    searcher = Searcher(many)
+    for query in clustered(91, 60):
+        ten = ids(searcher.answer(asked(query), SearchSettings(10)))
+        assert [ids(searcher.answer(asked(query), SearchSettings(k))) for k in (1, 3)] == [ten[:1], ten[:3]]
