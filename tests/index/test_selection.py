@@ -14,7 +14,7 @@ from tests.index.stores import vectors_of
 VECTORS, IDS = vectors_of(0, 400), np.arange(400) * 5 + 3
 EXACT = Index.exact(VECTORS, IDS)
 POINT = OperatingPoint(search=8, shortlist=1, recall=0.99, recall_low=0.98, batch_qps=1e4, single_ms=0.1)
-TUNING = Tuning(0.95, 10, True, 0.99, 0.98, 100, 0, POINT, (POINT,), exact_ms=10.0, exact_qps=1e3)
+TUNING = Tuning(0.95, 10, True, 0.99, 0.98, 100, POINT, (POINT,), exact_ms=10.0, exact_qps=1e3)
 
 
 class Sparse:
