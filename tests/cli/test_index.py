@@ -11,6 +11,8 @@ import pytest
 from bignet.index import recall, tune
 from tests.index.stores import clustered, extend, make
 
+OF_BEFORE = "too few to show the recall on: it is of before"
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -50,7 +52,7 @@ def test_the_first_line_says_what_was_done_and_why(bignet_command: Command, vect
     assert first("--kind", "hnsw") == "head.gap: hnsw index built (asked for)"
     assert first() == "head.gap: hnsw index is up to date (asked for)"
     extend(vectors, range(900, 905), vectors_of=clustered)
-    assert first() == "head.gap: hnsw index grown (asked for): 5 rows added, 0 hidden"
+    assert first() == f"head.gap: hnsw index grown (asked for): 5 rows added, 0 hidden, {OF_BEFORE}"
     again = "head.gap: ivf index built again (asked for): ivf was asked for, the index was hnsw"
     assert first("--kind", "ivf") == again
     flat = first("--kind", "auto")

@@ -52,6 +52,8 @@ def test_a_condition_is_met_by_every_hit_and_the_way_is_said(bignet_command: Com
         "rows": 4,
         "filtered": True,
         "scanned": 0,
+        "older": "",
+        "shown": True,
     }
     assert bignet_command(*words, "--quiet").err == ""
 
