@@ -83,14 +83,18 @@ def best(
     k: int,
     vectors: Vectors,
     rank: NDArray[np.int64] | None,
+    *,
+    exactly: bool = False,
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """(Q, D) unit queries and (Q, n) proposed rows -> the (Q, k) best and their cosines, best first; see ordered.
 
-    They come in the order of their cosines in float64, which are worked out where those in float32 leave it open.
+    They come in the order of their cosines in float64, which are worked out where those in float32 leave it open, or of
+    all if ``exactly``.
     """
-    roughly = vectors.similarities(unit, proposed)
+    roughly = None if exactly else vectors.similarities(unit, proposed)
     if roughly is None:
-        return exactly_best(unit, proposed, k, vectors, rank)
+        rows, scores = ordered(proposed, scored(unit, proposed, vectors), rank)
+        return rows[:, :k], scores[:, :k]
     rows, similarities = ordered(proposed, roughly, rank)
     first, scores = rows[:, :k], np.minimum(similarities[:, :k].astype(np.float64), 1.0)
     looked_at = similarities[:, : k + 1]
@@ -98,20 +102,8 @@ def best(
     if unclear.any():
         as_good = similarities[unclear] >= similarities[unclear, first.shape[1] - 1, None] - SAME
         width = int(as_good.sum(axis=1).max())
-        first[unclear], scores[unclear] = exactly_best(unit[unclear], rows[unclear, :width], k, vectors, rank)
+        first[unclear], scores[unclear] = best(unit[unclear], rows[unclear, :width], k, vectors, rank, exactly=True)
     return first, scores
-
-
-def exactly_best(
-    unit: NDArray[np.float32],
-    proposed: NDArray[np.int64],
-    k: int,
-    vectors: Vectors,
-    rank: NDArray[np.int64] | None,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """As best, every cosine in float64."""
-    rows, scores = ordered(proposed, scored(unit, proposed, vectors), rank)
-    return rows[:, :k], scores[:, :k]
 
 
 def scored(unit: NDArray[np.float32], rows: NDArray[np.int64], vectors: Vectors) -> NDArray[np.float64]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from bignet.index import scan
 from bignet.index.candidates import Exact
-from bignet.index.neighbors import NONE, Neighbors, best, check_queries, exactly_best, normalised, wrong_shape
+from bignet.index.neighbors import NONE, Neighbors, best, check_queries, normalised, wrong_shape
 from bignet.index.tuning import EVERYTHING, Effort
 from bignet.index.vectors import InMemory
 
@@ -173,11 +173,6 @@ class Index:
         rows: NDArray[np.int64] = order[places[rising[places] == ids]]
         return rows
 
-    @property
-    def compared(self) -> tuple[Vectors, NDArray[np.int64] | None]:
-        """What rows are compared by and, where they are equal, ordered by."""
-        return self.vectors, self.rank
-
     @cached_property
     def _by_id(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         order = np.argsort(self.ids, kind="stable")
@@ -206,8 +201,7 @@ class Index:
         if k == 0:
             return np.empty((len(unit), 0), np.int64), np.empty((len(unit), 0)), np.zeros(len(unit), bool)
         proposed = self.candidates.nearest(unit, max(k, self.tuned_for), self.effort, allowed)
-        compared = exactly_best if self.is_exact else best
-        rows, scores = compared(unit, proposed, k, self.vectors, self.rank)
+        rows, scores = best(unit, proposed, k, self.vectors, self.rank, exactly=self.is_exact)
         short = (rows == NONE).any(axis=1)
         if short.any():
             rows[short], scores[short] = scan.nearest(self, unit[short], k, self.allowed_rows(only))

@@ -141,8 +141,8 @@ class Selection:
         rows = rows[self._mask[rows]]
         if len(rows) == len(found.ids):
             return found
-        rows, scores = (part[0] for part in best(normalised(query[None]), rows[None], len(found.ids), *index.compared))
-        return Neighbors(index.ids[rows], scores)
+        best_rows, scores = best(normalised(query[None]), rows[None], len(found.ids), index.vectors, index.rank)
+        return Neighbors(index.ids[best_rows[0]], scores[0])
 
     def within(self, query: NDArray[np.float32], threshold: float) -> tuple[Neighbors, Searched]:
         """Every row whose cosine with the (D,) query reaches the threshold, best first.

@@ -17,7 +17,7 @@ import numpy as np
 from bignet.errors import UsageError
 from bignet.index import recall
 from bignet.index.candidates import Exact
-from bignet.index.neighbors import exactly_best
+from bignet.index.neighbors import best
 from bignet.index.tuning import EVERYTHING, Effort, OperatingPoint, Tuning
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def find_truth(queries: NDArray[np.float32], base: InMemory, k: int) -> tuple[Tr
 
 def _exactly(queries: NDArray[np.float32], exact: Exact, base: InMemory, n: int) -> NDArray[np.float64]:
     rows = exact.nearest(queries, n, EVERYTHING)
-    return exactly_best(queries, rows, n, base, None)[1]
+    return best(queries, rows, n, base, None, exactly=True)[1]
 
 
 def measure(index: Index, efforts: Sequence[Effort], truth: Truth) -> list[OperatingPoint]:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bignet.index.neighbors import NONE, best, exactly_best, normalise, normalised
+from bignet.index.neighbors import NONE, best, normalise, normalised
 from bignet.index.vectors import InMemory
 from tests.index.stores import vectors_of
 
@@ -20,7 +20,7 @@ def test_the_order_is_that_of_float64(made):
     unit = made(200)
     proposed = np.tile(np.random.default_rng(1).permutation(200), (5, 1))
     rows, scores = best(unit[:5], proposed, 20, InMemory(unit), None)
-    wanted, cosines = exactly_best(unit[:5], proposed, 20, InMemory(unit), None)
+    wanted, cosines = best(unit[:5], proposed, 20, InMemory(unit), None, exactly=True)
     assert rows.tolist() == wanted.tolist()
     np.testing.assert_allclose(scores, cosines, atol=2e-7)
 
