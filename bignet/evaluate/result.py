@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from bignet.evaluate.clusters.result import Clusters
+    from bignet.evaluate.confusion_result import Confusion, Hierarchy
+    from bignet.evaluate.geometry_result import Geometry
+    from bignet.evaluate.separation_result import Separation
+
 
 @dataclass(frozen=True)
 class Excluded:
@@ -59,19 +64,21 @@ class Metric:
 
 @dataclass(frozen=True)
 class KnnGraph:
-    """The exact nearest neighbours of every usable row, self excluded by row, ties broken by row.
+    """The exact nearest neighbours of the rows asked, self excluded by row, ties broken by row.
 
     Attributes:
-        rows: (N, K) int64, positions in the evaluated arrays, nearest first; -1 pads rows with fewer.
-        similarity: (N, K) float64 cosine rounded to 1e-12, higher = more similar; NaN where rows is -1.
+        rows: (Q, K) int64, positions in the evaluated arrays, nearest first; -1 pads rows with fewer.
+        similarity: (Q, K) float64 cosine rounded to 1e-12, higher = more similar; NaN where rows is -1.
         tie_rate: share of queries whose last listed and next neighbour tie, at each k asked for.
         metric: always ``"cosine"`` for now.
+        queries: (Q,) positions of the rows asked, ascending; None = every row, so Q = N.
     """
 
     rows: NDArray[np.int64]
     similarity: NDArray[np.float64]
     tie_rate: Mapping[int, float]
     metric: str = "cosine"
+    queries: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,11 @@ class Evaluation:
         gallery_fingerprint: SHA-256 of the sorted ids; only equal fingerprints compare.
         seconds: wall time of each stage, kept apart so that metrics are equal run to run.
         warnings: sentences a reader must see before the numbers.
+        separation: how far classes stand apart; None without labels.
+        confusion: which classes are taken for which; None without labels.
+        hierarchy: scores by level; None for flat labels.
+        geometry: spectrum, hubs, dimension and a map.
+        clusters: None where they were not asked for, or with too few rows.
     """
 
     ids: NDArray[np.int64]
@@ -161,6 +173,11 @@ class Evaluation:
     gallery_fingerprint: str
     seconds: Mapping[str, float]
     warnings: tuple[str, ...] = ()
+    separation: Separation | None = None
+    confusion: Confusion | None = None
+    hierarchy: Hierarchy | None = None
+    geometry: Geometry | None = None
+    clusters: Clusters | None = None
 
     def metric(self, metric_id: str) -> Metric:
         """The metric of that id; KeyError if it was not computed."""
