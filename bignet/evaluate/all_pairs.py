@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MAX_ROWS = 20_000
-_CELLS = 2**21
+_LIST_CELLS = 2**18  # numbers looked at together, a few arrays of them at a time
+_SEARCH_CELLS = 2**20  # more, since every block of a search reads all rows
 _RANDOM_BITS = 21  # beside 41 bits of similarity in steps of 1e-12
 _SPARE = 2  # a list of the whole graph must hold so many times the neighbours needed, on average
 
@@ -81,13 +82,13 @@ def all_pairs(subject: Subject, depth: int, most: int = MAX_ROWS) -> Neighbours:
     similarity = np.full((len(positions), depth), -np.inf)
     graph, asked, place = _source(subject, positions, depth)
     known = np.zeros(len(positions), dtype=bool)
-    for part in blocks(np.arange(len(positions)), graph.rows.shape[1], _CELLS):
+    for part in blocks(np.arange(len(positions)), graph.rows.shape[1], _LIST_CELLS):
         found = _listed(graph, asked[part], place)
         rows[part], similarity[part] = _best(*found, depth, rng)
         known[part] = _complete(graph, asked[part], similarity[part])
     missing = np.flatnonzero(~known)
     groups = None if subject.groups is None else subject.groups[positions]
-    for part in blocks(missing, len(positions), _CELLS):
+    for part in blocks(missing, len(positions), _SEARCH_CELLS):
         scores = _scores(subject.rows, positions, part, groups)
         every = np.broadcast_to(np.arange(len(positions)), scores.shape)
         rows[part], similarity[part] = _best(every, scores, depth, rng)

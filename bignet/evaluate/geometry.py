@@ -101,7 +101,7 @@ def _drawn(n: int, most: int, rng: np.random.Generator) -> Ints:
 
 
 def _spectrum(rows: UnitRows, read: _Read) -> Spectrum:
-    eigenvalues, singular = read.whole.eigenvalues(), read.whole.singular_values()
+    eigenvalues, singular = read.whole.eigenvalues, read.whole.singular_values
     metrics = (
         *_ranks(read),
         *_of_eigenvalues(read, eigenvalues),
@@ -124,8 +124,8 @@ def _ranks(read: _Read) -> Iterator[Metric]:
     n = read.ranked.n
     params = {"n": n, "epsilon": formulas.RANKME_EPSILON, "dim": read.ranked.dim, "seed": read.seed}
     for name, values in (
-        ("rankme", read.ranked.singular_values()),
-        ("rankme_centered", read.ranked.centered_singular_values()),
+        ("rankme", read.ranked.singular_values),
+        ("rankme_centered", read.ranked.centered_singular_values),
     ):
         metric = Metric(name, formulas.rankme(values), n_queries=n, gallery_size=read.n_rows, params=params)
         yield settled(replace(metric, ci="none", estimator=read.estimator(n)), _SAME)

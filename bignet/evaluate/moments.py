@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -54,20 +55,24 @@ class Moments:
         """Variances up to here are rounding: that of float64 sums over n unit vectors."""
         return noise(self.n, self.dim)
 
+    @property
     def singular_values(self) -> Floats:
         """(min(n, D),) of the unit vectors as they are, falling; below 1e-7 of the largest they are 0."""
-        return self._roots(self.products / self.n)
+        return np.asarray(np.sqrt(self.n * self._clean(self.products / self.n)))
 
+    @property
     def centered_singular_values(self) -> Floats:
         """(min(n, D),) of the unit vectors less their mean, falling."""
-        return self._roots(self.covariance())
+        return np.asarray(np.sqrt(self.n * self._variances))
 
+    @property
     def eigenvalues(self) -> Floats:
         """(D,) of the covariance, divided by n, falling; what can be no more than rounding is 0."""
-        found = np.zeros(self.dim)
-        values = self._clean(self.covariance())
-        found[: len(values)] = values
-        return found
+        return np.concatenate([self._variances, np.zeros(self.dim - len(self._variances))])
+
+    @cached_property
+    def _variances(self) -> Floats:
+        return self._clean(self.covariance())
 
     def covariance(self) -> Floats:
         """The table of products over n, with the mean taken out."""
@@ -76,9 +81,6 @@ class Moments:
             return np.asarray(scaled - np.outer(self.mean, self.mean))
         side = scaled.mean(axis=0)
         return np.asarray(scaled - side - side[:, None] + side.mean())
-
-    def _roots(self, table: Floats) -> Floats:
-        return np.asarray(np.sqrt(self.n * self._clean(table)))
 
     def _clean(self, table: Floats) -> Floats:
         """Table over n -> its min(n, D) largest eigenvalues, falling, rounding set to 0."""

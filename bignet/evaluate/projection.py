@@ -63,7 +63,7 @@ def pca_map(rows: UnitRows, moments: Moments, shown: Ints, fitted: UnitRows | No
     xy = np.empty((len(shown), 2))
     for place in blocks(np.arange(len(shown)), rows.dim):
         xy[place] = (rows.unit(shown[place]) - moments.mean) @ axes
-    total = float(moments.eigenvalues().sum())
+    total = float(moments.eigenvalues.sum())
     explained = float(variances.sum()) / total if total > 0 else None
     return Projection("pca", shown, np.round(xy, DECIMALS), None, significant(explained))
 

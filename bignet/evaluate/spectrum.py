@@ -190,13 +190,12 @@ def _every_pair(rows: UnitRows, t: float) -> float:
 def _on_circle(rows: UnitRows, t: float, steps: int, rng: np.random.Generator) -> float:
     order = rng.permutation(len(rows))
     circle = np.concatenate([order, order[:steps]])
-    size, total = max(1, min(256, _CELLS // rows.dim)), 0.0
-    for start in range(0, len(rows), size):
-        n = min(size, len(rows) - start)
-        ahead = rows.unit(circle[start : start + n + steps])
-        cosine = ahead[:n] @ ahead.T
-        band = np.arange(n)[:, None] + np.arange(1, steps + 1)
-        total += float(_closeness(np.take_along_axis(cosine, band, 1), t).sum())
+    total = 0.0
+    for part in blocks(np.arange(len(rows)), rows.dim):
+        ahead = rows.unit(circle[part[0] : part[-1] + 1 + steps])
+        for step in range(1, steps + 1):
+            cosine = np.vecdot(ahead[: len(part)], ahead[step : step + len(part)])
+            total += float(_closeness(cosine, t).sum())
     return total
 
 
