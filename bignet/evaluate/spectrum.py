@@ -169,9 +169,9 @@ def steps_on_circle(n: int, pairs: int = SAMPLED_PAIRS) -> int:
     return min((n - 1) // 2, max(1, round(pairs / n)))
 
 
-def blocks(positions: NDArray[np.int64], width: int, cells: int = _CELLS) -> Iterator[NDArray[np.int64]]:
-    """(P,) positions -> the same in pieces of at most ``cells`` numbers, ``width`` a row."""
-    step = max(1, cells // max(1, width))
+def blocks(positions: NDArray[np.int64], width: int, cells: int | None = None) -> Iterator[NDArray[np.int64]]:
+    """(P,) positions -> the same in pieces of at most ``cells`` numbers (None = 8 MiB), ``width`` a row."""
+    step = max(1, (_CELLS if cells is None else cells) // max(1, width))
     for start in range(0, len(positions), step):
         yield positions[start : start + step]
 
