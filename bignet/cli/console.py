@@ -164,8 +164,8 @@ class Bar:
         """What went before does not count into the rate."""
         self._start = time.monotonic()
 
-    def advanced(self, n_done: int, n_total: int) -> None:
-        """So many are done; with the first call that says none, the time begins."""
+    def advanced(self, n_done: int, n_total: int | None) -> None:
+        """So many are done, of None as long as nobody knows; with the first call that says none, the time begins."""
         if n_done == 0:
             self.begin()
         if self._bar is None:
@@ -176,9 +176,9 @@ class Bar:
             self._task = self._bar.add_task(self._doing, total=n_total, rate="")
         if self._task is not None:
             rate = n_done / max(time.monotonic() - self._start, 1e-9)
-            left = (n_total - n_done) / max(rate, 1e-9)
+            left = ((n_total or 0) - n_done) / max(rate, 1e-9)
             text = f"{rate:,.0f} {self._unit}/s  {int(left) // 60}:{int(left) % 60:02d} left" if n_done else ""
-            self._bar.update(self._task, completed=n_done, rate=text)
+            self._bar.update(self._task, completed=n_done, total=n_total, rate=text)
 
     def close(self) -> None:
         """Take the bar away."""

@@ -1,0 +1,35 @@
+"""What ``bignet report`` shows while it runs: the stage, how far it is, the time left."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bignet.cli.console import Bar
+
+if TYPE_CHECKING:
+    from bignet.cli.console import Notices
+
+
+class Stages:
+    """One bar, for the stage that runs; nothing when nobody watches."""
+
+    def __init__(self, notices: Notices) -> None:
+        self._notices = notices
+        self._bar: Bar | None = None
+
+    def stage(self, name: str) -> None:
+        """The next one begins."""
+        self.close()
+        self._bar = Bar(self._notices, name, "rows")
+        self._bar.advanced(0, None)
+
+    def advanced(self, n_done: int, n_total: int) -> None:
+        """How far it is."""
+        if self._bar is not None:
+            self._bar.advanced(n_done, n_total)
+
+    def close(self) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
