@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     Texts = tuple[str | None, ...]
 
 SPLIT_MODES = ("split", "folds")
+MODES = ("loo", *SPLIT_MODES)
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,10 @@ class ReportRequest:
     thumbs: int | None = None
     clusters: tuple[int, ...] | None = ()
     marks: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise UsageError(f"mode: found {self.mode!r}; allowed are {', '.join(MODES)}")
 
     @property
     def evaluation(self) -> EvaluateSettings:
