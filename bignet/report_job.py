@@ -115,8 +115,7 @@ def run(
         evaluation = _evaluated(snapshot, spec, names, request)
         if marks is not None:
             marks.check_images(evaluation)
-            metric = marks.metric(request.evaluation.level)
-            evaluation = replace(evaluation, metrics=(*evaluation.metrics, metric))
+            evaluation = replace(evaluation, metrics=(*evaluation.metrics, marks.metric(evaluation)))
         stage("writing")
         source = _source(snapshot, spec, names, evaluation, request)
         return evaluation, write_report(evaluation, source, out, request.page)

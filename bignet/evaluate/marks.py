@@ -1,4 +1,4 @@
-"""Marks that a person made on the page -> the share of neighbours that they find plausible."""
+"""Marks that a person made on the page -> the share of wrong neighbours that they find plausible."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 KIND = "bignet.marks"
 SCHEMA_VERSION = 1
 VERDICTS = ("plausible", "implausible", "wrong label")
+LEVEL = 0.95
 ALLOWED = "the marks.json that a report's page exports"
 
 
@@ -87,24 +88,33 @@ class Marks:
                 f"{self.fingerprint[:12]} and {evaluation.gallery_fingerprint[:12]}); mark neighbours in a new report"
             )
 
-    def metric(self, level: float) -> Metric:
-        """``human_plausible``: marked plausible / marked, with Wilson's interval at ``level`` coverage."""
-        counts = Counter(self.verdict.values())
-        n, n_queries = len(self.verdict), len({query for query, _ in self.verdict})
-        plausible = counts["plausible"]
-        lo, hi = wilson(plausible, n, level) if n else (None, None)
+    def metric(self, evaluation: Evaluation) -> Metric:
+        """``human_plausible``: of the mistakes that were judged, the share marked plausible; Wilson's interval.
+
+        A neighbour with the query's label is no mistake, and a wrong label is none of the embedding's; without labels
+        every neighbour that was marked counts.
+        """
+        label_of = dict(zip(evaluation.ids.tolist(), evaluation.labels, strict=True))
+        mistakes = {
+            pair: mark
+            for pair, mark in self.verdict.items()
+            if label_of[pair[0]] is None or label_of[pair[0]] != label_of[pair[1]]
+        }
+        counts = Counter(mistakes.values())
+        plausible, n = counts["plausible"], counts["plausible"] + counts["implausible"]
+        lo, hi = wilson(plausible, n, LEVEL) if n else (None, None)
+        n_queries = len({query for query, _ in mistakes})
         return Metric(
             id="human_plausible",
             value=plausible / n if n else None,
             lo=lo,
             hi=hi,
-            ci="Wilson",
-            level=level,
-            estimator=f"marked by hand: {n} neighbours of {n_queries} queries",
-            n_queries=n_queries,
-            gallery_size=0,
-            params={"n_marked": n, **{name.replace(" ", "_"): counts[name] for name in VERDICTS}},
-            reason=None if n else "nothing is marked",
+            ci="wilson",
+            level=LEVEL,
+            estimator=f"marked by hand, {n} wrong neighbours of {n_queries} queries",
+            n_queries=n,
+            params={"n_marked": len(self.verdict), **{name.replace(" ", "_"): counts[name] for name in VERDICTS}},
+            reason=None if n else "no wrong neighbour is marked",
         )
 
 

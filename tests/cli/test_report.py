@@ -152,6 +152,7 @@ def test_marks_become_a_figure_and_those_of_another_store_are_refused(
         {"query": {"id": ids[0]}, "neighbour": {"id": ids[i]}, "mark": ("plausible", "implausible")[i % 2]}
         for i in range(1, 4)
     ]
+    labels = write_labels(tmp_path / "l.csv", store, "label", lambda row_id: str(row_id % 6))
     record = {
         "schema_version": 1,
         "kind": "bignet.marks",
@@ -162,7 +163,9 @@ def test_marks_become_a_figure_and_those_of_another_store_are_refused(
     }
     marks = tmp_path / "marks.json"
     marks.write_text(json.dumps(record))
-    done = bignet_command("report", store, "-o", tmp_path / "r", "--marks", marks, "--check", "human_plausible>=0.3")
+    done = bignet_command(
+        "report", store, "-o", tmp_path / "r", "--labels", labels, "--marks", marks, "--check", "human_plausible>=0.3"
+    )
 
     assert done.code == 0
     assert "human_plausible" in done.out

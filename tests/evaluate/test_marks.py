@@ -27,28 +27,37 @@ def write_marks(tmp_path, verdicts, **changed):
     return path
 
 
-def evaluated(ids, fingerprint=FINGERPRINT):
-    return SimpleNamespace(ids=np.array(ids), gallery_fingerprint=fingerprint)
+def evaluated(ids, fingerprint=FINGERPRINT, labels=None):
+    labels = labels or [None] * len(ids)
+    return SimpleNamespace(ids=np.array(ids), gallery_fingerprint=fingerprint, labels=tuple(labels))
 
 
-def test_the_plausible_share_has_wilsons_interval(tmp_path):
-    verdicts = (
-        [(0, i, "plausible") for i in range(1, 10)] + [(1, i, "implausible") for i in (2, 3)] + [(2, 3, "wrong label")]
-    )
+def test_the_plausible_share_of_the_mistakes_has_wilsons_interval(tmp_path):
+    """The query is a cat, and the last three neighbours are cats too: they are no mistakes, whatever was marked."""
+    labels = ["cat", *["dog"] * 13, *["cat"] * 3]
+    verdicts = [(0, i, "plausible") for i in range(1, 10)] + [(0, i, "implausible") for i in range(10, 13)]
+    verdicts += [(0, 13, "wrong label"), (0, 14, "plausible"), (0, 15, "implausible"), (0, 16, "wrong label")]
 
-    found = Marks.read(write_marks(tmp_path, verdicts)).metric(0.95)
+    found = Marks.read(write_marks(tmp_path, verdicts)).metric(evaluated(range(17), labels=labels))
 
     assert found.value == 9 / 12
     assert (found.lo, found.hi) == pytest.approx((0.4677, 0.9111), abs=1e-4)  # 9 of 12, Wilson 1927
-    assert found.n_queries == 3
-    assert found.params == {"n_marked": 12, "plausible": 9, "implausible": 2, "wrong_label": 1}
-    assert found.estimator == "marked by hand: 12 neighbours of 3 queries"
+    assert found.n_queries == 12
+    assert found.params == {"n_marked": 16, "plausible": 9, "implausible": 3, "wrong_label": 1}
+    assert found.estimator == "marked by hand, 12 wrong neighbours of 1 queries"
 
 
-def test_without_marks_the_share_is_undefined_and_says_why(tmp_path):
-    found = Marks.read(write_marks(tmp_path, [])).metric(0.95)
+def test_without_labels_every_neighbour_that_was_judged_counts(tmp_path):
+    verdicts = [(0, 1, "plausible"), (0, 2, "implausible"), (1, 0, "implausible"), (1, 2, "wrong label")]
 
-    assert (found.value, found.lo, found.reason) == (None, None, "nothing is marked")
+    assert Marks.read(write_marks(tmp_path, verdicts)).metric(evaluated(range(3))).value == pytest.approx(1 / 3)
+
+
+@pytest.mark.parametrize("verdicts", [[], [(0, 1, "wrong label")]])
+def test_without_a_verdict_the_share_is_undefined_and_says_why(tmp_path, verdicts):
+    found = Marks.read(write_marks(tmp_path, verdicts)).metric(evaluated(range(2)))
+
+    assert (found.value, found.lo, found.reason) == (None, None, "no wrong neighbour is marked")
 
 
 @pytest.mark.parametrize(
