@@ -14,6 +14,8 @@ from bignet.cli.report_look import Look
 from bignet.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bignet.evaluate.result import Evaluation
     from bignet.opened import Store
     from bignet.reporting.write import ReportFiles
@@ -176,6 +178,7 @@ class _Done:
     evaluation: Evaluation
     files: ReportFiles
     settings: dict[str, Any]
+    stages: Mapping[str, float]
     seconds: float
 
     def lines(self) -> list[str]:
@@ -199,7 +202,7 @@ class _Done:
 
         following = lines.next_commands(self.evaluation, self.files, str(self.store.path))
         return [
-            lines.time_line(self.evaluation, self.seconds),
+            lines.time_line(self.stages, self.seconds),
             lines.written(self.files),
             *(f"{'next: ' if number == 0 else '      '}{text}" for number, text in enumerate(following)),
         ]
@@ -217,4 +220,4 @@ def _measure(store: str, out: str, settings: dict[str, Any], *, allow_partial: b
             evaluation, files = api.report(opened, out, listener=stages, **settings)
         finally:
             stages.close()
-    return _Done(opened, evaluation, files, settings, time.monotonic() - start)
+    return _Done(opened, evaluation, files, settings, stages.seconds, time.monotonic() - start)

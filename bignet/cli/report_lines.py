@@ -11,7 +11,7 @@ from bignet.reporting.measures import class_details, every_metric
 from bignet.units import size
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bignet.evaluate.result import Evaluation, Metric
     from bignet.reporting.baseline import Comparison
@@ -123,9 +123,9 @@ def _ends(lo: float | None, hi: float | None) -> str:
     return "unknown" if lo is None or hi is None else f"{lo:.4f} to {hi:.4f}"
 
 
-def time_line(evaluation: Evaluation, seconds: float) -> str:
+def time_line(stages: Mapping[str, float], seconds: float) -> str:
     """How long it took, and what took longest."""
-    slowest = sorted(evaluation.seconds.items(), key=lambda item: -item[1])[:_STAGES]
+    slowest = sorted(stages.items(), key=lambda item: -item[1])[:_STAGES]
     parts = ", ".join(f"{name} {duration(spent)}" for name, spent in slowest)
     return f"{duration(seconds)}{f' · {parts}' if parts else ''}"
 

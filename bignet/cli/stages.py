@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from bignet.cli.console import Bar
@@ -11,15 +12,18 @@ if TYPE_CHECKING:
 
 
 class Stages:
-    """One bar, for the stage that runs; nothing when nobody watches."""
+    """One bar, for the stage that runs, which nobody may watch; ``seconds`` has how long each took."""
 
     def __init__(self, notices: Notices) -> None:
+        self.seconds: dict[str, float] = {}
         self._notices = notices
         self._bar: Bar | None = None
+        self._name, self._start = "", 0.0
 
     def stage(self, name: str) -> None:
         """The next one begins."""
         self.close()
+        self._name, self._start = name, time.monotonic()
         self._bar = Bar(self._notices, name, "rows")
         self._bar.advanced(0, None)
 
@@ -33,3 +37,5 @@ class Stages:
         if self._bar is not None:
             self._bar.close()
             self._bar = None
+            spent = time.monotonic() - self._start
+            self.seconds[self._name] = self.seconds.get(self._name, 0.0) + spent
