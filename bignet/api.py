@@ -16,9 +16,8 @@ from bignet.store.verify import verify as verify_snapshot
 from bignet.store.writer import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from bignet.evaluate.progress import Listener as ReportListener
     from bignet.evaluate.result import Evaluation
     from bignet.extractor.run import Listener
     from bignet.extractor.settings import ExtractOptions
@@ -167,7 +166,7 @@ def report(
     store: StorePath | Store,
     out: str | os.PathLike[str],
     *,
-    listener: ReportListener | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
     **settings: Unpack[ReportOptions],
 ) -> tuple[Evaluation, ReportFiles]:
     """Measure an embedding and write the page, the record and the tables into the folder ``out``.
@@ -175,7 +174,7 @@ def report(
     Args:
         store: its folder, or what ``open`` gave.
         out: made if it does not exist; files of an earlier report are replaced.
-        listener: told about progress.
+        progress: called with a stage, how much of it is done, and how much there is.
         **settings: fields of ``bignet.report_job.ReportRequest``: labels, embedding, images, k, mode, unlabelled, ...
 
     Raises:
@@ -187,4 +186,4 @@ def report(
     if not os.fspath(out) or is_store(Path(out)):
         raise UsageError(f"'{os.fspath(out)}' cannot hold a report: it is a store or no name; give a new folder")
     with nullcontext(store.snapshot) if isinstance(store, Store) else Snapshot.open(store) as snapshot:
-        return run(snapshot, Path(out), ReportRequest(**settings), listener)
+        return run(snapshot, Path(out), ReportRequest(**settings), progress)

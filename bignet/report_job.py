@@ -11,7 +11,6 @@ from bignet.errors import UsageError
 from bignet.evaluate.evaluate import EvaluateSettings, evaluate
 from bignet.evaluate.label_file import LabelTable, read_label_table
 from bignet.evaluate.marks import Marks
-from bignet.evaluate.progress import stage, watched_by
 from bignet.imported import ImportedEncoder
 from bignet.names import visible
 from bignet.reporting.origin import origin_of
@@ -21,20 +20,20 @@ from bignet.reporting.write import write_report
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
 
-    from bignet.evaluate.progress import Listener
     from bignet.evaluate.result import Evaluation
     from bignet.reporting.write import ReportFiles
     from bignet.spec import EmbeddingSpec
     from bignet.store.snapshot import Snapshot
 
     Texts = tuple[str | None, ...]
+    Progress = Callable[[str, int, int], None]
 
-SPLIT_MODES = ("split", "folds")
-MODES = ("loo", *SPLIT_MODES)
+MODES = ("loo", "split", "folds")
 
 
 @dataclass(frozen=True)
@@ -47,8 +46,8 @@ class ReportRequest:
         embedding: which vector column; the first if None.
         images: where the pictures are now, if they moved.
         k: depth of precision@k and of the strips.
-        mode: ``loo`` = each image against all others; ``split`` = those whose split is ``query`` against those whose
-            split is ``gallery``; ``folds`` = each fold against the others.
+        mode: ``loo`` = each image against all others; ``split`` = those whose split is test, query or val against those
+            of train or gallery; ``folds`` = each fold against the others, groups kept whole.
         unlabelled: see EvaluateSettings.
         seed: fixes resamples, permutations and samples.
         thumbs: pictures on the page at most; as ReportSettings has it if None.
@@ -99,26 +98,36 @@ class ReportOptions(TypedDict, total=False):
 
 
 def run(
-    snapshot: Snapshot, out: Path, request: ReportRequest, listener: Listener | None
+    snapshot: Snapshot, out: Path, request: ReportRequest, progress: Progress | None = None
 ) -> tuple[Evaluation, ReportFiles]:
     """Measure one embedding of a store and write its report into the folder ``out``.
+
+    Args:
+        snapshot: of the store.
+        out: made if it does not exist.
+        request: what is asked for.
+        progress: called with a stage, how much of it is done, and how much there is.
 
     Raises:
         UsageError: no such embedding; labels, marks or settings that do not fit.
         ResourceError: the disk refused.
     """
-    with watched_by(listener):
-        stage("reading")
-        spec = snapshot.embedding(request.embedding)
-        names = _Names.of(snapshot, request)
-        marks = None if request.marks is None else _read_marks(Path(request.marks), snapshot, spec)
-        evaluation = _evaluated(snapshot, spec, names, request)
-        if marks is not None:
-            marks.check_images(evaluation)
-            evaluation = replace(evaluation, metrics=(*evaluation.metrics, marks.metric(evaluation)))
-        stage("writing")
-        source = _source(snapshot, spec, names, evaluation, request)
-        return evaluation, write_report(evaluation, source, out, request.page)
+    tell = progress or _tell_nobody
+    tell("reading", 0, 1)
+    spec = snapshot.embedding(request.embedding)
+    names = _Names.of(snapshot, request)
+    marks = None if request.marks is None else _read_marks(Path(request.marks), snapshot, spec)
+    evaluation = _evaluated(snapshot, spec, names, request)
+    if marks is not None:
+        marks.check_images(evaluation)
+        evaluation = replace(evaluation, metrics=(*evaluation.metrics, marks.metric(evaluation)))
+    tell("writing", 0, 1)
+    source = _source(snapshot, spec, names, evaluation, request)
+    return evaluation, write_report(evaluation, source, out, request.page)
+
+
+def _tell_nobody(stage: str, n_done: int, n_total: int) -> None:
+    """Nobody watches."""
 
 
 @dataclass(frozen=True)
@@ -135,8 +144,8 @@ class _Names:
         known = snapshot.metadata(["id", "path", "label"])
         ids, paths, labels = known["id"].to_numpy(), known["path"].to_pylist(), tuple(known["label"].to_pylist())
         table = None if request.labels is None else read_label_table(Path(request.labels), ids, paths)
-        if request.mode in SPLIT_MODES and (table is None or table.split is None):
-            raise UsageError(f"--mode {request.mode} needs to know the parts; give --labels FILE with a column 'split'")
+        if request.mode == "split" and (table is None or table.split is None):
+            raise UsageError("--mode split needs to know the sides; give --labels FILE with a column 'split'")
         if table is not None and table.labels is not None:
             labels = table.labels
         return cls(ids, paths, labels, table)

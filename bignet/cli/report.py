@@ -44,8 +44,8 @@ def command(
     mode: Annotated[
         str,
         typer.Option(
-            help="loo: each image against all others; split: those whose split is query against gallery; folds: each "
-            "fold against the others.",
+            help="loo: each image against all others; split: test, query or val against train or gallery; folds: each "
+            "fold against the others, groups kept whole.",
             rich_help_panel=_LABELS,
         ),
     ] = "loo",
@@ -217,7 +217,7 @@ def _measure(store: str, out: str, settings: dict[str, Any], *, allow_partial: b
         stages = Stages(notices)
         opened = api.open(store, allow_partial=allow_partial)
         try:
-            evaluation, files = api.report(opened, out, listener=stages, **settings)
+            evaluation, files = api.report(opened, out, progress=stages, **settings)
         finally:
             stages.close()
     return _Done(opened, evaluation, files, settings, stages.seconds, time.monotonic() - start)

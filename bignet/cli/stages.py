@@ -20,17 +20,16 @@ class Stages:
         self._bar: Bar | None = None
         self._name, self._start = "", 0.0
 
-    def stage(self, name: str) -> None:
-        """The next one begins."""
-        self.close()
-        self._name, self._start = name, time.monotonic()
-        self._bar = Bar(self._notices, name, "rows")
-        self._bar.advanced(0, None)
-
-    def advanced(self, n_done: int, n_total: int) -> None:
-        """How far it is."""
-        if self._bar is not None:
+    def __call__(self, stage: str, n_done: int, n_total: int) -> None:
+        """How far a stage is; the one before it has ended."""
+        if stage != self._name:
+            self.close()
+            self._name, self._start = stage, time.monotonic()
+            self._bar = Bar(self._notices, stage, "rows")
+        if self._bar is not None and n_total > 1:
             self._bar.advanced(n_done, n_total)
+        elif self._bar is not None:  # whole or nothing: nobody can say how long it takes
+            self._bar.advanced(0, None)
 
     def close(self) -> None:
         """Take the bar away."""
@@ -39,3 +38,4 @@ class Stages:
             self._bar = None
             spent = time.monotonic() - self._start
             self.seconds[self._name] = self.seconds.get(self._name, 0.0) + spent
+            self._name = ""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.errors import MismatchError, UsageError
-from bignet.evaluate import findings, progress
+from bignet.evaluate import findings
 from bignet.evaluate.cosine import Cosines, UnitRows, usable_rows
 from bignet.evaluate.graph import check_vectors
 from bignet.evaluate.labels import CodedLabels, check_distinct, check_labels, code_labels
@@ -210,7 +210,6 @@ class _Clock:
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
         """Times the block under it."""
-        progress.stage(stage)
         start = time.perf_counter()
         yield
         self.seconds[stage] = time.perf_counter() - start

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bignet.evaluate import progress, retrieval
+from bignet.evaluate import retrieval
 from bignet.evaluate.chance import Shuffles
 from bignet.evaluate.graph import GraphTable
 from bignet.evaluate.result import KnnGraph, PerQuery
@@ -88,12 +88,9 @@ def measure(cosines: Cosines, gallery: Gallery, settings: EvaluateSettings) -> M
     work = _Pass(cosines, gallery, settings)
     idle = np.flatnonzero(gallery.n_relevant < 1)
     asked = gallery.queries[np.argsort(gallery.n_relevant[gallery.queries], kind="stable")]
-    n_done = 0
     for group in (idle, asked):
         for queries in cosines.blocks(group):
             work.block(queries)
-            n_done += len(queries)
-            progress.advanced(n_done, len(cosines))
     return work.result()
 
 
