@@ -70,7 +70,7 @@ def neighbours_table(evaluation: Evaluation, n_neighbours: int) -> pa.Table:
     graph, n = evaluation.graph, len(evaluation.ids)
     asked = np.arange(n) if graph.queries is None else graph.queries
     width = graph.rows.shape[1] if graph.rows.ndim == 2 else 0
-    rows = graph.rows.reshape(len(asked), width)[:, :n_neighbours]
+    rows = graph.rows.reshape(len(asked), width)[:, :n_neighbours].astype(np.int64)
     query, place = np.nonzero(rows >= 0)
     other = rows[query, place]
     relation = Relations.of(evaluation.labels).between(asked[query], other)
