@@ -202,4 +202,5 @@ def _source(
         n_discovered=snapshot.manifest.counts.discovered,
         rejected=Counter(snapshot.rejected()["reason"].to_pylist()),
         labels=names.given(evaluation),
+        method={name: getattr(request, name) for name in ("k", "mode", "unlabelled", "seed")},
     )

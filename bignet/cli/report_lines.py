@@ -111,6 +111,8 @@ def _outcome(item: Outcome) -> str:
 def compared(found: Comparison) -> str:
     """How far the headline moved."""
     moved = f"{found.metric} {number(found.before.value)} before, {number(found.now.value)} now"
+    if found.unlike is not None:
+        return f"baseline: {moved}: {found.verdict}"
     if found.change is None:
         ends = f"intervals {_ends(found.before.lo, found.before.hi)} and {_ends(found.now.lo, found.now.hi)}"
         return f"baseline: {moved}; {ends}, not paired: {found.unpaired}: {found.verdict}"

@@ -27,6 +27,7 @@ class Comparison:
         now: this one.
         change: query by query; None where they cannot be paired.
         unpaired: why not; None if they are.
+        unlike: how the two were measured, where that differs; such figures cannot be compared at all.
     """
 
     metric: str
@@ -34,10 +35,13 @@ class Comparison:
     now: Figure
     change: Difference | None
     unpaired: str | None
+    unlike: str | None = None
 
     @property
     def verdict(self) -> str:
         """``better``, ``worse``, ``no difference that the interval shows``, or that nothing can be said."""
+        if self.unlike is not None:
+            return f"not comparable: {self.unlike}"
         if self.change is not None and self.change.lo is not None and self.change.hi is not None:
             return _verdict(self.change.lo, self.change.hi)
         if self.before.lo is None or self.before.hi is None or self.now.lo is None or self.now.hi is None:
@@ -52,6 +56,9 @@ def compare(now: PastReport, before: PastReport, how: Resampling) -> Comparison:
         UsageError: one of them has no headline.
     """
     earlier, this = _headline(before), _headline(now)
+    unlike = _unlike(now, before)
+    if unlike is not None:
+        return Comparison(HEADLINE, earlier, this, None, "they were measured in other ways", unlike)
     reason = _unpaired(now, before)
     if reason is not None or now.scores is None or before.scores is None:
         return Comparison(HEADLINE, earlier, this, None, reason)
@@ -71,6 +78,12 @@ def _verdict(low: float, high: float) -> str:
     if low > 0:
         return "better"
     return "worse" if high < 0 else "no difference that the interval shows"
+
+
+def _unlike(now: PastReport, before: PastReport) -> str | None:
+    """``mode loo before, folds now``; None if both were measured in the same way."""
+    differ = [name for name in now.method if now.method[name] != before.method[name]]
+    return ", ".join(f"{name} {before.method[name]} before, {now.method[name]} now" for name in differ) or None
 
 
 def _unpaired(now: PastReport, before: PastReport) -> str | None:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from bignet.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -67,12 +67,14 @@ class PastReport:
     Attributes:
         name: of its store and embedding, to tell reports apart.
         fingerprint: of its gallery's ids.
+        method: what decides who could be found: mode, unlabelled, and whether groups were kept apart.
         figures: every overall number.
         scores: None where ``per_query.parquet`` is not beside it.
     """
 
     name: str
     fingerprint: str
+    method: Mapping[str, Any]
     figures: tuple[Figure, ...]
     scores: QueryScores | None
 
@@ -94,13 +96,21 @@ def read_report(path: Path) -> PastReport:
         figures = tuple(
             Figure(*(item.get(name) for name in ("id", "value", "lo", "hi", "reason"))) for item in record["metrics"]
         )
-        store = record["store"]
-        fingerprint = record["evaluation"]["gallery_fingerprint"]
         return PastReport(
-            f"{store['name']} {store['embedding']}", fingerprint, figures, _scores(file.with_name("per_query.parquet"))
+            name=f"{record['store']['name']} {record['store']['embedding']}",
+            fingerprint=record["evaluation"]["gallery_fingerprint"],
+            method=_method(record),
+            figures=figures,
+            scores=_scores(file.with_name("per_query.parquet")),
         )
     except (KeyError, TypeError, AttributeError):
         raise UsageError(f"'{file}' is no report that can be read; give {ALLOWED}") from None
+
+
+def _method(record: dict[str, Any]) -> dict[str, Any]:
+    """What two reports must share to be compared."""
+    method = {name: record["method"].get(name) for name in ("mode", "unlabelled")}
+    return {**method, "groups": record["labels"]["n_groups"] is not None}
 
 
 def _record(file: Path) -> dict[str, Any]:

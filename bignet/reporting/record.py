@@ -34,6 +34,7 @@ def report_record(evaluation: Evaluation, source: ReportSource, verdict: Verdict
         "store": _store(source, len(evaluation.ids)),
         "provenance": provenance(source),
         "labels": _labels(source, evaluation),
+        "method": dict(source.method),
         "evaluation": _evaluation(evaluation),
         "warnings": list(evaluation.warnings),
         "verdict": {

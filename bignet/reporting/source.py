@@ -44,6 +44,7 @@ class ReportSource:
         rejected: how many of them were not embedded, for each reason.
         imported: whether the vectors were made elsewhere, so that no image can be added to the store.
         labels: where labels, groups and split come from.
+        method: how it was evaluated, by name: k, mode, unlabelled, seed.
     """
 
     store_name: str
@@ -56,6 +57,7 @@ class ReportSource:
     rejected: Mapping[str, int] = field(default_factory=dict)
     imported: bool = False
     labels: GivenLabels = GivenLabels()
+    method: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def n_rejected(self) -> int:

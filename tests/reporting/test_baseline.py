@@ -14,10 +14,13 @@ HOW = Resampling(times=500)
 LABELS = ("a", "b", "c") * 20
 
 
+METHOD = {"mode": "loo", "unlabelled": "drop", "groups": False}
+
+
 def past(apr, value, *, name="old", fingerprint="f", labels=LABELS, ends=0.02):
     scores = QueryScores(np.arange(len(apr)), tuple(labels), np.asarray(apr, dtype=np.float64))
     figure = Figure("map@r.macro", value, value - ends, value + ends, None)
-    return PastReport(name, fingerprint, (figure,), scores)
+    return PastReport(name, fingerprint, METHOD, (figure,), scores)
 
 
 @pytest.fixture
@@ -80,6 +83,23 @@ def test_other_labels_or_other_queries_are_not_paired(apr):
     assert compare(nothing, nothing, HOW).unpaired == "no query was scored"
 
 
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"mode": "folds"}, "mode loo before, folds now"),
+        ({"unlabelled": "distractor"}, "unlabelled drop before, distractor now"),
+        ({"groups": True}, "groups False before, True now"),
+    ],
+)
+def test_what_was_measured_in_another_way_is_not_compared(apr, change, says):
+    now = replace(past(apr + 0.5, 0.9), method=METHOD | change)
+
+    found = compare(now, past(apr, 0.4), HOW)
+
+    assert found.change is None
+    assert found.verdict == f"not comparable: {says}"
+
+
 def test_a_report_without_a_headline_is_no_baseline(apr):
     bare = replace(past(apr, 0.5), figures=(Figure("map@r.macro", None, None, None, "no labels"),))
 
@@ -96,6 +116,7 @@ def test_a_report_is_read_back_as_it_was_written(tmp_path):
     assert by_file.figures == by_folder.figures == figures_of(world.evaluation.metrics)
     assert by_file.name == "photos.bignet layer4.gap"
     assert by_file.fingerprint == world.evaluation.gallery_fingerprint
+    assert by_file.method == {"mode": None, "unlabelled": None, "groups": False}
     files.per_query.unlink()
     assert read_report(files.json).scores is None
 
