@@ -20,6 +20,7 @@ from bignet.evaluate.result import (
     PerQuery,
 )
 from bignet.reporting.source import ReportSource
+from tests.reporting.families import with_families
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -46,7 +47,7 @@ def vectors_of(labels, dims=16, spread=0.7, seed=0):
     return points / np.maximum(1e-12, np.linalg.norm(points, axis=1, keepdims=True))
 
 
-def make_evaluation(labels, vectors=None, *, k=10, warnings=(), seconds=0.1, unusable=(), spread=0.7):
+def make_evaluation(labels, vectors=None, *, k=10, warnings=(), seconds=0.1, unusable=(), spread=0.7, families=False):
     """Labels (and vectors) -> everything evaluate would return, computed the long way."""
     labels = tuple(labels)
     x = vectors_of(labels, spread=spread) if vectors is None else vectors
@@ -55,7 +56,7 @@ def make_evaluation(labels, vectors=None, *, k=10, warnings=(), seconds=0.1, unu
     similarity = x @ x.T if n else np.zeros((0, 0))
     graph = _graph(similarity, unusable, min(max(k, 1), max(0, n - 1)), k)
     queries = _per_query(similarity, labels, unusable, k)
-    return Evaluation(
+    evaluation = Evaluation(
         ids=ids,
         labels=labels,
         k=k,
@@ -69,6 +70,7 @@ def make_evaluation(labels, vectors=None, *, k=10, warnings=(), seconds=0.1, unu
         seconds={"graph": seconds, "bootstrap": 2 * seconds},
         warnings=tuple(warnings),
     )
+    return with_families(evaluation, x) if families else evaluation
 
 
 def _graph(similarity, unusable, width, k):
