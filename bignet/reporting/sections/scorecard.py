@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.names import visible
-from bignet.reporting.definitions import Definition, define
+from bignet.reporting.definitions import define
 from bignet.reporting.numbers import NOTHING, brief, count, decimals, finite, percent, sentence
 from bignet.reporting.sections import commands
 from bignet.reporting.sections.advice import label_images
@@ -15,6 +15,7 @@ from bignet.reporting.sections.parts import Advice, Whisker, whisker_of
 if TYPE_CHECKING:
     from bignet.evaluate.result import Metric
     from bignet.reporting.facts import Facts
+    from bignet.reporting.vocabulary.definition import Definition
 
 
 @dataclass(frozen=True)
