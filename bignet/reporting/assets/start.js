@@ -1,5 +1,7 @@
-for (const table of all("table.sortable")) sortable(table);
-for (const button of all("[data-fold]")) foldable(button);
+for (const table of all("table.sortable")) {
+  sortable(table);
+  equip(table);
+}
 for (const button of all("[data-csv]")) {
   button.addEventListener("click", () => copy(csvOf(find(`#${button.dataset.csv}`)), button));
 }
@@ -8,6 +10,7 @@ for (const button of all("[data-copy]")) {
 }
 if (find("#matrix")) matrixReader(find("#matrix"));
 startStrips();
+startMarks();
 startViewer();
 
 function followAddress(scroll) {
