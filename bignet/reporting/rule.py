@@ -22,7 +22,7 @@ class Rule:
     Attributes:
         id: its name in the report and in ``report.json``.
         group: of "score", "separation", "precision" and "next" the first rule that applies speaks; every
-            "flag" (a warning) and every "note" (good news) does.
+            "flag" (a doubt) and every "note" (worth knowing) does.
         condition: in words, as printed.
         inputs: the facts it looks at.
         section: where on the page to read on.

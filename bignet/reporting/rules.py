@@ -164,15 +164,15 @@ RULES: tuple[Rule, ...] = (
         say.small,
     ),
     Rule(
-        "F0-warnings", "flag", "warnings came with the evaluation", ("n_warnings",), "trust",
-        lambda f: f.n_warnings > 0,
-        lambda f: f"{counted(f.n_warnings, 'warning')} came with the evaluation, listed in section 1.",
-    ),
-    Rule(
         "V6-plausible", "note", f"at least {percent(PLAUSIBLE)} of wrong first neighbours have the same parent",
         ("plausible_fp",), "confusion",
         lambda f: f.plausible_fp is not None and f.plausible_fp >= PLAUSIBLE,
         say.plausible,
+    ),
+    Rule(
+        "F0-warnings", "note", "warnings came with the evaluation", ("n_warnings",), "trust",
+        lambda f: f.n_warnings > 0,
+        lambda f: f"{counted(f.n_warnings, 'warning')} came with the evaluation, listed in section 1.",
     ),
     *NEXT_STEPS,
 )  # fmt: skip

@@ -44,7 +44,7 @@ class Verdict:
 
     @property
     def notes(self) -> tuple[Finding, ...]:
-        """What speaks for it."""
+        """What is worth knowing, and no doubt."""
         return self._fired("note")
 
     @property

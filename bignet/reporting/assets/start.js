@@ -38,3 +38,11 @@ const watcher = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "-15% 0px -80% 0px" });
 for (const section of all("main > section")) watcher.observe(section);
+
+/* What is folded away on the screen is printed. */
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = all("main details:not([open])");
+  for (const details of opened) details.open = true;
+});
+addEventListener("afterprint", () => { for (const details of opened) details.open = false; });

@@ -28,8 +28,8 @@ CONVENTIONS = (
         f"below {MIXED:g}, below {GOOD:g}, below {VERY_GOOD:g}, above. A house rule: read the numbers beside them."
     ),
     (
-        "A person's verdict (human_plausible) is marked plausible / (marked plausible + implausible) among neighbours of "
-        "another label, with Wilson's interval; neighbours marked as wrong labels are no mistakes of the embedding."
+        "A person's verdict (human_plausible) is marked plausible / (marked plausible + implausible) among neighbours "
+        "of another label, with Wilson's interval; neighbours marked as wrong labels are no mistakes of the embedding."
     ),
     "Chance is what the same lists would score with the labels shuffled.",
     "A query bootstrap answers: the same classes, other images. It does not speak for other classes.",
