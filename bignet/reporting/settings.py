@@ -17,6 +17,8 @@ class ReportSettings:
         max_thumbnails: no more pictures than this on the page.
         max_bytes: the page's budget; thumbnails beyond it are left out and counted.
         hard_max_bytes: a larger page is refused.
+        pairs: closest pairs of images shown for a cell of the distance matrix.
+        pair_thumbnails: pictures that those pairs may add.
         matrix_classes: the distance matrix shows at most this many classes.
         table_classes: the class table lists at most this many classes.
         seed: picks the random rows.
@@ -29,6 +31,8 @@ class ReportSettings:
     max_thumbnails: int = 1500
     max_bytes: int = 15_000_000
     hard_max_bytes: int = 40_000_000
+    pairs: int = 5
+    pair_thumbnails: int = 400
     matrix_classes: int = 60
     table_classes: int = 2000
     seed: int = 0
