@@ -57,3 +57,8 @@ def search_row(source: ReportSource, row: int) -> str:
 
 def _folder(source: ReportSource) -> str:
     return shell_word(source.image_root.name if source.image_root else "IMAGES")
+
+
+def list_layers(source: ReportSource) -> str:
+    """Which layers of the model can be taken instead."""
+    return f"bignet layers {shell_word(str(source.provenance.get('model') or 'MODEL'))}"
