@@ -63,6 +63,7 @@ def _confusion(facts: Facts, settings: ReportSettings) -> dict[str, Any]:
         "k": found.k if found else facts.evaluation.k,
         "matrix": confusion.matrix(facts, settings),
         "pairs": confusion.pairs(facts, settings),
+        "notable": f"{confusion.NOTABLE:g}",
         "n_pairs": confusion.n_pairs(facts),
         "purities": confusion.purities(facts, settings),
         "has_classes": facts.n_classes > 1,

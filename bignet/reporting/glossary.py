@@ -33,6 +33,7 @@ _WORDS = {
     "v_measure": ("V-measure", "both together, which is NMI"),
     "ari": ("ARI", "agreement of clusters and labels over pairs, 0 by chance"),
     "ami": ("AMI", "mutual information over chance"),
+    "stability": ("Stability", "agreement of clusterings of disjoint halves on images neither saw"),
     "purity": ("Purity", "share of images with their cluster's label; always rises with k"),
 }
 

@@ -40,7 +40,7 @@ class ReportSettings:
     matrix_classes: int = 60
     table_classes: int = 2000
     table_pairs: int = 200
-    map_pictures: int = 240
+    map_pictures: int = 400
     listed_rows: int = 50_000
     listed_path_bytes: int = 2_000_000
     seed: int = 0

@@ -10,7 +10,7 @@ function sharesReader(table) {
     if (at) rows[at[0]][at[1]].classList.remove("at");
     at = [i, j];
     rows[i][j].classList.add("at");
-    const share = rows[i][j].textContent;
+    const share = rows[i][j].dataset.share;
     const text = i === j ? `of the places of ${names[i]} are its own` : `of the places of ${names[i]} are held by ${names[j]}`;
     const n = held.get(names[i]) ?? 0;
     readout.replaceChildren(element("strong", "", share), ` ${text} `, element("span", "shares-go", n ? `${n} of its strips are on this page` : "none of its strips is on this page"));

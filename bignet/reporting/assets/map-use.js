@@ -83,6 +83,8 @@ function choose(points) {
   drawMap();
 }
 
+const isPictured = (row) => report.items[row]?.missing === "";
+
 function drawChosen() {
   const { chosen } = atlas;
   find("#map-chosen").hidden = !chosen.length;
@@ -92,9 +94,17 @@ function drawChosen() {
   const made = [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6).map(([code, n]) => `${n.toLocaleString("en")} ${atlas.names[code] ?? "unlabelled"}`);
   find("#map-count").textContent = `${chosen.length.toLocaleString("en")} ${chosen.length === 1 ? "image" : "images"} chosen`;
   find("#map-makeup").textContent = `${made.join(", ")}${counts.size > 6 ? ` and ${counts.size - 6} more labels` : ""}`;
-  find("#map-list").replaceChildren(...chosen.slice(0, start.list).map((i) => {
+  const rows = chosen.slice(0, start.list).map((i) => atlas.rows[i]);
+  find("#map-list").replaceChildren(...rows.filter(isPictured).map((row) => {
     const line = element("li");
-    line.append(thumbOf(atlas.rows[i]), element("span", "who", itemOf(atlas.rows[i]).label ?? "no label"));
+    line.append(thumbOf(row), element("span", "who", itemOf(row).label ?? "no label"));
+    return line;
+  }));
+  find("#map-rest").replaceChildren(...rows.filter((row) => !isPictured(row)).map((row) => {
+    const item = itemOf(row);
+    const line = element("li");
+    line.append(element("span", "", item.label ?? "no label"), element("code", "soft", item.path ?? `id ${item.id}`));
+    line.title = item.path ?? item.id;
     return line;
   }));
   const left = chosen.length - start.list;
@@ -106,8 +116,7 @@ function drawChosen() {
 function within([x0, y0, x1, y1]) {
   const inside = [];
   for (let i = 0; i < atlas.n; i += 1) if (atlas.x[i] >= x0 && atlas.x[i] <= x1 && atlas.y[i] >= y0 && atlas.y[i] <= y1) inside.push(i);
-  const bare = (i) => (report.items[atlas.rows[i]]?.missing === "" ? 0 : 1);
-  return inside.sort((a, b) => bare(a) - bare(b) || a - b);
+  return inside.sort((a, b) => isPictured(atlas.rows[b]) - isPictured(atlas.rows[a]) || a - b);
 }
 
 const unitX = (x) => Math.round(Math.min(65535, Math.max(0, (x - atlas.left) / atlas.scale)));
@@ -141,9 +150,9 @@ function keepMap() {
 }
 
 function layOut(by) {
+  if (atlas.by !== by) atlas.at = -1;
   atlas.by = by;
   decodeMap(by);
-  atlas.at = -1;
   fitMap();
   const button = find(`[data-layout="${by}"]`);
   if (button) find("#map-reading").textContent = button.title;

@@ -34,7 +34,10 @@ function decodeMap(by) {
 
 /* Both axes on one scale, in the middle of the room there is. */
 function fitMap() {
-  const { clientWidth: wide, clientHeight: high } = atlas.canvas;
+  const { clientWidth: wide } = atlas.canvas;
+  const most = Math.min(600, innerHeight * 0.78, Math.max(wide, 300));
+  const high = Math.round(Math.min(most, Math.max(300, ((wide - 2 * MARGIN) * atlas.share[1]) / Math.max(atlas.share[0], 1e-6) + 2 * MARGIN)));
+  atlas.canvas.style.height = `${high}px`;
   const dense = devicePixelRatio || 1;
   atlas.canvas.width = wide * dense;
   atlas.canvas.height = high * dense;
@@ -54,7 +57,7 @@ function drawMap() {
   const pen = atlas.canvas.getContext("2d");
   pen.setTransform(atlas.dense, 0, 0, atlas.dense, 0, 0);
   pen.clearRect(0, 0, atlas.wide, atlas.high);
-  const radius = atlas.n > 8000 ? 1.6 : atlas.n > 1500 ? 2.4 : atlas.n > 200 ? 3.4 : 5;
+  const radius = (atlas.wide < 500 ? 0.8 : 1) * (atlas.n > 8000 ? 1.7 : atlas.n > 3000 ? 2.4 : atlas.n > 300 ? 3.2 : 5);
   drawPoints(pen, radius);
   if (atlas.draw === "pictures") drawPictures(pen);
   drawRings(pen, radius);
@@ -77,24 +80,26 @@ function drawPoints(pen, radius) {
   pen.globalAlpha = 1;
 }
 
-/* Pictures of a few images spread over the map; none over another. */
+/* In each cell of a grid the picture nearest to its middle; none over another. */
 function drawPictures(pen) {
   const side = atlas.wide < 500 ? 28 : 40;
-  const taken = new Set();
+  const cell = side + 2;
+  const best = new Map();
   for (let i = 0; i < atlas.n; i += 1) {
-    const item = report.items[atlas.rows[i]];
-    if (!item || item.missing) continue;
-    const place = `${Math.floor(mapX(i) / (side + 2))},${Math.floor(mapY(i) / (side + 2))}`;
-    if (taken.has(place)) continue;
-    taken.add(place);
+    if (!(report.items[atlas.rows[i]]?.missing === "")) continue;
+    const [column, line] = [Math.floor(mapX(i) / cell), Math.floor(mapY(i) / cell)];
+    const far = Math.hypot(mapX(i) - (column + 0.5) * cell, mapY(i) - (line + 0.5) * cell);
+    const key = `${column},${line}`;
+    if (far < (best.get(key)?.far ?? Infinity)) best.set(key, { i, far, x: column * cell + 1, y: line * cell + 1 });
+  }
+  for (const { i, x, y } of best.values()) {
     const image = imageOf(atlas.rows[i]);
-    if (image.complete && image.naturalWidth) drawPicture(pen, image, i, side);
+    if (image.complete && image.naturalWidth) drawPicture(pen, image, i, [Math.min(x, atlas.wide - side), Math.min(y, atlas.high - side), side]);
   }
 }
 
-function drawPicture(pen, image, i, side) {
+function drawPicture(pen, image, i, [x, y, side]) {
   const cut = Math.min(image.naturalWidth, image.naturalHeight);
-  const [x, y] = [(Math.floor(mapX(i) / (side + 2)) + 0.5) * (side + 2) - side / 2, (Math.floor(mapY(i) / (side + 2)) + 0.5) * (side + 2) - side / 2];
   pen.drawImage(image, (image.naturalWidth - cut) / 2, (image.naturalHeight - cut) / 2, cut, cut, x, y, side, side);
   const own = atlas.on.indexOf(atlas.labels[i]);
   pen.lineWidth = own < 0 ? 1 : 3;
@@ -128,27 +133,40 @@ function drawRings(pen, radius) {
   pen.stroke();
 }
 
-/* Each coloured class's name stands at the middle of its points, moved off the others. */
+/* Each coloured class's name stands at the middle of its points, or below; where there is no room it is left to the list. */
 function drawNames() {
   const room = find(".map-names");
   room.replaceChildren();
-  const placed = [];
+  const taken = [];
   for (const code of atlas.draw === "pictures" ? [] : atlas.on) {
-    const own = [];
-    for (let i = 0; i < atlas.n; i += 1) if (atlas.labels[i] === code) own.push(i);
-    if (!own.length) continue;
-    const middle = (place) => own.map(place).sort((a, b) => a - b)[own.length >> 1];
-    const at = [middle(mapX), middle(mapY)];
-    while (placed.some(([x, y]) => Math.abs(x - at[0]) < 90 && Math.abs(y - at[1]) < 19)) at[1] += 19;
-    placed.push(at);
+    const at = middleOf(code);
+    if (!at) continue;
     const name = element("span", "", shortName(atlas.names[code]));
-    name.style.left = `${Math.min(atlas.wide - 48, Math.max(48, at[0]))}px`;
-    name.style.top = `${Math.min(atlas.high - 12, Math.max(12, at[1]))}px`;
+    name.title = atlas.names[code];
     room.append(name);
+    const half = name.offsetWidth / 2 + 2;
+    const x = Math.min(atlas.wide - half, Math.max(half, at[0]));
+    const free = [0, 20, -20, 40, -40, 60].map((by) => at[1] + by)
+      .find((y) => y > 12 && y < atlas.high - 12 && taken.every(([left, right, line]) => Math.abs(line - y) >= 20 || x + half < left || x - half > right));
+    if (free === undefined) { name.remove(); continue; }
+    taken.push([x - half, x + half, free]);
+    name.style.left = `${x}px`;
+    name.style.top = `${free}px`;
   }
 }
 
-const shortName = (text) => (text.length > 22 ? `${text.slice(0, 12)}…${text.slice(-9)}` : text);
+function middleOf(code) {
+  const own = [];
+  for (let i = 0; i < atlas.n; i += 1) if (atlas.labels[i] === code) own.push(i);
+  const middle = (place) => own.map(place).sort((a, b) => a - b)[own.length >> 1];
+  return own.length ? [middle(mapX), middle(mapY)] : null;
+}
+
+/* The last part of a path says most, and its middle least. */
+function shortName(text) {
+  const last = text.split("#").at(-1) || text;
+  return last.length > 20 ? `${last.slice(0, 10)}…${last.slice(-9)}` : last;
+}
 
 function nearestTo(x, y, most = 24) {
   let [best, least] = [-1, most * most];

@@ -74,6 +74,16 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Note:
+    """A word beside a spot, in percent from the left and the top."""
+
+    x: float
+    y: float
+    text: str
+    kind: str = ""
+
+
+@dataclass(frozen=True)
 class Bar:
     """A column from the bottom, in percent."""
 
@@ -104,6 +114,7 @@ class Chart:
     lines: tuple[Line, ...] = ()
     bars: tuple[Bar, ...] = ()
     marks: tuple[Mark, ...] = ()
+    notes: tuple[Note, ...] = ()
 
     @property
     def names(self) -> list[tuple[Line, float]]:

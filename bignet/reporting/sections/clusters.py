@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.names import visible
-from bignet.reporting.definitions import define
+from bignet.reporting.glossary import words_of
 from bignet.reporting.listing import lists_every_row, packed
 from bignet.reporting.numbers import NOTHING, brief, count, counted, decimals, finite, percent, sentence
 from bignet.reporting.sections import commands
@@ -78,9 +78,10 @@ def answer(facts: Facts) -> str:
     chosen = found.chosen
     known = [card for card in chosen.clusters if finite(card.label_share) is not None]
     stable = f"{counted(chosen.k, 'cluster')}{_stability(found)}"
+    n = len(known)
     if known:
         pure = sum((card.label_share or 0.0) >= _PURE for card in known)
-        return sentence(f"{stable}; {pure:,} of {len(known):,} hold one label to at least 90\u00a0%.")
+        return sentence(f"{stable}; {_none_of(pure, n)} one label to at least {percent(_PURE)}.")
     largest = max((card.size for card in chosen.clusters), default=0) / max(1, facts.n_evaluated)
     return sentence(f"{stable}; the largest holds {percent(largest)} of the images.")
 
@@ -140,8 +141,15 @@ def _stability(found: Clusters) -> str:
     if point is None or finite(point.stability) is None:
         return ""
     error = finite(point.stability_se)
-    spread = "" if error is None else f" ± {decimals(error, 2)}"
-    return f" is the most that two halves of the images agree on (stability {decimals(point.stability, 2)}{spread})"
+    spread = "" if error is None else f"\u00a0±\u00a0{decimals(error, 2)}"
+    is_are = "is" if found.chosen.k == 1 else "are"
+    return f" {is_are} the finest split that stays stable (stability {decimals(point.stability, 2)}{spread})"
+
+
+def _none_of(n: int, of: int) -> str:
+    if of == 1:
+        return "it holds" if n else "it does not hold"
+    return f"none of the {of:,} holds" if not n else f"{n:,} of the {of:,} {'holds' if n == 1 else 'hold'}"
 
 
 def _view(key: int, clustering: Clustering, gallery: Gallery, suggested: bool) -> ClusteringView:
@@ -158,7 +166,7 @@ def _view(key: int, clustering: Clustering, gallery: Gallery, suggested: bool) -
         cards=[_card(card, gallery, largest, labels) for card in clustering.clusters],
         warnings=[sentence(visible(text)) for text in clustering.warnings],
         figures=[
-            (define(metric).name, decimals(metric.value))
+            (words_of(metric).name, decimals(metric.value))
             for metric in clustering.metrics
             if finite(metric.value) is not None
         ],

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from bignet.reporting.source import ReportSource
 
 STRONGER = ("resnet50", "convnext_base")  # the second where the first was used already
+OPEN_ATLAS = "embedding-atlas atlas.parquet --x projection_x --y projection_y --neighbors neighbors"
 
 
 def show_rejected(source: ReportSource) -> str:

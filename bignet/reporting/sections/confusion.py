@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 
 _NUMBERS_UP_TO = 12
 _MIXED = 0.5
+NOTABLE = 1.2  # a lift below it is next to chance
 
 
 @dataclass(frozen=True)
 class ShareCell:
-    """A share of a class's places: its text, and its step on the colour scale; None on the diagonal."""
+    """A share of a class's places: whole percents, its exact text, its step of colour; None on the diagonal."""
 
+    whole: str
     text: str
     step: int | None
 
@@ -53,7 +55,6 @@ class PairLine:
     other: Name
     share: str
     lift: str
-    bar: float
     slots: str
     raw: dict[str, float | int | None]
 
@@ -81,7 +82,7 @@ def answer(facts: Facts) -> str:
         return "No class has two images, so no neighbour can be right or wrong yet."
     pairs = above_chance(found)
     if not pairs:
-        return "No class stands among another's neighbours more often than chance would put it there."
+        return f"No class stands among another's neighbours much more often than chance: no lift reaches {NOTABLE:g}."
     return f"{_worst(found, pairs[0])}; {_mixed(found)}."
 
 
@@ -103,7 +104,7 @@ def advice(facts: Facts) -> Advice:
 
 def above_chance(found: Confusion) -> list[ConfusedPair]:
     """Pairs that chance does not explain, highest lift first."""
-    return [pair for pair in found.pairs if pair.lift > 1]
+    return [pair for pair in found.pairs if pair.lift >= NOTABLE]
 
 
 def matrix(facts: Facts, settings: ReportSettings) -> ShareMatrix | None:
@@ -130,7 +131,7 @@ def pairs(facts: Facts, settings: ReportSettings) -> list[PairLine]:
     """The table of pairs, highest lift first."""
     found = facts.evaluation.confusion
     listed = above_chance(found)[: settings.table_pairs] if found else []
-    return [_pair(pair, listed[0].lift) for pair in listed]
+    return [_pair(pair) for pair in listed]
 
 
 def purities(facts: Facts, settings: ReportSettings) -> list[PurityLine]:
@@ -179,18 +180,21 @@ def _kept(found: Confusion, most: int) -> list[int]:
 
 def _cells(line: NDArray[np.float64], own: int, top: float) -> list[ShareCell]:
     return [
-        ShareCell(percent(float(share)), None if i == own else step_of(float(share), 0.0, top))
+        ShareCell(_whole(float(share)), percent(float(share)), None if i == own else step_of(float(share), 0.0, top))
         for i, share in enumerate(line)
     ]
 
 
-def _pair(pair: ConfusedPair, top: float) -> PairLine:
+def _whole(share: float) -> str:
+    return "<1" if 0 < share < 0.005 else f"{100 * share:.0f}"  # half a percent rounds to none
+
+
+def _pair(pair: ConfusedPair) -> PairLine:
     return PairLine(
         label=name_of(pair.label),
         other=name_of(pair.other),
         share=percent(pair.share),
         lift=decimals(pair.lift, 1),
-        bar=round(100 * pair.lift / top, 2),
         slots=count(pair.n_slots),
         raw={"share": brief(pair.share), "lift": brief(pair.lift), "slots": pair.n_slots},
     )
@@ -207,7 +211,7 @@ def _purity(row: ClassConfusion) -> PurityLine:
         label=name_of(row.label),
         purity=NOTHING if purity is None else percent(purity),
         bar=round(100 * (purity or 0.0), 2),
-        taken_for=[(name_of(pair.other), decimals(pair.lift, 1)) for pair in row.top if pair.lift > 1],
+        taken_for=[(name_of(pair.other), decimals(pair.lift, 1)) for pair in row.top if pair.lift >= NOTABLE],
         plausible=NOTHING if finite(row.plausible_fp) is None else percent(row.plausible_fp),
         raw={"purity": brief(purity), "plausible": brief(row.plausible_fp)},
     )

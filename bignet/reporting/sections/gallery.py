@@ -81,7 +81,7 @@ def rows_with_pictures(
     if clusters:
         rows += _of_cards(clusters.chosen)
     if geometry and geometry.projections:
-        rows += spread_over(geometry.projections[0], settings.map_pictures)
+        rows += spread_over(geometry.projections[0], settings)
     for clustering in clusters.clusterings.values() if clusters else ():
         rows += _of_cards(clustering)
     return list(dict.fromkeys(rows))
@@ -101,13 +101,14 @@ def hubs_of(hubness: Hubness) -> list[tuple[int, int]]:
     return [(row, n) for row, n in found if n > hubness.k]
 
 
-def spread_over(projection: Projection, most: int) -> list[int]:
-    """Rows spread evenly over a map: the first in each cell of a grid of about ``most`` cells."""
-    places = projection.xy[np.isfinite(projection.xy).all(axis=1)]
-    rows = projection.rows[np.isfinite(projection.xy).all(axis=1)]
+def spread_over(projection: Projection, settings: ReportSettings) -> list[int]:
+    """Rows spread evenly over a map: one drawn from each cell of a grid of about ``map_pictures`` cells."""
+    known = np.flatnonzero(np.isfinite(projection.xy).all(axis=1))
+    known = np.random.default_rng(settings.seed).permutation(known)
+    places, rows = projection.xy[known], projection.rows[known]
     if not len(rows):
         return []
-    side = max(1, round(most**0.5))
+    side = max(1, round(settings.map_pictures**0.5))
     cell = _cells(places, side)
     _, first = np.unique(cell, return_index=True)
     return [int(row) for row in rows[np.sort(first)]]

@@ -88,8 +88,12 @@ def hub_share(hubness: Hubness) -> float:
 def is_hubby(hubness: Hubness) -> bool:
     """The house rule: skew above 1.5, or one image in more than 5 % of the lists."""
     skew = metric_value(hubness.metrics, "hub_skew")
-    few = len(hubness.rows) * CROWDED <= 2 * hubness.k  # among so few images every list shares images
-    return (skew or 0.0) > SKEWED or (hub_share(hubness) > CROWDED and not few)
+    return (skew or 0.0) > SKEWED or (hub_share(hubness) > CROWDED and not are_few(hubness))
+
+
+def are_few(hubness: Hubness) -> bool:
+    """Among so few images an even share of the lists is already half of what the house rule allows."""
+    return len(hubness.rows) * CROWDED <= 2 * hubness.k
 
 
 def is_narrow(spectrum: Spectrum, dims: int) -> bool:
@@ -119,10 +123,12 @@ def _hubs(found: Geometry, _dims: int) -> str:
     if found.hubness is None or not is_hubby(found.hubness):
         return ""
     skew = metric_value(found.hubness.metrics, "hub_skew")
-    return (
-        f"One image is in {percent(hub_share(found.hubness))} of all lists and the skew is {decimals(skew, 2)}: "
-        "hubs crowd the lists, so try centring or PCA."
-    )
+    if (skew or 0.0) > SKEWED:
+        return (
+            f"The neighbour lists are lopsided: their skew is {decimals(skew, 2)}, where more than {SKEWED:g} is too "
+            "much; try centring or PCA."
+        )
+    return f"One image is in {percent(hub_share(found.hubness))} of all lists: a hub; try centring or PCA."
 
 
 def _narrow(found: Geometry, dims: int) -> str:

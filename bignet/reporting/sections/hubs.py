@@ -9,9 +9,9 @@ import numpy as np
 
 from bignet.names import visible
 from bignet.reporting.numbers import counted, decimals, percent
-from bignet.reporting.sections.charts import Axis, Bar, Chart, Line, Reading, Tick, dot, even_ticks
+from bignet.reporting.sections.charts import Axis, Bar, Chart, Line, Note, Reading, Tick, dot, even_ticks
 from bignet.reporting.sections.gallery import Gallery, Picture, hubs_of
-from bignet.reporting.sections.geometry import CROWDED, SKEWED, is_hubby
+from bignet.reporting.sections.geometry import CROWDED, SKEWED, are_few, is_hubby
 from bignet.reporting.sections.hierarchy import metric_value
 
 if TYPE_CHECKING:
@@ -57,7 +57,10 @@ def chart(hubness: Hubness | None) -> Chart | None:
             Bar(round(i * width + width * 0.08, 3), round(width * 0.84, 3), y.place(float(s)))
             for i, s in enumerate(shares)
         ),
-        lines=(Line("random", "null", tuple(dot(x, y, i, float(v)) for i, v in enumerate(null)), dotted=False),)
+        lines=(Line("", "null", tuple(dot(x, y, i, float(v)) for i, v in enumerate(null)), dotted=False),)
+        if len(null) > 1
+        else (),
+        notes=(Note(x.place(float(np.argmax(null))), 100 - y.place(float(null.max())), "random graph", "null"),)
         if len(null) > 1
         else (),
     )
@@ -90,6 +93,9 @@ def hubs_reading(hubness: Hubness | None) -> str:
         return ""
     most = int(hubness.counts.max())
     share = most / max(1, len(hubness.rows) - 1)
+    if are_few(hubness):
+        lists = f"{most:,} of {counted(len(hubness.rows), 'list')}"
+        return f"The image in most lists is in {lists}: among so few images that says nothing."
     verdict = (
         f"over {percent(CROWDED)}, so look at it"
         if share > CROWDED
@@ -138,7 +144,7 @@ def _hub(facts: Facts, gallery: Gallery, row: int, n: int, others: int) -> Hub:
     return Hub(
         picture=gallery.picture(row, f"in {counted(n, 'list')}"),
         lists=counted(n, "list"),
-        share=percent(n / others),
+        share=f"{100 * n / others:.{0 if 10 * n > others else 1}f}\u00a0%",
         raw={
             "id": str(int(facts.evaluation.ids[row])),
             "path": visible(facts.source.paths[row]),

@@ -43,16 +43,24 @@ def answer(facts: Facts) -> str:
     found = projections(facts)
     if not found:
         return "There is no map: it takes at least three images that can be compared."
-    best = max(found, key=lambda item: finite(item.trustworthiness) or 0.0)
-    return _reading(best)
+    ranked = sorted(found, key=lambda item: -(finite(item.trustworthiness) or 0.0))
+    if len(ranked) == 1 or finite(ranked[1].trustworthiness) is None:
+        return _reading(ranked[0])
+    best, other = ((_name(item), decimals(item.trustworthiness, 2)) for item in ranked[:2])
+    return (
+        f"Who is near whom: trust the {best[0]} map (trustworthiness {best[1]}) before the {other[0]} map ({other[1]})."
+    )
 
 
 def advice(facts: Facts) -> Advice:
     """What to do with it."""
     if not projections(facts):
         return add_images(facts.source, "Add images to the store; a dozen makes a first map.")
-    text = "Draw a frame around an island and look at its list: what it shares may be a class nobody named. Export it."
-    return Advice(text, commands.make_report(facts.source))
+    text = (
+        "Draw a frame around an island and look at its list: what it shares may be a class nobody named. "
+        "For a larger map open atlas.parquet, beside this page, in Embedding Atlas."
+    )
+    return Advice(text, commands.OPEN_ATLAS)
 
 
 def projections(facts: Facts) -> tuple[Projection, ...]:

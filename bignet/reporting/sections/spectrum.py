@@ -22,6 +22,7 @@ _POINTS = 160  # of the curve; more cannot be told apart
 _DECADES = 6
 _MARKED = (0.5, 0.9, 0.99)
 _LID_BARS = 40
+_RAISED = dict(zip("-0123456789", "\u207b\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079", strict=True))
 
 
 @dataclass(frozen=True)
@@ -128,7 +129,7 @@ def dimension_chart(dimension: IntrinsicDimension | None) -> Chart | None:
         id="lid",
         summary=f"Histogram of the local dimension of each image. {dimension_reading(dimension)}",
         x_ticks=tuple(Tick(x.place(v), f"{v:g}") for v in even_ticks(x)),
-        y_ticks=(Tick(0.0, "0"), Tick(100.0, percent(top))),
+        y_ticks=tuple(Tick(y.place(v), percent(v) if v else "0") for v in even_ticks(y, 4)),
         x_name="local intrinsic dimension",
         y_name="share of the images",
         readings=tuple(
@@ -154,7 +155,7 @@ def dimension_reading(dimension: IntrinsicDimension | None) -> str:
     text = f"Around an image the data varies in about {decimals(two, 0)} directions (TwoNN)"
     if local > 2 * two:
         return f"{text}, but {decimals(local, 0)} by the wider estimate: there are too few images to tell."
-    return f"{text}; the wider estimate says {decimals(local, 0)}: far fewer than there are dimensions is normal."
+    return f"{text}, {decimals(local, 0)} by the wider estimate; far fewer than stored dimensions is normal."
 
 
 def _known(dimension: IntrinsicDimension | None) -> NDArray[np.float64]:
@@ -178,8 +179,9 @@ def _rank_ticks(n: int) -> list[int]:
 
 
 def _power(exponent: int) -> str:
-    value = 100 * 10.0**exponent
-    return f"{value:g}\u00a0%" if value >= 1e-4 else f"1e{exponent}".replace("-", "\u2212")
+    if exponent > -3:
+        return f"{100 * 10.0**exponent:g}\u00a0%"
+    return "10" + "".join(_RAISED[digit] for digit in str(exponent))
 
 
 def _point(rank: int, share: NDArray[np.float64], carried: NDArray[np.float64]) -> str:
