@@ -36,20 +36,3 @@ for (const [id, points] of Object.entries(report.charts ?? {})) {
   const chart = document.getElementById(id);
   if (chart && points.length) readable(chart, points);
 }
-
-/* A box over a long table keeps the rows that hold every word in it. */
-function filterTable(box) {
-  const table = document.getElementById(box.dataset.filter);
-  const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
-  let left = 0;
-  for (const row of all("tbody tr", table)) {
-    const text = Object.values(row.dataset).join(" ").toLowerCase();
-    const kept = words.every((word) => text.includes(word));
-    row.classList.toggle("unmatched", !kept);
-    left += kept;
-  }
-  table.classList.toggle("filtered", words.length > 0);
-  say(`${left} rows`);
-}
-
-for (const box of all("[data-filter]")) box.addEventListener("input", () => filterTable(box));

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.names import visible
-from bignet.reporting.glossary import words_of
+from bignet.reporting.definitions import define
 from bignet.reporting.listing import lists_every_row, packed
 from bignet.reporting.numbers import NOTHING, brief, count, counted, decimals, finite, percent, sentence
 from bignet.reporting.sections import commands
@@ -166,7 +166,7 @@ def _view(key: int, clustering: Clustering, gallery: Gallery, suggested: bool) -
         cards=[_card(card, gallery, largest, labels) for card in clustering.clusters],
         warnings=[sentence(visible(text)) for text in clustering.warnings],
         figures=[
-            (words_of(metric).name, decimals(metric.value))
+            (define(metric).name, decimals(metric.value))
             for metric in clustering.metrics
             if finite(metric.value) is not None
         ],

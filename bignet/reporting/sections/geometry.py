@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.names import visible
-from bignet.reporting.glossary import words_of
+from bignet.reporting.definitions import define
 from bignet.reporting.numbers import NOTHING, brief, count, counted, decimals, finite, percent
 from bignet.reporting.sections import commands
 from bignet.reporting.sections.advice import add_images
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SKEWED = 1.5  # house rules, printed beside the figures
 CROWDED = 0.05
 NARROW_SHARE = 0.1
-_ONE_DIRECTION = 0.5
+_FEW_LISTS = 10  # lists an image, at which an even share is a tenth of them
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,10 @@ def lines(found: Geometry | None) -> list[MetricLine]:
 
 def hub_share(hubness: Hubness) -> float:
     """The largest share of all lists that one image is in."""
-    return float(hubness.counts.max()) / max(1, len(hubness.rows) - 1) if len(hubness.counts) else 0.0
+    known = metric_value(hubness.metrics, "hub_max")
+    if known is not None:
+        return known
+    return float(hubness.counts.max()) / len(hubness.rows) if len(hubness.counts) else 0.0
 
 
 def is_hubby(hubness: Hubness) -> bool:
@@ -92,8 +95,8 @@ def is_hubby(hubness: Hubness) -> bool:
 
 
 def are_few(hubness: Hubness) -> bool:
-    """Among so few images an even share of the lists is already half of what the house rule allows."""
-    return len(hubness.rows) * CROWDED <= 2 * hubness.k
+    """Among so few images even an image in an even share of the lists is in more than the house rule allows."""
+    return len(hubness.rows) <= _FEW_LISTS * hubness.k
 
 
 def is_narrow(spectrum: Spectrum, dims: int) -> bool:
@@ -139,7 +142,7 @@ def _narrow(found: Geometry, dims: int) -> str:
 
 
 def _line(metric: Metric) -> MetricLine:
-    words = words_of(metric)
+    words = define(metric)
     value, null = finite(metric.value), finite(metric.chance)
     places = 1 if abs(value or 0.0) >= 10 else 3
     return MetricLine(

@@ -11,7 +11,7 @@ from bignet.names import visible
 from bignet.reporting.numbers import counted, decimals, percent
 from bignet.reporting.sections.charts import Axis, Bar, Chart, Line, Note, Reading, Tick, dot, even_ticks
 from bignet.reporting.sections.gallery import Gallery, Picture, hubs_of
-from bignet.reporting.sections.geometry import CROWDED, SKEWED, are_few, is_hubby
+from bignet.reporting.sections.geometry import CROWDED, SKEWED, are_few, hub_share, is_hubby
 from bignet.reporting.sections.hierarchy import metric_value
 
 if TYPE_CHECKING:
@@ -83,8 +83,7 @@ def hubs(facts: Facts, hubness: Hubness | None, gallery: Gallery) -> list[Hub]:
     """The images in most lists."""
     if hubness is None:
         return []
-    others = max(1, len(hubness.rows) - 1)
-    return [_hub(facts, gallery, row, n, others) for row, n in hubs_of(hubness)]
+    return [_hub(facts, gallery, row, n, len(hubness.rows)) for row, n in hubs_of(hubness)]
 
 
 def hubs_reading(hubness: Hubness | None) -> str:
@@ -92,7 +91,7 @@ def hubs_reading(hubness: Hubness | None) -> str:
     if hubness is None or not len(hubness.counts):
         return ""
     most = int(hubness.counts.max())
-    share = most / max(1, len(hubness.rows) - 1)
+    share = hub_share(hubness)
     if are_few(hubness):
         lists = f"{most:,} of {counted(len(hubness.rows), 'list')}"
         return f"The image in most lists is in {lists}: among so few images that says nothing."
@@ -139,12 +138,12 @@ def _reading(i: int, at: tuple[int, Hubness], share: float, null: float) -> str:
     return f"in {_name(i, last, hubness)} lists\n{percent(share)} of the images\n{percent(null)} at random"
 
 
-def _hub(facts: Facts, gallery: Gallery, row: int, n: int, others: int) -> Hub:
+def _hub(facts: Facts, gallery: Gallery, row: int, n: int, lists: int) -> Hub:
     label = facts.evaluation.labels[row]
     return Hub(
         picture=gallery.picture(row, f"in {counted(n, 'list')}"),
         lists=counted(n, "list"),
-        share=f"{100 * n / others:.{0 if 10 * n > others else 1}f}\u00a0%",
+        share=f"{100 * n / lists:.{0 if 10 * n > lists else 1}f}\u00a0%",
         raw={
             "id": str(int(facts.evaluation.ids[row])),
             "path": visible(facts.source.paths[row]),
