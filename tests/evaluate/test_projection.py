@@ -45,9 +45,10 @@ def test_one_dimension_is_a_line_and_no_variance_is_a_point():
     assert line.explained == 1
     assert (line.xy[:, 1] == 0).all()
     assert len(set(line.xy[:, 0])) == 2
-    point = pca_of(np.ones((4, 3)))
-    assert point.explained is None
-    assert (point.xy == 0).all()
+    for same in (np.ones((4, 3)), np.outer([1.0, 3.0, 7.0, 0.1, 11.0], [0.3, 0.1, 0.7])):
+        point = pca_of(same)
+        assert point.explained is None
+        assert (point.xy == 0).all()
 
 
 @pytest.mark.parametrize("seed", range(30))
