@@ -57,10 +57,37 @@ def pair_scores(
 def compare_pairs(rows: UnitRows, codes: Ints, groups: Ints | None, limit: int, seed: int) -> ComparedPairs | None:
     """N unit rows, class codes (-1 = unlabelled) and group codes -> as ``pair_scores``."""
     draw = PairDraw(codes, groups, limit, seed)
-    same, different = draw.same(), draw.different()
-    if not len(same.left) or not len(different.left):
-        return None
-    return ComparedPairs(same, different, pair_similarity(rows, same), pair_similarity(rows, different))
+    same, same_scores = _scored(rows, draw.same())
+    different, scores = _scored(rows, draw.different())
+    return ComparedPairs(same, different, same_scores, scores) if len(same_scores) and len(scores) else None
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """The two classes of pairs of one kind, and how many pairs of each; see ``Pairs``."""
+
+    classes: Ints
+    counts: Ints
+    sampled: bool
+
+    @property
+    def n_pairs(self) -> int:
+        """Pairs of all classes."""
+        return int(self.counts.sum())
+
+    @property
+    def weights(self) -> Floats:
+        """(P,) weight of each pair; the pairs of every two classes weigh the same, all together 1."""
+        return np.repeat(1.0 / (self.counts * len(self.counts)), self.counts)
+
+    def means(self, values: Floats) -> Floats:
+        """(P,) values -> (K,) mean over the pairs of the same two classes."""
+        starts = np.cumsum(self.counts) - self.counts
+        return np.asarray(np.add.reduceat(values, starts) / self.counts)
+
+
+def _scored(rows: UnitRows, pairs: Pairs) -> tuple[Kinds, Floats]:
+    return Kinds(pairs.kinds, pairs.counts, pairs.sampled), pair_similarity(rows, pairs)
 
 
 @dataclass(frozen=True)
@@ -103,17 +130,21 @@ class Curve:
 
 
 class ComparedPairs:
-    """The cosines of both kinds of pairs, and what they say; a score is a pair's cosine."""
+    """The cosines of both kinds of pairs, and what they say; a score is a pair's cosine.
 
-    def __init__(self, same: Pairs, different: Pairs, same_similarity: Floats, different_similarity: Floats) -> None:
+    Millions of pairs: each is kept as the place of its score among all scores, the highest first.
+    """
+
+    def __init__(self, same: Kinds, different: Kinds, same_scores: Floats, different_scores: Floats) -> None:
         self.same, self.different = same, different
-        self._scores = same_similarity, different_similarity
-        values, place = np.unique(-np.concatenate(self._scores), return_inverse=True)
-        self._places = place[: len(same.left)], place[len(same.left) :]
-        tar, far = (
-            _cumulated(at, pairs.weight, len(values)) for at, pairs in zip(self._places, (same, different), strict=True)
-        )
-        self.curve = Curve(-values + 0.0, far, tar)
+        scores = -np.concatenate([same_scores, different_scores])
+        scores.sort()
+        threshold = -scores[np.diff(scores, prepend=-np.inf) > 0]
+        del scores
+        self._same = _places(threshold, same_scores)
+        self._different = _places(threshold, different_scores)
+        tar = _cumulated(self._same, same.weights, len(threshold))
+        self.curve = Curve(threshold, _cumulated(self._different, different.weights, len(threshold)), tar)
 
     @property
     def sampled(self) -> bool:
@@ -121,55 +152,66 @@ class ComparedPairs:
         return self.same.sampled or self.different.sampled
 
     def beaten(self) -> tuple[Floats, Floats]:
-        """(P,) share of different-class pairs each same-class pair is above, (Q,) of same-class pairs above each other.
+        """Mean share of the other kind's pairs below the pairs of each class, and above those of each two.
 
-        Ties count half. The weighted mean of either is the AUROC (Mann and Whitney 1947).
+        (K,) for ``same.classes``, (L,) for ``different.classes``; ties count half. The mean of either is the
+        AUROC (Mann and Whitney 1947).
         """
-        far, tar = (_middle(rate) for rate in (self.curve.far, self.curve.tar))
-        return 1.0 - far[self._places[0]], tar[self._places[1]]
+        below = self.same.means(1.0 - _middle(self.curve.far)[self._same])
+        return below, self.different.means(_middle(self.curve.tar)[self._different])
 
     def auroc(self) -> float:
         """Chance that a same-class pair is more similar than a different-class pair, ties counting half."""
-        return round(float(self.beaten()[0] @ self.same.weight), DECIMALS)
+        return round(float(self.beaten()[0].mean()), DECIMALS)
 
     def accepted(self, threshold: float) -> Floats:
-        """(P,) 1 for each same-class pair at or above the threshold, else 0."""
-        return np.asarray(self._scores[0] >= threshold, dtype=np.float64)
+        """(K,) share of the pairs of each of ``same.classes`` at or above the threshold."""
+        accepted = self._same < np.searchsorted(-self.curve.threshold, -threshold, "right")
+        return self.same.means(accepted.astype(np.float64))
 
     def summary(self) -> PairScores:
         """Rates, thresholds and histograms; rates finer than one different-class pair are left out."""
         eer, eer_threshold = self.curve.equal_error()
-        known = [far for far in ACCEPT_RATES if self.resolves(far)]
-        edges = np.histogram_bin_edges(
-            np.concatenate([score[[score.argmin(), score.argmax()]] for score in self._scores]), _BARS
-        )
-        same, different = (
-            np.histogram(score, edges, weights=pairs.weight)[0]
-            for score, pairs in zip(self._scores, (self.same, self.different), strict=True)
-        )
+        edges = np.histogram_bin_edges(self.curve.threshold[[-1, 0]], _BARS)
         return PairScores(
-            n_same=len(self.same.left),
-            n_different=len(self.different.left),
+            n_same=self.same.n_pairs,
+            n_different=self.different.n_pairs,
             sampled=self.sampled,
             eer=eer,
             eer_threshold=eer_threshold,
-            points=tuple(self.curve.at(far) for far in known),
+            points=tuple(self.curve.at(far) for far in ACCEPT_RATES if self.resolves(far)),
             edges=edges,
-            same=np.round(same / same.sum(), DECIMALS),
-            different=np.round(different / different.sum(), DECIMALS),
+            same=_bars(edges, self.curve.threshold, self.curve.tar),
+            different=_bars(edges, self.curve.threshold, self.curve.far),
         )
 
     def resolves(self, far: float) -> bool:
         """Whether there are enough different-class pairs for one of them to be that share."""
-        return len(self.different.left) * far >= 1.0
+        return self.different.n_pairs * far >= 1.0
+
+
+def _bars(edges: Floats, threshold: Floats, rate: Floats) -> Floats:
+    """(B + 1,) edges, and the share at or above each threshold -> (B,) share between edges, the last in its bar."""
+    above = np.searchsorted(-threshold, -edges[1:-1], "right")  # thresholds at or above each inner edge
+    share = np.concatenate([[0.0], rate])[above]
+    return np.asarray(np.round(-np.diff(np.concatenate([[1.0], share, [0.0]])), DECIMALS), dtype=np.float64)
 
 
 def _middle(rate: Floats) -> Floats:
     """(T,) cumulated shares -> (T,) share above each threshold and half of that at it."""
-    return np.asarray((rate + np.concatenate([[0.0], rate[:-1]])) / 2)
+    middle = rate.copy()
+    middle[1:] += rate[:-1]
+    middle /= 2
+    return middle
 
 
-def _cumulated(place: Ints, weight: Floats, n: int) -> Floats:
+def _places(threshold: Floats, scores: Floats) -> NDArray[np.int32]:
+    """(T,) descending thresholds and (P,) scores among them -> (P,) their places."""
+    return np.searchsorted(-threshold, -scores).astype(np.int32)
+
+
+def _cumulated(place: NDArray[np.int32], weight: Floats, n: int) -> Floats:
     """(P,) places among n thresholds and weights -> (n,) weight at or above each threshold."""
-    cumulated = np.cumsum(np.bincount(place, weights=weight, minlength=n))
-    return np.asarray(np.round(cumulated, DECIMALS), dtype=np.float64)
+    cumulated = np.bincount(place, weights=weight, minlength=n)
+    np.cumsum(cumulated, out=cumulated)
+    return np.asarray(np.round(cumulated, DECIMALS, out=cumulated), dtype=np.float64)

@@ -66,8 +66,8 @@ def _pair_metrics(records: Records, pairs: ComparedPairs | None, n_classes: int)
     if pairs is None:
         return [records.undefined(name, _NO_PAIRS) for name in ("pair_auroc", "eer", *names.values())]
     params = {
-        "n_same": len(pairs.same.left),
-        "n_different": len(pairs.different.left),
+        "n_same": pairs.same.n_pairs,
+        "n_different": pairs.different.n_pairs,
         "weights": "each class the same, each two classes the same",
     }
     estimator = _estimator(pairs)
@@ -85,16 +85,15 @@ def _pair_metrics(records: Records, pairs: ComparedPairs | None, n_classes: int)
     ]
     for far, name in names.items():
         if not pairs.resolves(far):
-            why = f"needs {round(1 / far)} pairs of different classes; there are {len(pairs.different.left)}"
+            why = f"needs {round(1 / far)} pairs of different classes; there are {pairs.different.n_pairs}"
             found.append(records.undefined(name, why, estimator=estimator, params=params))
             continue
         point = pairs.curve.at(far)
-        by_class = _class_means(pairs.accepted(point.threshold), pairs.same.classes[:, 0])
         found.append(
             records.number(
                 name,
                 round(point.tar, DECIMALS),
-                records.over_classes(by_class),
+                records.over_classes(pairs.accepted(point.threshold)),
                 estimator=estimator,
                 chance=far,
                 params={**params, "far": far, "threshold": point.threshold, "interval": "at this threshold"},
@@ -106,9 +105,9 @@ def _pair_metrics(records: Records, pairs: ComparedPairs | None, n_classes: int)
 def _estimator(pairs: ComparedPairs) -> str:
     if not pairs.sampled:
         return "exact"
-    same = f"{len(pairs.same.left)} same-class pairs" if pairs.same.sampled else "all same-class pairs"
+    same = f"{pairs.same.n_pairs} same-class pairs" if pairs.same.sampled else "all same-class pairs"
     other = (
-        f"{len(pairs.different.left)} different-class pairs" if pairs.different.sampled else "all different-class pairs"
+        f"{pairs.different.n_pairs} different-class pairs" if pairs.different.sampled else "all different-class pairs"
     )
     return f"sampled, {same} and {other} by class"
 
@@ -120,26 +119,15 @@ def _auroc_influences(pairs: ComparedPairs, n_classes: int) -> Floats:
     of two; its linear part (Hajek 1968) is A + (A_c - A) C / C' + 2 (B_c - A), with A_c the AUROC of the
     same-class pairs of c, C' the classes that have some, and B_c that of the different-class pairs c is in.
     """
-    above, over = pairs.beaten()
-    total = pairs.auroc()
+    below, above = pairs.beaten()
+    total = float(below.mean())
     influence = np.full(n_classes, total)
-    same = pairs.same.classes[:, 0]
-    has = np.unique(same)
-    influence[has] += (_class_means(above, same) - total) * n_classes / len(has)
-    weight = pairs.different.weight
-    sums, weights = np.zeros(n_classes), np.zeros(n_classes)
-    for side in pairs.different.classes.T:
-        sums += np.bincount(side, weights=weight * over, minlength=n_classes)
-        weights += np.bincount(side, weights=weight, minlength=n_classes)
-    met = weights > 0
-    influence[met] += 2 * (sums[met] / weights[met] - total)
-    return influence
-
-
-def _class_means(values: Floats, classes: Ints) -> Floats:
-    """(P,) values and classes -> means of the classes that occur, by ascending code."""
-    _, place, counts = np.unique(classes, return_inverse=True, return_counts=True)
-    return np.asarray(np.bincount(place, weights=values) / counts)
+    influence[pairs.same.classes[0]] += (below - total) * n_classes / len(below)
+    sums, met = np.zeros(n_classes), np.zeros(n_classes)
+    for side in pairs.different.classes:
+        sums += np.bincount(side, weights=above - total, minlength=n_classes)
+        met += np.bincount(side, minlength=n_classes)
+    return np.asarray(influence + 2 * sums / np.maximum(met, 1))
 
 
 def _silhouette_metrics(records: Records, silhouette: Floats, codes: Ints) -> list[Metric]:

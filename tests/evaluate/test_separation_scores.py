@@ -9,6 +9,8 @@ from bignet.evaluate import own_group as own_group_module
 from bignet.evaluate import separation, silhouette
 from bignet.evaluate.contrast import alignment, relative_contrast
 from bignet.evaluate.graph import knn_graph
+from bignet.evaluate.labels import code_labels
+from bignet.evaluate.pair_draw import PairDraw
 from bignet.evaluate.pair_scores import pair_scores
 from bignet.evaluate.separation import cdnv, class_distance
 from bignet.evaluate.separation_scores import measure_separation
@@ -142,6 +144,10 @@ def test_pair_auroc_and_rates_agree_with_scikit_learn(seed, grouped):
         assert point.tar == pytest.approx(tar[far <= rate + 1e-12].max(), abs=1e-9)
         accepted = weight[(same == 0) & (scores >= point.threshold)].sum() / weight[same == 0].sum()
         assert accepted <= rate + 1e-12
+    summary = found.summary()
+    for kind, bars in ((1, summary.same), (0, summary.different)):
+        expected = np.histogram(scores[same == kind], summary.edges, weights=weight[same == kind])[0]
+        np.testing.assert_allclose(bars, expected / expected.sum(), atol=1e-9)
     rate, threshold = found.curve.equal_error()
     assert threshold in scores
     crossing = far - (1 - tar)
@@ -167,22 +173,38 @@ def test_sampled_pairs_come_near_all_pairs_and_repeat(grouped):
     assert part.auroc() == pytest.approx(whole.auroc(), abs=0.02)
     assert part.auroc() == pair_scores(vectors, labels, groups=groups, limit=4000, seed=3).auroc()
     assert part.auroc() != pair_scores(vectors, labels, groups=groups, limit=4000, seed=4).auroc()
-    for pairs in (part.same, part.different):
-        assert len(pairs.left) <= 4000
+
+
+@pytest.mark.parametrize("limit", [4000, 10**6])
+def test_drawn_pairs_share_no_group_and_say_their_classes(limit, grouped):
+    _, labels, groups = world(1, n=300)
+    groups, codes = groups // 10 if grouped else None, code_labels(labels).codes
+    draw = PairDraw(codes, groups, limit, 0)
+    for pairs, is_same in ((draw.same(), True), (draw.different(), False)):
+        assert len(pairs.left) <= limit
         assert (pairs.left != pairs.right).all()
-        if grouped:
-            own = groups[pairs.left]
-            assert not ((own >= 0) & (own == groups[pairs.right])).any()
-        kinds = pairs.classes[:, 0] * 100 + pairs.classes[:, 1]
-        shares = np.bincount(np.unique(kinds, return_inverse=True)[1], weights=pairs.weight)
-        np.testing.assert_allclose(shares, 1 / len(shares))
+        assert np.array_equal(np.repeat(pairs.kinds, pairs.counts, axis=1), codes[[pairs.left, pairs.right]])
+        assert ((pairs.kinds[0] == pairs.kinds[1]) == is_same).all()
+        assert (pairs.kinds[0] <= pairs.kinds[1]).all()
+        assert len(np.unique(pairs.kinds, axis=1).T) == len(pairs.counts)
+        assert not grouped or not any(one_group(groups, i, j) for i, j in zip(pairs.left, pairs.right, strict=True))
+
+
+def test_every_permitted_pair_of_a_class_is_equally_likely():
+    groups = np.array([0, 0, 0, 0, 1, -1] * 50)
+    groups[4::6] = np.arange(50) % 2 + 1
+    drawn = PairDraw(np.zeros(300, dtype=np.int64), groups, 20_000, 0).same()
+    assert drawn.sampled
+    often = np.bincount(np.concatenate([drawn.left, drawn.right]), minlength=300) / 40_000
+    permitted = np.array([sum(not one_group(groups, i, j) for j in range(300) if j != i) for i in range(300)])
+    np.testing.assert_allclose(often, permitted / permitted.sum(), atol=0.0015)
 
 
 def test_more_class_pairs_than_the_limit_are_drawn_at_random():
     vectors = np.random.default_rng(0).standard_normal((90, 4))
     found = pair_scores(vectors, [str(i // 2) for i in range(90)], limit=200)
-    assert len(found.different.left) == 200
-    assert len(found.same.left) == 45
+    assert found.different.n_pairs == 200
+    assert found.same.n_pairs == 45
 
 
 @pytest.mark.parametrize("seed", SEEDS)
