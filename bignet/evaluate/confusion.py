@@ -77,7 +77,7 @@ def measure_confusion(subject: Subject, spread: ClassSpread | None = None) -> Co
     """
     asked = asked_rows(subject, unlabelled=subject.settings.unlabelled == "distractor")
     asked = asked.only(asked.n_relevant > 0)
-    k = min(subject.settings.k, int(asked.n_others.max(initial=subject.settings.k)))
+    k = min(subject.settings.k, int(asked.n_others.max())) if len(asked.rows) else subject.settings.k
     places = _places(subject, asked, k)
     pairs = _pairs(subject, places)
     counts, unlabelled = _matrix(subject, places)
