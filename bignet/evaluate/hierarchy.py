@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-_CELLS = 2**20
+_CELLS = 2**18
 
 
 def measure_hierarchy(subject: Subject) -> Hierarchy | None:

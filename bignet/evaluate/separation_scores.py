@@ -19,6 +19,7 @@ from bignet.evaluate.silhouette import silhouettes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from bignet.evaluate.own_group import OwnGroup
     from bignet.evaluate.subject import Subject
 
     Ints = NDArray[np.int64]
@@ -166,7 +167,7 @@ def _contrast(records: Records, subject: Subject, spread: ClassSpread) -> Metric
     )
     asked = np.arange(len(rows)) if graph.queries is None else graph.queries
     total = spread.sums.sum(axis=0) + row_sum(rows, np.flatnonzero(subject.coded.codes < 0))
-    far = mean_distances(rows, total, asked, own_group(rows, np.zeros(len(rows), dtype=np.int64), subject.groups))
+    far = mean_distances(rows, total, asked, _own_groups(subject, asked))
     near = 1.0 - graph.similarity[:, 0] if graph.similarity.shape[1] else np.full(len(asked), np.nan)
     has = ~np.isnan(far) & ~np.isnan(near)
     if not near[has].sum() > 0:
@@ -175,6 +176,13 @@ def _contrast(records: Records, subject: Subject, spread: ClassSpread) -> Metric
     values = Values(far[has], subject.coded.codes[asked][has], np.ones(int(has.sum())), near[has], bounds=(0.0, np.inf))
     estimator = "exact" if graph.queries is None else f"sampled, {len(asked)} of {len(rows)} rows"
     return records.mean("relative_contrast", values, estimator=estimator, chance=1.0)
+
+
+def _own_groups(subject: Subject, asked: Ints) -> OwnGroup:
+    """What the rows asked share with their groups, whatever the class; other groups are not looked at."""
+    groups = subject.groups
+    met = None if groups is None else np.where(np.isin(groups, groups[asked]), groups, -1)
+    return own_group(subject.rows, np.zeros(len(subject.rows), dtype=np.int64), met)
 
 
 def _class_rows(subject: Subject, spread: ClassSpread, silhouette: Floats) -> tuple[ClassSpreadRow, ...]:

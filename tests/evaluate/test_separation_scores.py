@@ -13,7 +13,7 @@ from bignet.evaluate.labels import code_labels
 from bignet.evaluate.pair_draw import PairDraw
 from bignet.evaluate.pair_scores import pair_scores
 from bignet.evaluate.separation import cdnv, class_distance
-from bignet.evaluate.separation_scores import measure_separation
+from bignet.evaluate.separation_scores import _auroc_influences, measure_separation
 from bignet.evaluate.silhouette import silhouette_cosine
 from tests.evaluate.worlds import subject, world
 
@@ -84,9 +84,11 @@ def test_cdnv_equals_its_definition(seed):
 
 
 def test_cdnv_of_equal_means_is_undefined():
-    vectors = np.tile(np.random.default_rng(0).standard_normal((4, 3)), (2, 1))
-    assert np.isnan(cdnv(vectors, ["a"] * 4 + ["b"] * 4).matrix).all()
-    row = measure_separation(subject(vectors, ["a"] * 4 + ["b"] * 4)).classes[0]
+    rng = np.random.default_rng(0)
+    vectors, labels = rng.standard_normal((40, 9)), [str(i // 40) for i in range(800)]
+    vectors = np.concatenate([rng.permutation(vectors) for _ in range(20)])  # sums that differ by rounding alone
+    assert np.isnan(cdnv(vectors, labels).matrix).all()
+    row = measure_separation(subject(vectors, labels)).classes[0]
     assert (row.cdnv, row.cdnv_class, row.cdnv_min) == (None, None, None)
 
 
@@ -265,6 +267,17 @@ def test_rotation_scale_and_order_of_rows_change_nothing(seed):
         assert new.cdnv == pytest.approx(old.cdnv, abs=1e-9)
 
 
+@pytest.mark.parametrize("kind", ["float16", "int8", "int64", "huge", "tiny"])
+def test_vectors_of_any_type_give_the_same(kind):
+    vectors, labels, groups = world(0)
+    whole = np.rint(vectors.astype(np.float64) * 20).clip(-100, 100)
+    whole[:, 0] += (whole == 0).all(axis=1)
+    moved = whole * {"huge": 1e200, "tiny": 1e-200}[kind] if kind in ("huge", "tiny") else whole.astype(kind)
+    before = measure_separation(subject(whole.astype(np.float64), labels, groups))
+    after = measure_separation(subject(moved, labels, groups))
+    assert values(after.metrics) == pytest.approx(values(before.metrics), abs=1e-9)
+
+
 def test_blocks_change_nothing(monkeypatch):
     vectors, labels, groups = world(4, n=120)
     before = measure_separation(subject(vectors, labels, groups // 9))
@@ -350,6 +363,24 @@ def test_class_bootstrap_of_the_auroc_holds_the_truth():
         metric = measure_separation(subject(*draw(25), bootstrap=200)).metrics[0]
         held += metric.lo <= truth <= metric.hi
     assert held >= 88
+
+
+def test_influences_are_what_a_class_more_or_less_would_change():
+    """Their definition: the slope of the AUROC in the weight of one class, by finite differences."""
+    vectors, labels, groups = world(0)
+    pairs, names = pair_scores(vectors, labels, groups=groups), sorted({label for label in labels if label})
+    every = all_pairs(vectors, labels, groups)
+    found = _auroc_influences(pairs, len(names))
+    assert found.mean() == pytest.approx(pairs.auroc(), abs=1e-9)
+    kinds = [tuple(sorted(pair[1:])) for pair in every]
+    same = [a == b for a, b in kinds]
+    for code, name in enumerate(names):
+        slope = 0
+        for sign in (1, -1):
+            heavy = [(1 + 1e-5 * sign * (a == name)) * (1 + 1e-5 * sign * (b == name) * (a != b)) for a, b in kinds]
+            weight = [w / kinds.count(kind) for w, kind in zip(heavy, kinds, strict=True)]
+            slope += sign * roc_auc_score(same, [pair[0] for pair in every], sample_weight=weight) / 2e-5
+        assert (found[code] - found.mean()) / len(names) == pytest.approx(slope, abs=1e-6)
 
 
 def test_more_pairs_than_the_limit_are_named_a_sample(monkeypatch):
