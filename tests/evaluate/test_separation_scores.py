@@ -85,7 +85,7 @@ def test_cdnv_equals_its_definition(seed):
 
 def test_cdnv_of_equal_means_is_undefined():
     rng = np.random.default_rng(0)
-    vectors, labels = rng.standard_normal((40, 9)), [str(i // 40) for i in range(800)]
+    vectors, labels = 3 + rng.standard_normal((40, 9)), [str(i // 40) for i in range(800)]
     vectors = np.concatenate([rng.permutation(vectors) for _ in range(20)])  # sums that differ by rounding alone
     assert np.isnan(cdnv(vectors, labels).matrix).all()
     row = measure_separation(subject(vectors, labels)).classes[0]
