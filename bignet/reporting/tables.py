@@ -48,7 +48,7 @@ def neighbours_table(evaluation: Evaluation, n_neighbours: int) -> pa.Table:
     """One row a listed neighbour: id, rank from 1, nn_id, sim, relation."""
     graph, n = evaluation.graph, len(evaluation.ids)
     width = graph.rows.shape[1] if graph.rows.ndim == 2 else 0
-    rows = graph.rows.reshape(n, width)[:, :n_neighbours]
+    rows = graph.rows.reshape(n, width)[:, :n_neighbours].astype(np.int64)
     query, place = np.nonzero(rows >= 0)
     other = rows[query, place]
     relation = Relations.of(evaluation.labels).between(query, other)
