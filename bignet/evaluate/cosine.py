@@ -12,12 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bignet.evaluate.candidates import PADDING, candidates, cells, too_close
+from bignet.evaluate.candidates import candidates, cells, too_close
+from bignet.evaluate.ranked import Ranked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Scores = NDArray[np.floating[Any]]
 
-BLOCK_CELLS = 2**22  # float32 scores held at a time: 16 MiB, or a quarter of the matrix where that is more
+BLOCK_CELLS = 2**21  # float32 scores of a block: 8 MiB, or an eighth of the matrix where that is more
 _FEWEST_QUERIES = 32
 _SLICE_CELLS = 2**20  # scores looked at in one go: stay in the processor's cache
 _COLUMNS = 2**13  # rows multiplied in one go, likewise
@@ -103,27 +104,6 @@ class UnitRows:
         return self.raw(positions) / self.norms[positions, None]
 
 
-@dataclass(frozen=True)
-class Ranked:
-    """Neighbours of a block of queries, nearest first; -1 and a similarity below -1 fill empty places."""
-
-    rows: Ints
-    similarity: Floats
-
-    def widened(self, width: int) -> Ranked:
-        """At least so many places, the new ones empty."""
-        more = max(0, width - self.rows.shape[1])
-        rows = np.pad(self.rows, ((0, 0), (0, more)), constant_values=-1)
-        return Ranked(rows, np.pad(self.similarity, ((0, 0), (0, more)), constant_values=float(PADDING)))
-
-
-def stacked(parts: Sequence[Ranked]) -> Ranked:
-    """Rankings one below the other, as wide as the widest."""
-    width = max(part.rows.shape[1] for part in parts)
-    wide = [part.widened(width) for part in parts]
-    return Ranked(np.concatenate([part.rows for part in wide]), np.concatenate([part.similarity for part in wide]))
-
-
 class Cosines:
     """Scores blocks of queries against all N rows and puts the best in exact order."""
 
@@ -135,32 +115,51 @@ class Cosines:
         self._units = 8 + min(rows.dim, 8 * math.sqrt(rows.dim))
         self._double = False
         self._inverse = _inverse_norms(rows)
-        self._buffer = np.empty(0, dtype=np.float32)
 
     def __len__(self) -> int:
         return len(self.rows)
 
+    @property
+    def block_size(self) -> int:
+        """Queries whose scores fit the memory budget."""
+        return max(_FEWEST_QUERIES, self.rows.dim // 8, BLOCK_CELLS // max(1, len(self)))
+
     def blocks(self, queries: Ints) -> Iterator[Ints]:
-        """(Q,) positions -> the same in pieces whose scores fit the memory budget."""
-        step = max(_FEWEST_QUERIES, self.rows.dim // 4, BLOCK_CELLS // max(1, len(self)))
-        for start in range(0, len(queries), step):
-            yield queries[start : start + step]
+        """(Q,) positions -> the same in pieces of that size."""
+        for start in range(0, len(queries), self.block_size):
+            yield queries[start : start + self.block_size]
+
+    def scored(self, pieces: Sequence[Ints]) -> Iterator[Scores]:
+        """Pieces of at most ``block_size`` positions -> the scores of each, the next being worked out meanwhile.
+
+        What was yielded is written over when the one after the next is asked for.
+        """
+        largest = max((len(piece) for piece in pieces), default=0)
+        buffers = np.empty((min(2, len(pieces)), largest * len(self)), dtype=np.float32)
+        with ThreadPoolExecutor(1) as ahead:
+            waiting = [ahead.submit(self.block, piece, buffers[0]) for piece in pieces[:1]]
+            for number in range(len(pieces)):
+                scores = waiting.pop().result()
+                if number + 1 < len(pieces):
+                    waiting.append(ahead.submit(self.block, pieces[number + 1], buffers[(number + 1) % 2]))
+                yield scores
 
     def slices(self, n_queries: int) -> Iterator[slice]:
         """Rows of a block -> the same in pieces small enough to be looked at several times."""
         return _parts(n_queries, len(self), _SLICE_CELLS)
 
-    def block(self, queries: Ints) -> Scores:
+    def block(self, queries: Ints, buffer: Scores | None = None) -> Scores:
         """(Q,) positions -> (Q, N) similarity, accurate to half of ``slack``; the query itself included.
 
-        The scores lie in one buffer: the next call writes over them.
+        Args:
+            queries: positions.
+            buffer: float32 numbers to write over, at least Q * N; None = new ones.
         """
         if self._double:
             return self.double_block(queries)
         n = len(self)
-        if self._buffer.size < len(queries) * n:
-            self._buffer = np.empty(len(queries) * n, dtype=np.float32)
-        scores = self._buffer[: len(queries) * n].reshape(len(queries), n)
+        flat = np.empty(len(queries) * n, dtype=np.float32) if buffer is None else buffer[: len(queries) * n]
+        scores = flat.reshape(len(queries), n)
         left = self.rows.unit(queries).astype(np.float32)
         for part in _parts(n, 1, _COLUMNS):
             if self._inverse is None:
@@ -286,11 +285,10 @@ def _exponents(rows: UnitRows) -> NDArray[Any]:
 
 def _first_copies(rows: UnitRows) -> Ints | None:
     """N rows -> (N,) position of the first row with the same bytes; None when all rows differ."""
-    seen: dict[bytes, int] = {}
-    first = np.empty(len(rows), dtype=np.int64)
+    digests = np.empty(len(rows), dtype="S16")
     for part in _parts(len(rows), rows.dim):
         block = np.ascontiguousarray(rows.span(part))
         for position, row in enumerate(block, part.start):
-            digest = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
-            first[position] = seen.setdefault(digest, position)
-    return None if len(seen) == len(rows) else first
+            digests[position] = hashlib.blake2b(row.tobytes(), digest_size=15).digest() + b"."  # no trailing zero
+    _, first, place = np.unique(digests, return_index=True, return_inverse=True)
+    return None if len(first) == len(rows) else first[place]

@@ -14,7 +14,7 @@ from bignet.evaluate.clock import Clock
 from bignet.evaluate.cosine import Cosines, UnitRows
 from bignet.evaluate.families import Families, measure_families
 from bignet.evaluate.inputs import Columns, Rows, read_rows
-from bignet.evaluate.ranking import Measured, measure
+from bignet.evaluate.ranking import measure
 from bignet.evaluate.result import ClassDistance, ClassRow, Evaluation, Metric
 from bignet.evaluate.separation import MAX_MATRIX_CLASSES, ClassSpread
 from bignet.evaluate.settings import EvaluateSettings as EvaluateSettings
@@ -89,8 +89,9 @@ def evaluate(  # noqa: PLR0913 - one argument for each column of the table of ro
         excluded=context.excluded,
         settings=settings,
     )
+    del summary, measured  # every score of every query: the families need the memory
     parts = _Parts(metrics, classes, distance, measure_families(subject, clock))
-    return _assemble(rows, settings, measured, parts, clock.seconds)
+    return _assemble(rows, subject, parts, clock.seconds)
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,7 @@ def _classes(rows: UnitRows, coded: CodedLabels, summary: Summary) -> tuple[tupl
     return table, spread.named(coded.names) if shown else None
 
 
-def _assemble(
-    rows: Rows, settings: EvaluateSettings, measured: Measured, parts: _Parts, seconds: dict[str, float]
-) -> Evaluation:
+def _assemble(rows: Rows, subject: Subject, parts: _Parts, seconds: dict[str, float]) -> Evaluation:
     headline, classes, families = parts.metrics[0], parts.classes, parts.families
     warnings = [
         *findings.rows_left_out(rows.unusable),
@@ -124,17 +123,17 @@ def _assemble(
         *findings.about_headline(headline),
         *findings.about_groups(parts.metrics),
         *findings.about_classes(classes),
-        *findings.about_ties(measured.graph, settings.k),
+        *findings.about_ties(subject.graph, subject.settings.k),
     ]
     if len(classes) > MAX_MATRIX_CLASSES:
         warnings.append(f"{len(classes)} classes: the matrix of distances is shown up to {MAX_MATRIX_CLASSES}")
     return Evaluation(
         ids=rows.ids,
         labels=rows.labels,
-        k=settings.k,
+        k=subject.settings.k,
         metrics=(*parts.metrics, *families.metrics),
-        graph=measured.graph,
-        per_query=measured.per_query,
+        graph=subject.graph,
+        per_query=subject.per_query,
         classes=classes,
         class_distance=parts.distance,
         unusable=rows.unusable,

@@ -16,23 +16,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Bins = NDArray[np.uint16]
     Scores = NDArray[np.floating[Any]]
 
 _BINS = 60_000  # 16-bit numbers sort by radix, in linear time
 _LAST = 65_535
 
 
-@dataclass(frozen=True)
-class Range:
-    """(Q, 1) bounds that the scores of every row of a block lie between."""
-
-    lowest: Floats
-    highest: Floats
-
-
-def average_precisions(
-    cosines: Cosines, queries: Ints, scores: Scores, relevant: Sequence[Ints], within: Range
-) -> Floats:
+def average_precisions(cosines: Cosines, queries: Ints, scores: Scores, relevant: Sequence[Ints]) -> Floats:
     """(Q, N) scores -> (Q,) AP over the full ranking, its order exact.
 
     AP = (1/R) sum over the relevant rows of n / rank, where the n-th best of them has rank n + u, u counting the
@@ -43,101 +34,115 @@ def average_precisions(
         cosines: what the scores are from.
         queries: (Q,) positions the scores belong to.
         scores: (Q, N) from ``Cosines.block``; minus infinity = not in the gallery.
-        relevant: Q arrays of ascending positions of relevant rows; those not in the gallery do not count.
-        within: bounds of the scores that are in the gallery.
+        relevant: Q arrays of positions of relevant rows; those not in the gallery do not count.
     """
-    counting = _Counting(cosines, queries, scores, within)
-    above = [counting.above(place, rows) for place, rows in enumerate(relevant)]
-    if cosines.crowded(scores, sum(int(row.open.sum()) for row in above)):
-        return average_precisions(cosines, queries, cosines.again(queries, scores), relevant, within)
-    return np.array([_precision(row.sure + counting.settled(place, row)) for place, row in enumerate(above)])
-
-
-def _precision(irrelevant_above: Ints) -> float:
-    n = np.arange(1, len(irrelevant_above) + 1)
-    return float((n / (n + np.sort(irrelevant_above))).mean()) if len(n) else float("nan")
+    slack = scores.dtype.type(cosines.slack(scores))
+    standing = [_standing(row, rows, slack) for row, rows in zip(scores, relevant, strict=True)]
+    if cosines.crowded(scores, sum(int(one.open.sum()) for one in standing)):
+        return average_precisions(cosines, queries, cosines.again(queries, scores), relevant)
+    return np.array(
+        [_precision(one, _Settling(cosines, int(query))) for query, one in zip(queries, standing, strict=True)]
+    )
 
 
 @dataclass(frozen=True)
-class _Above:
-    """Of one query, for each of R relevant rows: irrelevant rows surely above, and rows the bins leave open."""
+class _Standing:
+    """Of one query: its relevant rows, and the irrelevant ones that may be above the last of them.
+
+    Attributes:
+        rows: (R,) relevant rows.
+        scores: (R,) of them.
+        top: (R,) the highest bin whose rows may be below each.
+        bottom: (R,) the lowest bin whose rows may be above each.
+        above: (R,) irrelevant rows in higher bins: surely above.
+        open: (R,) irrelevant rows in the bins between.
+        others: (M,) irrelevant rows, ascending.
+        other_scores: (M,).
+        bins: (M,) of them.
+        slack: scores so near may be in either order.
+    """
 
     rows: Ints
-    bins: NDArray[np.uint16]
-    top: NDArray[np.uint16]
-    sure: Ints
+    scores: Scores
+    top: Bins
+    bottom: Bins
+    above: Ints
     open: Ints
+    others: Ints
+    other_scores: Scores
+    bins: Bins
+    slack: Any
 
 
-class _Counting:
-    """Scores of a block in bins, sorted within each row; bin 0 = not in the gallery."""
+def _standing(scores: Scores, relevant: Ints, slack: Any) -> _Standing:
+    """(N,) scores of one query and its relevant rows -> where they stand, as far as bins tell."""
+    own = scores[relevant]
+    rows, own = relevant[own > -np.inf], own[own > -np.inf]
+    low = own.min(initial=np.inf) - slack
+    reaching = scores >= low
+    reaching[rows] = False
+    others = np.flatnonzero(reaching)
+    found = scores[others]
+    scale = (
+        scores.dtype.type(_BINS / (float(found.max(initial=low)) - float(low) + 4 * float(slack))) if len(rows) else 1
+    )
+    width = int(np.ceil(slack * scale)) + 1
+    bins = ((found - low) * scale).astype(np.uint16)
+    place = np.minimum((own - low) * scale, _LAST).astype(np.int64)
+    top = np.minimum(place + width, _LAST).astype(np.uint16)
+    bottom = np.maximum(place - width, 0).astype(np.uint16)
+    ranked = np.sort(bins, kind="stable")
+    higher = np.searchsorted(ranked, top, "right")
+    between = higher - np.searchsorted(ranked, bottom, "left")
+    return _Standing(rows, own, top, bottom, len(bins) - higher, between, others, found, bins, slack)
 
-    def __init__(self, cosines: Cosines, queries: Ints, scores: Scores, within: Range) -> None:
-        self._cosines, self._queries, self._scores = cosines, queries, scores
-        self._slack = cosines.slack(scores)
-        lowest = (within.lowest - self._slack).astype(scores.dtype)
-        scale = (_BINS / (within.highest - within.lowest + 4 * self._slack)).astype(scores.dtype)
-        height = (scores - lowest) * scale
-        np.maximum(height, -1, out=height)
-        height += 1
-        self._bins = height.astype(np.uint16)
-        self._sorted = np.sort(self._bins, axis=1, kind="stable")
-        self._width = np.ceil(self._slack * scale).astype(np.int64).ravel() + 1
 
-    def above(self, place: int, rows: Ints) -> _Above:
-        """Counts for one query and its relevant rows."""
-        bins = self._bins[place, rows]
-        rows, bins = rows[bins > 0], bins[bins > 0]
-        width = int(self._width[place])
-        top = np.minimum(bins.astype(np.int64) + width, _LAST).astype(np.uint16)
-        bottom = np.maximum(bins.astype(np.int64) - width, 1).astype(np.uint16)
-        higher, near = _counts(self._sorted[place], bottom, top)
-        own_higher, own_near = _counts(np.sort(bins, kind="stable"), bottom, top)
-        return _Above(rows, bins, top, higher - own_higher, near - own_near)
+def _precision(one: _Standing, settling: _Settling) -> float:
+    if not len(one.rows):
+        return float("nan")
+    n = np.arange(1, len(one.rows) + 1)
+    above = one.above
+    if one.open.any():
+        above = above + settling.above(one)
+    return float((n / (n + np.sort(above))).mean())
 
-    def settled(self, place: int, row: _Above) -> Ints:
-        """(R,) irrelevant rows above each relevant one among those that the bins leave open."""
-        settled = np.zeros(len(row.rows), dtype=np.int64)
-        doubtful = np.flatnonzero(row.open)
-        if not len(doubtful):
-            return settled
-        others = self._irrelevant_near(place, row, doubtful)
-        score, own = self._scores[place, others], self._scores[place, row.rows[doubtful]]
-        slack = score.dtype.type(self._slack)
-        first = np.searchsorted(score, own - slack, "left")
-        last = np.searchsorted(score, own + slack, "right")
-        beyond = np.searchsorted(self._bins[place, others], row.top[doubtful], "right")
-        settled[doubtful] = beyond - last + self._compared(place, row.rows[doubtful], others, first, last)
-        return settled
 
-    def _irrelevant_near(self, place: int, row: _Above, doubtful: Ints) -> Ints:
-        """Irrelevant rows in the bins around doubtful relevant ones, by rising score."""
-        width = int(self._width[place])
-        around = row.bins[doubtful].astype(np.int64)[:, None] + np.arange(-width, width + 1)
-        flags = np.zeros(_LAST + 1, dtype=bool)
-        flags[np.clip(around, 1, _LAST)] = True
-        rows = np.flatnonzero(flags[self._bins[place]])
-        found = np.minimum(np.searchsorted(row.rows, rows), len(row.rows) - 1)
-        rows = rows[row.rows[found] != rows]
-        order = np.argsort(self._scores[place, rows], kind="stable")
-        return np.asarray(rows[order], dtype=np.int64)
+class _Settling:
+    """Compares what the bins of one query leave open."""
 
-    def _compared(self, place: int, own: Ints, others: Ints, first: Ints, last: Ints) -> Ints:
+    def __init__(self, cosines: Cosines, query: int) -> None:
+        self._cosines, self._query = cosines, query
+
+    def above(self, one: _Standing) -> Ints:
+        """(R,) irrelevant rows above each relevant one, among those between its bins."""
+        found = np.zeros(len(one.rows), dtype=np.int64)
+        doubtful = np.flatnonzero(one.open)
+        near = self._near(one, doubtful)
+        own, others = one.scores[doubtful], one.other_scores[near]
+        first = np.searchsorted(others, own - one.slack, "left")
+        last = np.searchsorted(others, own + one.slack, "right")
+        beyond = np.searchsorted(one.bins[near], one.top[doubtful], "right")
+        found[doubtful] = beyond - last + self._compared(one.rows[doubtful], one.others[near], first, last)
+        return found
+
+    def _near(self, one: _Standing, doubtful: Ints) -> Ints:
+        """Places of irrelevant rows in the bins around doubtful relevant ones, by rising score."""
+        change = np.zeros(_LAST + 2, dtype=np.int32)
+        np.add.at(change, one.bottom[doubtful].astype(np.int64), 1)
+        np.add.at(change, one.top[doubtful].astype(np.int64) + 1, -1)
+        near = np.flatnonzero((np.cumsum(change) > 0)[one.bins])
+        return near[np.argsort(one.other_scores[near], kind="stable")]
+
+    def _compared(self, own: Ints, others: Ints, first: Ints, last: Ints) -> Ints:
         """(M,) relevant rows, and others from first to last -> (M,) how many of those come before in exact order."""
         counts = last - first
         which = np.repeat(np.arange(len(own)), counts)
         if not len(which):
-            return counts
+            return np.asarray(counts)
         other = np.arange(len(which)) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(first, counts)
         left, right = own[which], others[other]
         needed, where = np.unique(np.concatenate([left, right]), return_inverse=True)
-        exact = self._cosines.exact(np.full(len(needed), self._queries[place]), needed)[where]
+        exact = self._cosines.exact(np.full(len(needed), self._query), needed)[where]
         mine, theirs = exact[: len(left)], exact[len(left) :]
         before = (theirs > mine) | ((theirs == mine) & (right < left))
         return np.asarray(np.bincount(which[before], minlength=len(own)), dtype=np.int64)
-
-
-def _counts(ranked: NDArray[np.uint16], bottom: NDArray[np.uint16], top: NDArray[np.uint16]) -> tuple[Ints, Ints]:
-    """Rising numbers -> how many are above each top, and how many from each bottom to its top."""
-    higher = np.searchsorted(ranked, top, "right")
-    return len(ranked) - higher, higher - np.searchsorted(ranked, bottom, "left")

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.errors import MismatchError, UsageError
-from bignet.evaluate.cosine import Cosines, Ranked, UnitRows, usable_rows
+from bignet.evaluate.cosine import Cosines, UnitRows, usable_rows
 from bignet.evaluate.result import KnnGraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from bignet.evaluate.ranked import Ranked
 
 
 def knn_graph(

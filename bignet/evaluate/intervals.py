@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 DECIMALS = 12  # hides what the number of threads does to the last bit of a matrix product
-_COUNT_CELLS = 2**19
+_COUNT_CELLS = 2**18
 
 
 @dataclass(frozen=True)
@@ -164,12 +164,10 @@ class _Mean:
 def _resampled_means(values: Floats, draws: int, times: int, rng: np.random.Generator) -> Floats:
     """(n, M) values -> (times, M) means of ``draws`` rows drawn with replacement, NaN left out."""
     known = ~np.isnan(values)
+    if known.all():
+        return np.concatenate([counts @ values / draws for counts in _draws(len(values), draws, times, rng)])
     filled, weight = np.where(known, values, 0.0), known.astype(np.float64)
-    all_known = bool(known.all())
-    parts = [
-        counts @ filled / draws if all_known else _ratio(counts @ filled, counts @ weight)
-        for counts in _draws(len(values), draws, times, rng)
-    ]
+    parts = [_ratio(counts @ filled, counts @ weight) for counts in _draws(len(values), draws, times, rng)]
     return np.concatenate(parts)
 
 

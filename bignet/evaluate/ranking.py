@@ -8,7 +8,7 @@ first hit however deep that lies. No more than one block of scores is ever held.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -26,11 +26,13 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import Cosines, Ranked
+    from bignet.evaluate.cosine import Cosines
+    from bignet.evaluate.ranked import Ranked
     from bignet.evaluate.settings import EvaluateSettings
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
+    Scores = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,9 @@ def measure(
     work = _Pass(cosines, gallery, names, settings)
     done, total = 0, int(gallery.asked.sum())
     for batch in work.batches():
-        for queries in cosines.blocks(batch.queries):
-            work.block(queries, batch)
+        pieces = list(cosines.blocks(batch.queries))
+        for queries, scores in zip(pieces, cosines.scored(pieces), strict=True):
+            work.block(queries, scores, batch)
             done += len(queries)
             told(done, total)
     return work.result(population)
@@ -139,9 +142,9 @@ class _Pass:
             order = np.lexsort((self._gallery.codes[queries], self._gallery.n_relevant[queries]))
             yield _Batch(queries[order], flag, other)
 
-    def block(self, queries: Ints, batch: _Batch) -> None:
-        """Scores a block and fills in what it shows."""
-        scores, depth = self._cosines.block(queries), self._depth(queries, batch)
+    def block(self, queries: Ints, scores: Scores, batch: _Batch) -> None:
+        """Fills in what the (Q, N) scores of a block show; they are written to."""
+        depth = self._depth(queries, batch)
         seen = joined([self._view.look(queries[p], scores[p], depth) for p in self._cosines.slices(len(queries))])
         self._table.put(np.searchsorted(self._asked, queries), seen.graph)
         self._farthest[queries], self._farthest_similarity[queries] = seen.farthest, seen.farthest_similarity

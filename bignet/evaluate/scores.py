@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import Ranked
     from bignet.evaluate.gallery import Gallery
+    from bignet.evaluate.ranked import Ranked
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]

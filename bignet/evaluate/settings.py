@@ -46,7 +46,7 @@ class EvaluateSettings:
     """
 
     k: int = 10
-    graph_k: int = 100
+    graph_k: int = 50
     unlabelled: str = "drop"
     bootstrap: int = 2000
     seed: int = 0

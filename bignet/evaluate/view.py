@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bignet.evaluate.cosine import Ranked, stacked
-from bignet.evaluate.full_ranking import Range, average_precisions
+from bignet.evaluate.full_ranking import average_precisions
+from bignet.evaluate.ranked import Ranked, stacked
 from bignet.evaluate.votes import VOTERS
 
 if TYPE_CHECKING:
@@ -99,10 +99,8 @@ class View:
             labels, capped = self._ranked(queries, scores, depth, graph if same else None)
             first = self._first_hits(queries, scores, labels)
             if self._full:
-                bounds = Range(farthest_similarity[:, None], graph.similarity[:, :1])
-                precision = average_precisions(
-                    self._cosines, queries, scores, [self._alike(query) for query in queries], bounds
-                )
+                alike = [self._alike(query) for query in queries]
+                precision = average_precisions(self._cosines, queries, scores, alike)
         return Seen(graph, labels, capped, together, together_capped, farthest, farthest_similarity, precision, first)
 
     def _look_together(self, queries: Ints, scores: Scores, depth: Depth) -> tuple[Ranked, Ranked]:

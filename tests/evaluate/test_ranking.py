@@ -4,9 +4,9 @@ import pytest
 from bignet.evaluate import cosine
 from bignet.evaluate.cosine import Cosines, UnitRows
 from bignet.evaluate.evaluate import EvaluateSettings
+from bignet.evaluate.gallery import label_gallery
 from bignet.evaluate.graph import knn_graph
 from bignet.evaluate.labels import code_labels
-from bignet.evaluate.gallery import label_gallery
 from bignet.evaluate.ranking import measure
 
 SCORES = ("p1", "pk", "rp", "apr", "rr")
