@@ -11,7 +11,6 @@ from bignet.evaluate.intervals import (
     ClassIntervals,
     Resampling,
     cluster_interval,
-    cluster_macro_interval,
     macro_interval,
     micro_interval,
 )
@@ -59,7 +58,7 @@ class Averages:
         self.cluster_unit = "class" if groups is None else "group"
         self._micro: Floats | None = None
         self._classes: ClassIntervals | None = None
-        self._clusters: tuple[Floats, Floats] | None = None
+        self._clusters: tuple[Floats, ...] | None = None
         if how is not None and len(scored.queries) > 1:
             self._resample(how)
             self._resample_clusters(self._cluster_codes(scored.queries, groups), how)
@@ -111,8 +110,8 @@ class Averages:
             return
         table = np.column_stack([self._values[name] for name in self._clustered])
         weights = None if self._weights is None else self._query_weights(np.ones(len(table), dtype=bool))
-        micro = cluster_interval(table, clusters, how, weights)
-        self._clusters = micro, cluster_macro_interval(table, self.classes, clusters, how)
+        even = 1.0 / np.bincount(self.classes)[self.classes]
+        self._clusters = tuple(cluster_interval(table, clusters, how, each) for each in (weights, even))
 
     def _cluster_codes(self, queries: Ints, groups: Ints | None) -> Ints:
         """(Q,) codes; a query in no group is a group of its own."""

@@ -109,6 +109,8 @@ def cluster_interval(values: Floats, clusters: Ints, how: Resampling, weights: F
 
     Clusters are drawn with replacement, as many as there are, each with all its queries: the spread to expect from
     other groups, or other classes (Davison and Hinkley 1997, section 3.8). It is narrow for fewer than about 20.
+    With weights of 1 / (queries of the class) the means are means of class means; those of a class drawn twice count
+    twice, so that the interval also holds what other classes would do.
 
     Args:
         values: NaN = none.
@@ -122,25 +124,6 @@ def cluster_interval(values: Floats, clusters: Ints, how: Resampling, weights: F
     known = _sums(weight, cluster)
     rng = np.random.default_rng([how.seed, 2])
     parts = [_ratio(counts @ total, counts @ known) for counts in _draws(len(total), len(total), how.times, rng)]
-    return how.percentiles(np.concatenate(parts))
-
-
-def cluster_macro_interval(values: Floats, classes: Ints, clusters: Ints, how: Resampling) -> Floats:
-    """(Q, M) values, (Q,) classes and (Q,) clusters -> (2, M) ends for the M means of class means.
-
-    Clusters are drawn as in ``cluster_interval``; a class that no drawn cluster holds is left out of that mean.
-    """
-    names, cluster = np.unique(clusters, return_inverse=True)
-    pairs, pair = np.unique(np.column_stack([classes, cluster]), axis=0, return_inverse=True)
-    pair, held = pair.ravel(), pairs[:, 1]
-    total, known = _sums(np.nan_to_num(values), pair), _sums((~np.isnan(values)).astype(np.float64), pair)
-    _, first = np.unique(pairs[:, 0], return_index=True)
-    rng = np.random.default_rng([how.seed, 2])
-    parts = []
-    for counts in _draws(len(names), len(names), how.times, rng, len(pairs) * values.shape[1]):
-        drawn = counts[:, held, None]
-        means = _ratio(np.add.reduceat(drawn * total, first, axis=1), np.add.reduceat(drawn * known, first, axis=1))
-        parts.append(_ratio(np.nansum(means, axis=1), (~np.isnan(means)).sum(axis=1)))
     return how.percentiles(np.concatenate(parts))
 
 
@@ -171,9 +154,9 @@ def _resampled_means(values: Floats, draws: int, times: int, rng: np.random.Gene
     return np.concatenate(parts)
 
 
-def _draws(n: int, draws: int, times: int, rng: np.random.Generator, width: int = 1) -> Iterator[Floats]:
+def _draws(n: int, draws: int, times: int, rng: np.random.Generator) -> Iterator[Floats]:
     """How often each of n is among ``draws`` with replacement, ``times`` times -> (some, n) counts, part by part."""
-    step = max(1, _COUNT_CELLS // max(n, draws, width))
+    step = max(1, _COUNT_CELLS // max(n, draws))
     for start in range(0, times, step):
         size = min(step, times - start)
         drawn = rng.integers(n, size=(size, draws)) + np.arange(size)[:, None] * n

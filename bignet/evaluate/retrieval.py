@@ -86,7 +86,8 @@ def ndcg_at_k(gains: Floats, similarity: Floats, ideal: Floats, k: int) -> Float
     """
     _needs(gains, k)
     shared = _shared_among_ties(gains, similarity, k)
-    return np.where(ideal > 0, shared[:, :k] @ discounts(k) / np.where(ideal > 0, ideal, 1.0), np.nan)
+    gained = (shared[:, :k] * discounts(k)).sum(axis=1)
+    return np.where(ideal > 0, gained / np.where(ideal > 0, ideal, 1.0), np.nan)
 
 
 def ideal_dcg(n_at_least: Ints, k: int) -> Floats:

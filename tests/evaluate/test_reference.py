@@ -64,6 +64,19 @@ def test_digits_resampled_give_the_known_interval(digits):
     assert metric.chance == pytest.approx(0.0995, abs=0.002)
 
 
+def test_digits_resampled_by_class_give_the_known_wide_interval(digits):
+    vectors, labels = digits
+    metric = evaluate(vectors, np.arange(len(labels)), list(labels)).metric("r_precision")
+    assert (metric.cluster_lo, metric.cluster_hi) == pytest.approx((0.526, 0.699), abs=0.01)
+    assert metric.cluster_unit == "class"
+
+
+def test_digits_tell_the_known_share_by_the_nearest_centre(digits):
+    vectors, labels = digits
+    found = evaluate(vectors, np.arange(len(labels)), list(labels), EvaluateSettings(bootstrap=0))
+    assert found.metric("ncc_acc").value == pytest.approx(0.903, abs=5e-4)
+
+
 def random_data(seed):
     """Imbalanced classes, singletons, copies within a class, unlabelled rows."""
     rng = np.random.default_rng(seed)
