@@ -99,8 +99,12 @@ def _pairs(facts: Facts) -> str:
 
 def _pair(facts: Facts, label: str, other: str | None, margin: float | None) -> str:
     lift = lift_of(facts, label, other)
-    more = "" if lift is None else f", found {lift:.2g} times as often as by chance"
+    more = "" if lift is None else f", found {_times(lift)} as often as by chance"
     return f"{named(label)} against {named(other or '?')} ({signed(margin)}{more})"
+
+
+def _times(lift: float) -> str:
+    return f"{lift:,.0f} times" if lift >= 10 else f"{lift:.1f} times"
 
 
 def negative_margins(facts: Facts) -> str:
