@@ -44,6 +44,8 @@ class Metric:
     ``"map@r"`` is the mean over queries (micro), ``"map@r.macro"`` the mean of class means.
     ``gallery_size`` counts the rows that can be found, the query among them though never its own neighbour.
     ``chance`` is what a blind embedding would score; ``params`` says how it was found.
+    ``lo`` and ``hi`` say how far it would move with other images of the same classes; ``cluster_lo`` and ``cluster_hi``
+    with other groups or classes, whichever ``cluster_unit`` names: they are not given for every metric.
     """
 
     id: str
@@ -60,6 +62,9 @@ class Metric:
     chance: float | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     reason: str | None = None
+    cluster_lo: float | None = None
+    cluster_hi: float | None = None
+    cluster_unit: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,22 +1,39 @@
 """Every number of the specification has a name, a meaning and a formula."""
 
+from dataclasses import replace
+
 import pytest
 
 from bignet.evaluate.result import Metric
 from bignet.reporting.definitions import FAMILIES, OTHER, VOCABULARY, define
+from bignet.reporting.facts import Facts
 from bignet.reporting.numbers import figure
+from bignet.reporting.sections.scorecard import families
+from tests.reporting.factory import make_world
 
 IDS = {
-    "retrieval": "p@1 p@10 precision@5 hit@10 recall@10 r_precision map@r map@r.macro map@r.macro.nogroups map ap "
-    "map@10/minRk mrr mrr@10 ndcg@10 knn_acc ncc_acc ncc_acc.macro tie_rate@10",
-    "separation": "class_distance class_margin cdnv silhouette_cosine pair_auroc tar@far0.01 tar@far1e-3 tar@1e-4 "
-    "eer relative_contrast alignment",
-    "hierarchy": "neighbour_purity@10 p@1@level1 map@r@level2 map@r@level2.macro hP hR hF hP.micro hF.macro hprec@10 "
-    "ahp@250 plausible_fp plausible_fp_lift plausible_fp.lift mistake_severity human_plausible",
-    "geometry": "rankme rankme_centered rankme.centered effective_rank_var participation_ratio nesum stable_rank "
-    "alpha_req uniformity mean_cos mean_cos_centered lidar dead_dimensions hub_skew robin_hood antihub_rate "
-    "hub_occupancy hub_max twonn lid_mle",
-    "clusters": "homogeneity completeness v_measure v_measure.noise_dropped ari ami purity stability noise_share",
+    "retrieval": (
+        "p@1 p@10 precision@5 hit@10 recall@10 r_precision map@r map@r.macro map@r.macro.nogroups map ap "
+        "map@10/minRk mrr mrr@10 ndcg@10 knn_acc ncc_acc ncc_acc.macro tie_rate@10"
+    ),
+    "separation": (
+        "class_distance class_margin cdnv silhouette_cosine silhouette_cosine.macro pair_auroc "
+        "tar@far0.01 tar@far1e-3 tar@1e-4 eer relative_contrast alignment"
+    ),
+    "hierarchy": (
+        "neighbour_purity@10 neighbour_purity@10.macro hP.macro p@1@level1 map@r@level2 "
+        "map@r@level2.macro hP hR hF hP.micro hF.macro hprec@10 ahp@250 plausible_fp plausible_fp_lift "
+        "plausible_fp.lift mistake_severity human_plausible"
+    ),
+    "geometry": (
+        "rankme rankme_centered rankme.centered effective_rank_var participation_ratio nesum stable_rank "
+        "alpha_req uniformity mean_cos mean_cos_centered lidar dead_dimensions zero_share hub_skew "
+        "robin_hood antihub_rate hub_occupancy hub_max twonn lid_mle"
+    ),
+    "clusters": (
+        "homogeneity completeness v_measure v_measure.noise_dropped ari ami purity stability noise_share "
+        "cluster_stability cluster_noise simplified_silhouette v_measure.with_noise"
+    ),
 }
 
 
@@ -52,3 +69,13 @@ def test_every_word_belongs_to_a_family():
 ])  # fmt: skip
 def test_figures_have_at_most_four_digits(value, text):
     assert figure(value) == text
+
+
+def test_the_scorecard_says_which_question_each_interval_answers():
+    world = make_world(None, ["a", "b"] * 20)
+    first, *rest = world.evaluation.metrics
+    wider = replace(first, cluster_lo=0.1, cluster_hi=0.9, cluster_unit="class")
+    facts = Facts(replace(world.evaluation, metrics=(wider, *rest)), world.source)
+    rows = families(facts)[0].rows
+    assert rows[0].beyond == "0.100 to 0.900 with other classes"
+    assert {row.beyond for row in rows[1:]} == {""}
