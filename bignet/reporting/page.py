@@ -10,11 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bignet.names import visible
+from bignet.reporting import exploration
 from bignet.reporting.colour import ramp
 from bignet.reporting.facts import Facts
 from bignet.reporting.numbers import decimals, sentence
 from bignet.reporting.pairs import affordable, closest_pairs
 from bignet.reporting.sections import classes, methods, neighbours, scorecard, top, trust
+from bignet.reporting.sections.gallery import Gallery, rows_with_pictures
 from bignet.reporting.strips import choose_strips
 from bignet.reporting.thumbnails import make_thumbnails
 from bignet.reporting.weakness import FEW_QUERIES
@@ -32,8 +34,15 @@ if TYPE_CHECKING:
 
     Cells = Mapping[tuple[int, int], Sequence[Pair]]
 
-STYLES = ("base.css", "top.css", "sections.css", "classes.css", "strips.css", "print.css")
-SCRIPTS = ("core.js", "tables.js", "strips.js", "picture.js", "viewer.js", "marks.js", "matrix.js", "start.js")
+STYLES = (
+    *("base.css", "top.css", "sections.css", "classes.css", "strips.css"),
+    *("charts.css", "confusion.css", "clusters.css", "geometry.css", "map.css", "print.css"),
+)
+SCRIPTS = (
+    *("core.js", "state.js", "tables.js", "strips.js", "picture.js", "viewer.js", "marks.js", "matrix.js"),
+    *("listed.js", "lightbox.js", "charts.js", "confusion.js", "clusters.js"),
+    *("map.js", "map-use.js", "map-input.js", "start.js"),
+)
 
 
 def render_page(evaluation: Evaluation, source: ReportSource, verdict: Verdict, settings: ReportSettings) -> str:
@@ -41,9 +50,12 @@ def render_page(evaluation: Evaluation, source: ReportSource, verdict: Verdict, 
     facts = Facts(evaluation, source)
     strips = choose_strips(evaluation, settings)
     cells = _cells(facts, strips, settings)
-    thumbnails = make_thumbnails(source, [*_rows(strips), *_paired(cells)], settings)
+    thumbnails = make_thumbnails(source, rows_with_pictures(evaluation, strips, _paired(cells), settings), settings)
+    gallery = Gallery(evaluation.labels, thumbnails)
     context = _top(facts, verdict) | _middle(facts, settings) | _methods(facts, verdict)
-    context |= _strips(facts, strips, cells, thumbnails)
+    context |= _strips(facts, strips, thumbnails) | exploration.sections(facts, settings, gallery)
+    painter = neighbours.StripPainter(facts, thumbnails, neighbours.Scale.of(strips))
+    context["data"] = embedded_json(painter.data(strips, cells, thumbnails) | exploration.data(facts, settings))
     return environment().get_template("report.html.j2").render(context)
 
 
@@ -153,7 +165,7 @@ def _methods(facts: Facts, verdict: Verdict) -> dict[str, Any]:
     }
 
 
-def _strips(facts: Facts, strips: Sequence[Strip], cells: Cells, thumbnails: Mapping[int, Thumbnail]) -> dict[str, Any]:
+def _strips(facts: Facts, strips: Sequence[Strip], thumbnails: Mapping[int, Thumbnail]) -> dict[str, Any]:
     scale = neighbours.Scale.of(strips)
     painter = neighbours.StripPainter(facts, thumbnails, scale)
     labels = {label for strip in strips if (label := facts.evaluation.labels[strip.row]) is not None}
@@ -164,11 +176,10 @@ def _strips(facts: Facts, strips: Sequence[Strip], cells: Cells, thumbnails: Map
             "views": painter.views(strips),
             "filters": neighbours.filters_of(strips),
             "labels": sorted({visible(label) for label in labels}),
-            "missing": neighbours.missing_note(thumbnails),
+            "missing": neighbours.missing_note({row: thumbnails[row] for strip in strips for row in strip.rows}),
             "columns": max((len(strip.neighbours) for strip in strips), default=0),
             "has_labels": facts.n_labelled > 0,
             "legend": scale.legend,
             "pictures": [(row, made.data_uri) for row, made in thumbnails.items() if made.jpeg],
         },
-        "data": embedded_json(painter.data(strips, cells)),
     }

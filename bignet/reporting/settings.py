@@ -21,6 +21,10 @@ class ReportSettings:
         pair_thumbnails: pictures that those pairs may add.
         matrix_classes: the distance matrix shows at most this many classes.
         table_classes: the class table lists at most this many classes.
+        table_pairs: the confusion table lists at most this many pairs.
+        map_pictures: at most about this many pictures are spread over the map.
+        listed_rows: up to this many rows the page names them all, so that whole clusters can be exported from it.
+        listed_path_bytes: paths of listed rows are left out beyond this length together.
         seed: picks the random rows.
     """
 
@@ -35,4 +39,8 @@ class ReportSettings:
     pair_thumbnails: int = 400
     matrix_classes: int = 60
     table_classes: int = 2000
+    table_pairs: int = 200
+    map_pictures: int = 400
+    listed_rows: int = 50_000
+    listed_path_bytes: int = 2_000_000
     seed: int = 0

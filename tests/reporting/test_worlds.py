@@ -107,7 +107,7 @@ def test_every_kind_of_store_gives_a_whole_page(browser, tmp_path, write, name, 
         page.wait_for_timeout(50)
         watch.assert_quiet()
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert page.locator("main > section").count() == 6
+        assert page.locator("main > section").count() == 10
         assert SENTENCES[name] in page.locator("main").inner_text()
         assert page.locator(".sentences > *").count() == 3
         for word in ("None", "nan", "NaN", "undefined: \n"):

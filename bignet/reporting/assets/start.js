@@ -14,8 +14,8 @@ startMarks();
 startViewer();
 
 function followAddress(scroll) {
-  const { place, options } = readState();
-  if (strips.length) filterFrom(place === "neighbours" ? options : new URLSearchParams());
+  const { place } = readState();
+  followAll(scroll);
   if (scroll && location.hash.includes("?") && place) document.getElementById(place)?.scrollIntoView();
 }
 addEventListener("popstate", () => followAddress(false));

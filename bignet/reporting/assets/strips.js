@@ -71,7 +71,7 @@ function keepFilter() {
   if (shown.label) options.class = shown.label;
   if (shown.sort) options.sort = shown.sort;
   if (shown.pages > 1) options.pages = shown.pages;
-  writeState("neighbours", options);
+  keepState("neighbours", options);
   drawStrips();
 }
 
@@ -97,4 +97,5 @@ function startStrips() {
     shown.pages += 1;
     keepFilter();
   });
+  follows("neighbours", ["show", "class", "sort", "pages"], filterFrom);
 }

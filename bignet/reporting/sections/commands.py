@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from bignet.reporting.source import ReportSource
 
 STRONGER = ("resnet50", "convnext_base")  # the second where the first was used already
+OPEN_ATLAS = "embedding-atlas atlas.parquet --x projection_x --y projection_y --neighbors neighbors"
 
 
 def show_rejected(source: ReportSource) -> str:
@@ -57,3 +58,8 @@ def search_row(source: ReportSource, row: int) -> str:
 
 def _folder(source: ReportSource) -> str:
     return shell_word(source.image_root.name if source.image_root else "IMAGES")
+
+
+def list_layers(source: ReportSource) -> str:
+    """Which layers of the model can be taken instead."""
+    return f"bignet layers {shell_word(str(source.provenance.get('model') or 'MODEL'))}"

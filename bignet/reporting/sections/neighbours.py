@@ -14,7 +14,7 @@ from bignet.reporting.sections.advice import add_images
 from bignet.reporting.sections.parts import Advice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bignet.reporting.facts import Facts
     from bignet.reporting.pairs import Pair
@@ -75,10 +75,15 @@ class StripPainter:
         """Every strip, in order."""
         return [self._view(strip) for strip in strips]
 
-    def data(self, strips: Sequence[Strip], cells: Mapping[tuple[int, int], Sequence[Pair]]) -> dict[str, Any]:
-        """What the page's script needs to enlarge a picture, to open a cell of the matrix and to remember marks."""
+    def data(
+        self,
+        strips: Sequence[Strip],
+        cells: Mapping[tuple[int, int], Sequence[Pair]],
+        pictured: Iterable[int],
+    ) -> dict[str, Any]:
+        """What the page's script needs to enlarge any picture, to open a cell of the matrix and to remember marks."""
         beside = {row for pairs in cells.values() for pair in pairs for row in (pair.row, pair.other)}
-        rows = sorted({row for strip in strips for row in strip.rows} | beside)
+        rows = sorted({row for strip in strips for row in strip.rows} | beside | set(pictured))
         fingerprint, source = self._facts.evaluation.gallery_fingerprint, self._facts.source
         return {
             "key": f"bignet-marks:{fingerprint}:{visible(source.embedding)}",
