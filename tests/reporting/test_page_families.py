@@ -39,9 +39,11 @@ def exported(page, click, kind="csv"):
 
 
 def at_map(page):
-    """The map, drawn."""
+    """The map, drawn and at rest."""
     page.locator("#map-canvas").scroll_into_view_if_needed()
     page.wait_for_selector("#map-canvas[data-layout]")
+    page.locator("#map-canvas").scroll_into_view_if_needed()
+    page.wait_for_timeout(100)
 
 
 def test_a_cell_of_the_matrix_reads_out_its_share_and_leads_to_the_strips(browser, zoo):
