@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("bignet", "torch", "torchvision", "pillow", "img2vec-pytorch", "openvino")
+PACKAGES = ("bignet", "torch", "torchvision", "pillow", "img2vec-pytorch", "openvino", "pytorch-metric-learning")
 
 
 def line() -> str:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import os
 from contextlib import nullcontext
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from bignet.errors import UsageError
-from bignet.imported import ImportedEncoder
 from bignet.opened import Store
 from bignet.store.layout import is_store
 from bignet.store.snapshot import Snapshot
@@ -18,7 +16,7 @@ from bignet.store.verify import verify as verify_snapshot
 from bignet.store.writer import writing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from bignet.evaluate.result import Evaluation
     from bignet.extractor.run import Listener
@@ -26,8 +24,8 @@ if TYPE_CHECKING:
     from bignet.importer.run import Listener as ImportListener
     from bignet.importer.settings import ImportOptions
     from bignet.index.grow import Outcome
+    from bignet.report_job import ReportOptions
     from bignet.reporting.write import ReportFiles
-    from bignet.spec import EmbeddingSpec
 
     StorePath = str | os.PathLike[str]
 
@@ -168,65 +166,24 @@ def report(
     store: StorePath | Store,
     out: str | os.PathLike[str],
     *,
-    labels: str | os.PathLike[str] | None = None,
-    embedding: str | None = None,
-    images: str | os.PathLike[str] | None = None,
-    k: int = 10,
+    progress: Callable[[str, int, int], None] | None = None,
+    **settings: Unpack[ReportOptions],
 ) -> tuple[Evaluation, ReportFiles]:
     """Measure an embedding and write the page, the record and the tables into the folder ``out``.
 
     Args:
         store: its folder, or what ``open`` gave.
         out: made if it does not exist; files of an earlier report are replaced.
-        labels: CSV or Parquet with ``label`` and ``id`` or ``path``; the store's own (folder names) if None.
-        embedding: which vector column; the first if None.
-        images: where the pictures are now, if they moved.
-        k: depth of precision@k and of the strips.
+        progress: called with a stage, how much of it is done, and how much there is.
+        **settings: fields of ``bignet.report_job.ReportRequest``: labels, embedding, images, k, mode, unlabelled, ...
 
     Raises:
-        UsageError: no such store or embedding, labels that do not fit.
+        UsageError: no such store or embedding, labels or marks that do not fit.
         ResourceError: the disk refused.
     """
-    from bignet.evaluate.evaluate import EvaluateSettings, evaluate
-    from bignet.evaluate.label_file import read_labels
-    from bignet.reporting.settings import ReportSettings
-    from bignet.reporting.write import write_report
+    from bignet.report_job import ReportRequest, run
 
     if not os.fspath(out) or is_store(Path(out)):
         raise UsageError(f"'{os.fspath(out)}' cannot hold a report: it is a store or no name; give a new folder")
     with nullcontext(store.snapshot) if isinstance(store, Store) else Snapshot.open(store) as snapshot:
-        names = snapshot.metadata(["id", "path", "label"])
-        ids = names["id"].to_numpy()
-        paths = names["path"].to_pylist()
-        known = names["label"].to_pylist() if labels is None else read_labels(Path(labels), ids, paths)
-        spec = snapshot.embedding(embedding)
-        evaluation = evaluate(snapshot.vectors(spec.name), ids, known, EvaluateSettings(k=k))
-        if snapshot.left_out is not None:
-            evaluation = replace(evaluation, warnings=(str(snapshot.left_out), *evaluation.warnings))
-        source = _report_source(snapshot, spec, dict(zip(ids.tolist(), paths, strict=True)), evaluation, images)
-        return evaluation, write_report(evaluation, source, Path(out), ReportSettings(neighbours=k))
-
-
-def _report_source(
-    snapshot: Snapshot,
-    spec: EmbeddingSpec,
-    path_of: dict[int, bytes],
-    evaluation: Evaluation,
-    images: str | os.PathLike[str] | None,
-) -> Any:
-    from collections import Counter
-
-    from bignet.reporting.origin import origin_of
-    from bignet.reporting.source import ReportSource
-
-    return ReportSource(
-        store_name=snapshot.path.resolve().name,
-        embedding=spec.name,
-        dims=spec.dims,
-        paths=tuple(path_of[row_id] for row_id in evaluation.ids.tolist()),
-        image_root=snapshot.image_root(images),
-        provenance=origin_of(snapshot.manifest, spec),
-        imported=isinstance(spec.encoder, ImportedEncoder),
-        n_discovered=snapshot.manifest.counts.discovered,
-        rejected=Counter(snapshot.rejected()["reason"].to_pylist()),
-    )
+        return run(snapshot, Path(out), ReportRequest(**settings), progress)

@@ -29,6 +29,7 @@ class ExitCode(IntEnum):
     SOME_REJECTED = 10
     USAGE = 2
     INTEGRITY = 3
+    CHECK_FAILED = 3  # a report's figures are not what --check wants them to be
     ENVIRONMENT = 4
     LOCKED = 5
     HUNG_UP = 129

@@ -102,17 +102,19 @@ def replace(path: Path, write: Callable[[HashingFile], None]) -> WrittenFile:
     return written
 
 
-def replace_all(contents: Mapping[Path, bytes]) -> None:
+def replace_all(contents: Mapping[Path, Callable[[HashingFile], None]]) -> None:
     """Write several files of one folder: all are complete on disk before the first takes its older one's place.
+
+    Each is made when its turn comes, so that no two are in memory at once; ``whole`` writes what is there already.
 
     Raises:
         OSError: the disk refused; the older files stand.
     """
     with ExitStack() as stack:
         ready = []
-        for path, data in contents.items():
+        for path, write in contents.items():
             temporary = stack.enter_context(_temporary(path))
-            _write_and_sync(temporary, whole(data))
+            _write_and_sync(temporary, write)
             ready.append((temporary, path))
         for temporary, path in ready:
             temporary.replace(path)

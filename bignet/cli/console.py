@@ -118,12 +118,12 @@ class Notices:
         if self._quiet or not self._stream.isatty():
             return None
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
         return Progress(
             TextColumn("  {task.description}"),
             BarColumn(bar_width=40),
-            MofNCompleteColumn(),
+            TextColumn("{task.fields[count]}"),
             TextColumn("{task.fields[rate]}"),
             console=Console(file=self._stream),
             transient=True,
@@ -164,8 +164,8 @@ class Bar:
         """What went before does not count into the rate."""
         self._start = time.monotonic()
 
-    def advanced(self, n_done: int, n_total: int) -> None:
-        """So many are done; with the first call that says none, the time begins."""
+    def advanced(self, n_done: int, n_total: int | None) -> None:
+        """So many are done, of None as long as nobody knows; with the first call that says none, the time begins."""
         if n_done == 0:
             self.begin()
         if self._bar is None:
@@ -173,12 +173,13 @@ class Bar:
             if self._bar is None:
                 return
             self._bar.start()
-            self._task = self._bar.add_task(self._doing, total=n_total, rate="")
+            self._task = self._bar.add_task(self._doing, total=n_total, count="", rate="")
         if self._task is not None:
             rate = n_done / max(time.monotonic() - self._start, 1e-9)
-            left = (n_total - n_done) / max(rate, 1e-9)
+            left = ((n_total or 0) - n_done) / max(rate, 1e-9)
             text = f"{rate:,.0f} {self._unit}/s  {int(left) // 60}:{int(left) % 60:02d} left" if n_done else ""
-            self._bar.update(self._task, completed=n_done, rate=text)
+            count = "" if n_total is None else f"{n_done:,}/{n_total:,}"
+            self._bar.update(self._task, completed=n_done, total=n_total, count=count, rate=text)
 
     def close(self) -> None:
         """Take the bar away."""

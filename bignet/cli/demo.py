@@ -34,7 +34,7 @@ def command(
 
     from bignet import api
     from bignet.cli.extract import describe
-    from bignet.cli.report import headline
+    from bignet.cli.report_lines import headline
     from bignet.cli.screen import Screen
     from bignet.demo import write_digits
     from bignet.extractor.backbones import OFFLINE_MODEL

@@ -1,9 +1,11 @@
-"""A file of labels -> one label a store row, matched by id or by path."""
+"""A file of labels, groups and parts -> one of each a store row, matched by id or by path."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -19,14 +21,51 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-ALLOWED = "a .csv or .parquet file with the columns 'label' and 'id' or 'path'"
+COLUMNS = ("label", "group", "split")
+ALLOWED = "a .csv or .parquet file with the columns 'id' or 'path', and 'label', 'group' or 'split'"
+_SHOWN = 5
+
+Texts = tuple[str | None, ...]
 
 
-def read_labels(file: Path, ids: NDArray[np.int64], paths: Sequence[bytes]) -> tuple[str | None, ...]:
-    """A CSV or Parquet file of labels -> N labels in store order, None where the file names none.
+@dataclass(frozen=True)
+class LabelTable:
+    """What a file says of a store's rows; of each column N values in store order, None where it says nothing.
+
+    Attributes:
+        name: the file's own name, without its folders.
+        labels: None if the file has no such column: then the store's own hold.
+        groups: rows of one group are never each other's neighbours; None likewise.
+        split: which part each row belongs to: query and gallery, or folds; None likewise.
+        not_in_file: store ids that the file does not name.
+        not_in_store: ids or paths that the file names and the store does not hold.
+    """
+
+    name: str
+    labels: Texts | None
+    groups: Texts | None
+    split: Texts | None
+    not_in_file: tuple[int, ...]
+    not_in_store: tuple[str, ...]
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is on one side only, in a sentence each."""
+        found = []
+        if self.not_in_file:
+            found.append(f"{_images(len(self.not_in_file))} not in {self.name}: {_shown(self.not_in_file)}")
+        if self.not_in_store:
+            lines = f"{len(self.not_in_store):,} line{'' if len(self.not_in_store) == 1 else 's'}"
+            found.append(f"{lines} of {self.name} about nothing in the store: {_shown(self.not_in_store)}")
+        return tuple(found)
+
+
+def read_label_table(file: Path, ids: NDArray[np.int64], paths: Sequence[bytes]) -> LabelTable:
+    """A CSV or Parquet file -> labels, groups and split of N store rows, never matched by position.
 
     Args:
-        file: with a column ``label`` and one of ``id`` and ``path`` (relative, as in the store).
+        file: with a column ``id`` or ``path`` (relative, as in the store), and ``label``, ``group``, ``split`` or
+            several of them; an empty field means none.
         ids: (N,) the store's ids.
         paths: N relative paths as bytes.
 
@@ -34,14 +73,23 @@ def read_labels(file: Path, ids: NDArray[np.int64], paths: Sequence[bytes]) -> t
         UsageError: no such file, columns missing, an id or path twice, or nothing in it is in the store.
     """
     table = _read(file)
-    if "label" not in table.column_names or not {"id", "path"} & set(table.column_names):
+    names = set(table.column_names)
+    if not names & set(COLUMNS) or not names & {"id", "path"}:
         raise UsageError(f"label file '{file}' has columns {', '.join(table.column_names)}; give {ALLOWED}")
-    labels = [label if label != "" else None for label in table["label"].to_pylist()]
     keys = _ids_of(table, file, dict(zip(paths, ids.tolist(), strict=True)))
-    joined = join_labels(ids.tolist(), keys, labels)
+    joined = join_labels(ids.tolist(), keys, _values(table, "label") or [None] * len(keys))
     if len(ids) and len(joined.not_in_table) == len(ids):
         raise UsageError(f"label file '{file}' names none of the store's {len(ids):,} images; give {ALLOWED}")
-    return joined.labels
+    line_of = {key: line for line, key in enumerate(keys)}
+    lines = [line_of.get(row_id) for row_id in ids.tolist()]
+    return LabelTable(
+        name=file.name,
+        labels=joined.labels if "label" in names else None,
+        groups=_in_store_order(table, "group", lines),
+        split=_in_store_order(table, "split", lines),
+        not_in_file=joined.not_in_table,
+        not_in_store=_named(table, [line_of[key] for key in joined.not_in_store]),
+    )
 
 
 def _read(file: Path) -> pa.Table:
@@ -55,8 +103,23 @@ def _read(file: Path) -> pa.Table:
 
 
 def _read_csv(file: Path) -> pa.Table:
-    as_text = pa_csv.ConvertOptions(column_types={"label": pa.string(), "path": pa.string()}, null_values=[""])
-    return pa_csv.read_csv(file, convert_options=as_text)
+    as_text = dict.fromkeys((*COLUMNS, "path"), pa.string())
+    return pa_csv.read_csv(file, convert_options=pa_csv.ConvertOptions(column_types=as_text, null_values=[""]))
+
+
+def _values(table: pa.Table, column: str) -> list[Any] | None:
+    """A column as it is, empty text as None; None if there is no such column."""
+    if column not in table.column_names:
+        return None
+    return [None if value == "" else value for value in table[column].to_pylist()]
+
+
+def _in_store_order(table: pa.Table, column: str, lines: Sequence[int | None]) -> Texts | None:
+    values = _values(table, column)
+    if values is None:
+        return None
+    texts = [None if value is None else str(value) for value in values]
+    return tuple(None if line is None else texts[line] for line in lines)
 
 
 def _ids_of(table: pa.Table, file: Path, id_of: dict[bytes, int]) -> list[int]:
@@ -67,4 +130,28 @@ def _ids_of(table: pa.Table, file: Path, id_of: dict[bytes, int]) -> list[int]:
         ids: list[int] = table["id"].to_pylist()
         return ids
     paths = [item if isinstance(item, bytes) else os.fsencode(item or "") for item in table["path"].to_pylist()]
+    _check_once(file, paths)
     return [id_of.get(path, -1 - line) for line, path in enumerate(paths)]
+
+
+def _check_once(file: Path, paths: Sequence[bytes]) -> None:
+    twice = [path for path, times in Counter(paths).items() if times > 1]
+    if twice:
+        raise UsageError(
+            f"label file '{file}' names '{os.fsdecode(twice[0])}' more than once; give each image one line"
+        )
+
+
+def _named(table: pa.Table, lines: Sequence[int]) -> tuple[str, ...]:
+    """How the file names what is on those lines."""
+    key = table["id" if "id" in table.column_names else "path"].take(pa.array(lines, pa.int64())).to_pylist()
+    return tuple(os.fsdecode(item) if isinstance(item, bytes) else str(item or "") for item in key)
+
+
+def _images(number: int) -> str:
+    return "1 image of the store is" if number == 1 else f"{number:,} images of the store are"
+
+
+def _shown(items: Sequence[object]) -> str:
+    more = f" and {len(items) - _SHOWN:,} more" if len(items) > _SHOWN else ""
+    return f"{', '.join(str(item) for item in items[:_SHOWN])}{more}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from bignet.errors import UsageError, explain_os_error
-from bignet.files import replace_all
+from bignet.files import replace_all, whole
 from bignet.names import pasteable, shorten, visible
 from bignet.reporting.numbers import count, counted, decimals
 from bignet.reporting.page import asset, embedded_json, environment
@@ -101,7 +101,7 @@ def write_answers(source: AnswersSource, out: Path, settings: ReportSettings = S
             f"{out} would be {size:.3g} MB, at most {most:.3g} MB open well; ask for fewer queries or hits"
         )
     try:
-        replace_all({out: page})
+        replace_all({out: whole(page)})
     except OSError as error:
         raise explain_os_error(error, f"write the page {out}") from error
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bignet.names import visible
 from bignet.reporting.plain import GOOD
 from bignet.reporting.rule import NEXT, Rule
 from bignet.reporting.sections import commands
-from bignet.reporting.sentences import WIDE
+from bignet.reporting.sentences import WIDE, named
 
 if TYPE_CHECKING:
     from bignet.reporting.facts import Facts
@@ -33,9 +32,9 @@ def _worst_row(facts: Facts) -> int:
 
 def _look(facts: Facts) -> str:
     worst = facts.classes_by_share[0]
-    beside = f" beside {visible(worst.taken_for[0])}" if worst.taken_for else ""
+    beside = f" beside {named(worst.taken_for[0])}" if worst.taken_for else ""
     return (
-        f"Look at {visible(worst.label)}{beside}: if people would confuse them too, merge them or collect more "
+        f"Look at {named(worst.label)}{beside}: if people would confuse them too, merge them or collect more "
         "images of both; if not, mend the labels."
     )
 

@@ -49,12 +49,16 @@ def plain_score(facts: Facts) -> PlainScore | None:
     """Precision at k where every class has images enough to fill a list, else at 1; None without a score."""
     if not facts.n_labelled:
         return None
-    sizes = [row.n for row in facts.evaluation.classes if row.n_queries]
-    fills = bool(sizes) and min(sizes) > facts.evaluation.k > 1
-    wanted = (f"p@{facts.evaluation.k}", "p@1") if fills else ("p@1",)
+    wanted = (f"p@{facts.evaluation.k}", "p@1") if fills_lists(facts) else ("p@1",)
     found = {metric.id: metric for metric in facts.metrics if finite(metric.value) is not None}
     first = next((found[name] for name in wanted if name in found), None)
     return None if first is None else _score(first)
+
+
+def fills_lists(facts: Facts) -> bool:
+    """Whether every class that was asked has images enough to fill a list of k."""
+    sizes = [row.n for row in facts.evaluation.classes if row.n_queries]
+    return bool(sizes) and min(sizes) > facts.evaluation.k > 1
 
 
 def of_hundred(share: float) -> str:

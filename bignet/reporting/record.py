@@ -10,16 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.names import storable, text_of
+from bignet.reporting.measures import class_details, every_metric
 from bignet.reporting.numbers import finite
+from bignet.reporting.record_families import family_records
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from bignet.evaluate.result import ClassRow, Evaluation, Metric
+    from bignet.evaluate.result import Evaluation, Metric
+    from bignet.reporting.measures import ClassDetails
     from bignet.reporting.source import ReportSource
     from bignet.reporting.verdict import Finding, Verdict
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+LISTED = 1000  # ids named one by one; more are counted
 
 
 def report_record(evaluation: Evaluation, source: ReportSource, verdict: Verdict) -> dict[str, Any]:
@@ -29,6 +33,8 @@ def report_record(evaluation: Evaluation, source: ReportSource, verdict: Verdict
         "kind": "bignet.report",
         "store": _store(source, len(evaluation.ids)),
         "provenance": provenance(source),
+        "labels": _labels(source, evaluation),
+        "method": dict(source.method),
         "evaluation": _evaluation(evaluation),
         "warnings": list(evaluation.warnings),
         "verdict": {
@@ -36,8 +42,9 @@ def report_record(evaluation: Evaluation, source: ReportSource, verdict: Verdict
             "flags": [item.sentence for item in verdict.flags],
             "rules": [_finding(item) for item in verdict.findings],
         },
-        "metrics": [metric_record(metric) for metric in evaluation.metrics],
-        "classes": [_class(row) for row in evaluation.classes],
+        "metrics": [metric_record(metric) for metric in every_metric(evaluation)],
+        "classes": [_class(details) for details in class_details(evaluation)],
+        **family_records(evaluation),
         "timings": {"seconds": dict(evaluation.seconds)},
     }
 
@@ -75,15 +82,34 @@ def _store(source: ReportSource, n_embedded: int) -> dict[str, Any]:
     }
 
 
-def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
+def _labels(source: ReportSource, evaluation: Evaluation) -> dict[str, Any]:
+    """Where the labels come from, what they cover, and what they and the store do not share."""
+    given = source.labels
     n_labelled = sum(label is not None for label in evaluation.labels)
+    return {
+        "file": given.file,
+        "n_labelled": n_labelled,
+        "n_unlabelled": len(evaluation.labels) - n_labelled,
+        "n_groups": _n_different(given.groups),
+        "n_split": _n_different(given.split),
+        "n_not_in_file": len(given.not_in_file),
+        "not_in_file": list(given.not_in_file[:LISTED]),
+        "n_not_in_store": len(given.not_in_store),
+        "not_in_store": list(given.not_in_store[:LISTED]),
+    }
+
+
+def _n_different(values: Sequence[str | None] | None) -> int | None:
+    return None if values is None else len(set(values) - {None})
+
+
+def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "gallery_fingerprint": evaluation.gallery_fingerprint,
         "k": evaluation.k,
         "similarity": evaluation.graph.metric,
         "n_rows": len(evaluation.ids),
-        "n_labelled": n_labelled,
-        "n_unlabelled": len(evaluation.labels) - n_labelled,
+        "n_asked": len(evaluation.graph.rows),
         "tie_rate": {str(k): rate for k, rate in evaluation.graph.tie_rate.items()},
         "unusable": {reason: list(ids) for reason, ids in evaluation.unusable.items()},
     }
@@ -101,10 +127,15 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _class(row: ClassRow) -> dict[str, Any]:
+def _class(details: ClassDetails) -> dict[str, Any]:
+    row, spread, confusion = details.row, details.spread, details.confusion
     record = {name: getattr(row, name) for name in ("label", "n", "n_queries", "within", "margin")}
     record |= {"nearest_class": row.nearest_class, "nearest_distance": row.nearest_distance}
-    return record | {name: metric_record(getattr(row, name)) for name in ("p1", "r_precision", "map_r")}
+    record |= {name: metric_record(getattr(row, name)) for name in ("p1", "r_precision", "map_r")}
+    record |= {name: getattr(spread, name, None) for name in ("silhouette", "cdnv", "cdnv_class")}
+    record |= {name: getattr(confusion, name, None) for name in ("purity", "plausible_fp")}
+    top = confusion.top if confusion else ()
+    return record | {"taken_for": [{"label": item.other, "share": item.share, "lift": item.lift} for item in top]}
 
 
 def _clean(value: Any) -> Any:
@@ -112,8 +143,8 @@ def _clean(value: Any) -> Any:
         return {storable(str(key)): _clean(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_clean(item) for item in value]
-    if isinstance(value, np.generic):
-        return _clean(value.item())
+    if isinstance(value, np.generic | np.ndarray):
+        return _clean(value.tolist())
     if isinstance(value, float):
         return finite(value)
     return storable(text_of(value)) if isinstance(value, str | bytes) else value

@@ -98,14 +98,14 @@ RULES: tuple[Rule, ...] = (
         if f.n_evaluated > 1 else "A report needs at least two images.",
     ),
     Rule(
-        "C2-classes", "separation", "two or more classes were scored", ("weakest",), "classes",
+        "C2-classes", "separation", "two or more classes have at least 5 queries", ("weakest",), "classes",
         lambda f: len(f.classes_by_share) > 1,
         say.weakest,
     ),
     Rule(
         "C3-unknown", "separation", "otherwise", ("n_classes",), "classes",
         lambda f: True,
-        lambda f: "Nothing can be said about single classes: two of them need two images each.",
+        lambda f: "Nothing can be said about single classes yet: that takes two of them with five queries or more.",
     ),
     Rule(
         "V1-inflated", "flag", f"the headline without groups is more than {GAP:g} above it",
@@ -160,7 +160,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "F5-small", "flag", "most classes have fewer than 5 queries",
         ("n_small_classes", "n_classes"), "classes",
-        lambda f: f.n_classes > 0 and f.n_small_classes > f.n_classes / 2,
+        lambda f: f.n_classes > 0 and f.n_queries > 0 and f.n_small_classes > f.n_classes / 2,
         say.small,
     ),
     Rule(

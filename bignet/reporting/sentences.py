@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import TYPE_CHECKING
 
-from bignet.names import visible
+from bignet.names import shorten, visible
 from bignet.reporting.numbers import counted, decimals, percent, sentence, signed
 from bignet.reporting.plain import of_hundred
 from bignet.reporting.weakness import SHOWN, lift_of
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
     from bignet.reporting.weakness import ClassShare
 
 WIDE = 0.10  # an interval that says too little to choose by
+_LONGEST = 32
+_APART = "\u2068\u2069"  # the direction of what stands between them stays between them
 _FINE = 0.95  # a class whose neighbours are right this often needs no attention
+
+
+def named(label: str) -> str:
+    """A class as it stands in a sentence: short, and set apart where it is written from right to left."""
+    text = shorten(visible(label), _LONGEST)
+    turns = any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
+    return f"{_APART[0]}{text}{_APART[1]}" if turns else text
 
 
 def queries(facts: Facts) -> str:
@@ -68,17 +78,17 @@ def weakest(facts: Facts) -> str:
     ranked = facts.classes_by_share
     if ranked[0].share >= _FINE:
         return (
-            f"No class is bad: the weakest, {visible(ranked[0].label)}, has {of_hundred(ranked[0].share)} of 100 right."
+            f"No class is bad: the weakest, {named(ranked[0].label)}, has {of_hundred(ranked[0].share)} of 100 right."
         )
     worst = [_taken(item) for item in ranked[: min(SHOWN, len(ranked) - 1)]]
     listed = worst[0] if len(worst) == 1 else f"{', '.join(worst[:-1])} and {worst[-1]}"
     best = ranked[-1]
-    return f"Weakest for {listed}; strongest for {visible(best.label)} ({of_hundred(best.share)} of 100 right)."
+    return f"Weakest for {listed}; strongest for {named(best.label)} ({of_hundred(best.share)} of 100 right)."
 
 
 def _taken(item: ClassShare) -> str:
-    label = visible(item.label)
-    return f"{label} (taken for {visible(item.taken_for[0])})" if item.taken_for else label
+    label = named(item.label)
+    return f"{label} (taken for {named(item.taken_for[0])})" if item.taken_for else label
 
 
 def _pairs(facts: Facts) -> str:
@@ -89,7 +99,7 @@ def _pairs(facts: Facts) -> str:
 def _pair(facts: Facts, label: str, other: str | None, margin: float | None) -> str:
     lift = lift_of(facts, label, other)
     more = "" if lift is None else f", found {lift:.2g} times as often as by chance"
-    return f"{visible(label)} against {visible(other or '?')} ({signed(margin)}{more})"
+    return f"{named(label)} against {named(other or '?')} ({signed(margin)}{more})"
 
 
 def negative_margins(facts: Facts) -> str:
@@ -103,7 +113,7 @@ def negative_margins(facts: Facts) -> str:
 def all_separate(facts: Facts) -> str:
     """The narrowest margin when all are at least 0."""
     row = facts.margins[0]
-    pair = f"{visible(row.label)} against {visible(row.nearest_class or '?')}"
+    pair = f"{named(row.label)} against {named(row.nearest_class or '?')}"
     return f"No class lies nearer to another than to itself; the narrowest margin is {pair} ({signed(row.margin)})."
 
 
@@ -136,11 +146,13 @@ def plausible(facts: Facts) -> str:
 
 def unscored(facts: Facts) -> str:
     """What is in no score, and why."""
-    return (
-        f"{percent(facts.unscored_share)} of the embedded images are not scored: "
-        f"{facts.n_unlabelled:,} unlabelled, {facts.n_singleton:,} alone in their class, "
-        f"{facts.n_unusable:,} with an unusable vector."
-    )
+    reasons = {
+        "unlabelled": facts.n_unlabelled,
+        "alone in their class": facts.n_singleton,
+        "with an unusable vector": facts.n_unusable,
+    }
+    listed = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items() if n)
+    return f"{percent(facts.unscored_share)} of the embedded images are not scored: {listed}."
 
 
 def rejected(facts: Facts) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from PIL import Image, ImageDraw, ImageFont
 
 from bignet.errors import UsageError, explain_os_error
-from bignet.files import replace_all
+from bignet.files import replace_all, whole
 from bignet.images import RejectedImage, open_rgb
 from bignet.names import shorten, visible
 
@@ -73,7 +73,7 @@ def contact_sheet(rows: Sequence[SheetRow], out: Path) -> None:
     target = io.BytesIO()
     _draw(rows).save(target, kind, quality=90)
     try:
-        replace_all({out: target.getvalue()})
+        replace_all({out: whole(target.getvalue())})
     except OSError as error:
         raise explain_os_error(error, f"write the sheet {out}") from error
 

@@ -11,6 +11,25 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class GivenLabels:
+    """Where labels, groups and split come from; a value for each of the evaluation's ids.
+
+    Attributes:
+        file: the label file's own name; None = the store's own labels.
+        groups: rows of one group are never each other's neighbours; None = no groups were given.
+        split: the part each row belongs to; None = none was given.
+        not_in_file: store ids that the file does not name.
+        not_in_store: ids or paths that the file names and the store does not hold.
+    """
+
+    file: str | None = None
+    groups: tuple[str | None, ...] | None = None
+    split: tuple[str | None, ...] | None = None
+    not_in_file: tuple[int, ...] = ()
+    not_in_store: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReportSource:
     """The store's side of a report.
 
@@ -24,6 +43,8 @@ class ReportSource:
         n_discovered: files found when the store was made.
         rejected: how many of them were not embedded, for each reason.
         imported: whether the vectors were made elsewhere, so that no image can be added to the store.
+        labels: where labels, groups and split come from.
+        method: how it was evaluated, by name: k, mode, unlabelled, seed.
     """
 
     store_name: str
@@ -35,6 +56,8 @@ class ReportSource:
     n_discovered: int = 0
     rejected: Mapping[str, int] = field(default_factory=dict)
     imported: bool = False
+    labels: GivenLabels = GivenLabels()
+    method: Mapping[str, str | int] = field(default_factory=dict)
 
     @property
     def n_rejected(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.reporting.numbers import finite
+from bignet.reporting.plain import fills_lists
 
 if TYPE_CHECKING:
     from bignet.evaluate.confusion_result import ConfusedPair
@@ -32,10 +33,9 @@ class ClassShare:
 
 
 def class_shares(facts: Facts) -> list[ClassShare]:
-    """Every class that was asked often enough to say something, worst first; all classes if none was."""
-    asked = [row for row in facts.evaluation.classes if row.n_queries]
-    enough = [row for row in asked if row.n_queries >= FEW_QUERIES] or asked
-    confusion = facts.evaluation.confusion
+    """Classes that were asked often enough to say something, worst first; none if all are small."""
+    enough = [row for row in facts.evaluation.classes if row.n_queries >= FEW_QUERIES]
+    confusion = facts.evaluation.confusion if fills_lists(facts) else None
     known = {item.label: item for item in confusion.classes} if confusion else {}
     found = []
     for row in enough:

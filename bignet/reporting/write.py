@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import errno
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import partial
 from typing import TYPE_CHECKING
 
 from bignet.errors import UsageError, explain_os_error
-from bignet.files import replace_all
+from bignet.files import replace_all, whole
+from bignet.reporting.atlas import atlas_table, has_map
+from bignet.reporting.class_tables import class_pairs_table, per_class_table
 from bignet.reporting.facts import Facts
 from bignet.reporting.page import render_page
 from bignet.reporting.record import json_text, report_record
 from bignet.reporting.settings import ReportSettings
-from bignet.reporting.tables import (
-    class_pairs_table,
-    neighbours_table,
-    parquet_bytes,
-    per_class_table,
-    per_query_table,
-)
+from bignet.reporting.tables import neighbours_table, per_query_table, spectrum_table, write_table
 from bignet.reporting.verdict import judge
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    import pyarrow as pa
+
     from bignet.evaluate.result import Evaluation
+    from bignet.files import HashingFile
     from bignet.reporting.source import ReportSource
 
 
 @dataclass(frozen=True)
 class ReportFiles:
-    """Where everything was written."""
+    """Where everything was written; None = there was nothing for that file."""
 
     folder: Path
     html: Path
@@ -39,6 +40,17 @@ class ReportFiles:
     neighbours: Path
     per_class: Path
     class_pairs: Path
+    spectrum: Path | None = None
+    atlas: Path | None = None
+
+    @property
+    def tables(self) -> tuple[Path, ...]:
+        """The Parquet files."""
+        written = (getattr(self, item.name) for item in fields(self))
+        return tuple(path for path in written if path is not None and path.suffix == ".parquet")
+
+
+_SOMETIMES = ("spectrum", "atlas")  # an older report's are taken away if this one has none
 
 
 def write_report(
@@ -54,38 +66,49 @@ def write_report(
         ResourceError: the disk refused.
     """
     _check(evaluation, source)
-    files = _files(out)
-    contents = _contents(evaluation, source, files, settings)
+    verdict = judge(Facts(evaluation, source))
+    html = render_page(evaluation, source, verdict, settings).encode("utf-8")
+    _check_size(len(html), settings)
+    record = json_text(report_record(evaluation, source, verdict)).encode("ascii")
+    tables = _tables(evaluation, source, settings)
+    contents = {out / f"{name}.parquet": _writer(make, name) for name, make in tables.items()}
+    contents |= {out / "report.json": whole(record), out / "report.html": whole(html)}
     try:
         _make_folder(out)
         replace_all(contents)
+        for name in set(_SOMETIMES) - set(tables):
+            (out / f"{name}.parquet").unlink(missing_ok=True)
     except OSError as error:
         raise explain_os_error(error, f"write the report into {out}") from error
-    return files
+    return _files(out, tables)
 
 
-def _files(out: Path) -> ReportFiles:
-    names = ("per_query", "neighbours", "per_class", "class_pairs")
-    tables = {name: out / f"{name}.parquet" for name in names}
-    return ReportFiles(folder=out, html=out / "report.html", json=out / "report.json", **tables)
+def _files(out: Path, tables: Iterable[str]) -> ReportFiles:
+    paths = {name: out / f"{name}.parquet" for name in tables}
+    return ReportFiles(folder=out, html=out / "report.html", json=out / "report.json", **paths)
 
 
-def _contents(
-    evaluation: Evaluation, source: ReportSource, files: ReportFiles, settings: ReportSettings
-) -> dict[Path, bytes]:
-    verdict = judge(Facts(evaluation, source))
+def _tables(
+    evaluation: Evaluation, source: ReportSource, settings: ReportSettings
+) -> dict[str, Callable[[], pa.Table]]:
+    """What makes each table that there is something for; the names are those of ``ReportFiles``."""
     ranks = max(settings.neighbours, evaluation.k)
-    tables = {
-        files.per_query: per_query_table(evaluation, source),
-        files.neighbours: neighbours_table(evaluation, ranks),
-        files.per_class: per_class_table(evaluation.classes),
-        files.class_pairs: class_pairs_table(evaluation),
+    tables: dict[str, Callable[[], pa.Table]] = {
+        "per_query": lambda: per_query_table(evaluation, source),
+        "neighbours": lambda: neighbours_table(evaluation, ranks),
+        "per_class": lambda: per_class_table(evaluation),
+        "class_pairs": lambda: class_pairs_table(evaluation),
     }
-    html = render_page(evaluation, source, verdict, settings).encode("utf-8")
-    _check_size(len(html), settings)
-    contents = {path: parquet_bytes(table, path.stem) for path, table in tables.items()}
-    contents[files.json] = json_text(report_record(evaluation, source, verdict)).encode("ascii")
-    return contents | {files.html: html}
+    geometry = evaluation.geometry
+    if geometry and geometry.spectrum:
+        tables["spectrum"] = partial(spectrum_table, geometry.spectrum)
+    if has_map(evaluation):
+        tables["atlas"] = lambda: atlas_table(evaluation, source, ranks)
+    return tables
+
+
+def _writer(make: Callable[[], pa.Table], kind: str) -> Callable[[HashingFile], None]:
+    return lambda file: write_table(make(), kind, file)
 
 
 def _check(evaluation: Evaluation, source: ReportSource) -> None:

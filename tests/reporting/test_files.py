@@ -18,7 +18,7 @@ def test_every_table_is_zstd_and_says_its_schema_version(animals):
     _, files = animals
     for name in TABLES:
         parquet = pq.ParquetFile(getattr(files, name))
-        assert parquet.schema_arrow.metadata[b"schema_version"] == b"1"
+        assert parquet.schema_arrow.metadata[b"schema_version"] == b"2"
         assert parquet.metadata.row_group(0).column(0).compression == "ZSTD"
 
 

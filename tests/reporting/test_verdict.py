@@ -47,7 +47,7 @@ SPEAKS = [
     (["a", "b"], {"rejected": {"truncated": 1}}, "F1-rejected"),
     (["a", "a", "b", None], {}, "F2-unscored"),
     (["a", "b"] * 8, {"unusable": (0,)}, "F3-unusable"),
-    (["a", "b"], {}, "F5-small"),
+    (["a", "b"] * 3, {}, "F5-small"),
     (["a", "b"] * 8, {"warnings": ("one",)}, "F0-warnings"),
     ([], {}, "N1-empty"),
     (["a", "b"], {"rejected": {"truncated": 1}}, "N2-rejected"),

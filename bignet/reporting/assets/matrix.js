@@ -1,6 +1,6 @@
 /* The matrix of distances: pointing and arrow keys read a number, a click or Enter shows the closest pairs. */
 function matrixReader(table) {
-  const names = all("tbody th", table).map((head) => head.title);
+  const names = all("tbody th", table).map((head) => head.textContent);
   const rows = all("tbody tr", table).map((row) => all("td", row));
   const readout = find("#readout");
   let at = null;

@@ -1,0 +1,140 @@
+"""The lines that ``bignet report`` prints about an evaluation with everything in it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bignet.cli.report_lines import (
+    checked,
+    compared,
+    headline,
+    next_commands,
+    number,
+    time_line,
+    worst_classes,
+    written,
+)
+from bignet.evaluate.paired import Difference
+from bignet.reporting.baseline import Comparison
+from bignet.reporting.gate import Condition, Outcome
+from bignet.reporting.past import Figure
+from bignet.reporting.write import write_report
+from tests.reporting.factory import make_world
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.reporting.factory import World
+
+LABELS = [f"pet#{kind}" for kind in ("cat", "dog", "owl", "hen", "fox", "ape", "bat") for _ in range(12)]
+
+
+@pytest.fixture(scope="module")
+def world() -> World:
+    return make_world(None, LABELS, spread=1.8, families=True)
+
+
+def test_the_figures_line_up_and_lead_with_the_headline(world: World) -> None:
+    lines = headline(world.evaluation)
+
+    assert lines[0].split("  ")[0] == "metric"
+    assert "95 % interval" in lines[0]
+    assert [line.split()[0] for line in lines[1:]] == [
+        "map@r.macro", "map@r", "p@1", "p@10", "r_precision", "mrr", "pair_auroc",
+    ]  # fmt: skip
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_without_labels_the_figures_that_need_none_are_shown() -> None:
+    lines = headline(make_world(None, [None] * 30, families=True).evaluation)
+
+    assert [line.split()[0] for line in lines[1:]] == ["rankme_centered", "rankme", "hub_skew", "twonn"]
+
+
+def test_the_worst_classes_are_named_with_what_they_are_taken_for(world: World) -> None:
+    lines = worst_classes(world.evaluation)
+    scores = {row.label: row.map_r.value for row in world.evaluation.classes}
+    confusion = {item.label: item for item in world.evaluation.confusion.classes}
+
+    named = [line.split()[0] for line in lines[1:]]
+    assert named == sorted(scores, key=lambda label: scores[label])[:5]
+    for name, line in zip(named, lines[1:], strict=True):
+        first = confusion[name].top[0]
+        assert f"{first.other} {first.share:.0%} (lift {first.lift:.1f})" in line
+
+
+def test_without_confusion_the_nearest_class_is_named(world: World) -> None:
+    lines = worst_classes(replace(world.evaluation, confusion=None))
+
+    assert all("nearest: pet#" in line for line in lines[1:])
+    assert worst_classes(make_world(None, ["a"] * 5).evaluation) == []
+
+
+def test_hostile_class_names_stay_on_their_line() -> None:
+    lines = worst_classes(make_world(None, ["a\x1b[31m\n"] * 5 + ["b" * 300] * 5).evaluation)
+
+    assert len(lines) == 3
+    assert not any(character in line for line in lines for character in "\x1b\n")
+    assert max(map(len, lines)) < 140
+
+
+def test_what_to_do_next_opens_the_atlas_only_if_it_was_written(world: World, tmp_path: Path) -> None:
+    files = write_report(world.evaluation, world.source, tmp_path / "my report")
+    bare = write_report(replace(world.evaluation, geometry=None), world.source, tmp_path / "bare")
+
+    shown = next_commands(world.evaluation, files, "s")
+    assert shown[0] == (f"embedding-atlas '{files.atlas}' --x projection_x --y projection_y --neighbors neighbors")
+    assert shown[1].startswith(f"bignet report '{files.json}' --check 'map@r.macro>=0.")
+    assert not any("embedding-atlas" in line for line in next_commands(world.evaluation, bare, "s"))
+    assert "beside it report.json and 6 tables" in written(files)
+    assert "beside it report.json and 4 tables" in written(bare)
+
+
+def test_without_labels_the_next_step_is_to_give_some(tmp_path: Path) -> None:
+    world = make_world(None, [None] * 6)
+    files = write_report(world.evaluation, world.source, tmp_path)
+
+    assert next_commands(world.evaluation, files, "s") == [f"bignet report s -o {tmp_path} --labels labels.csv"]
+
+
+def test_checks_show_condition_value_and_verdict() -> None:
+    lines = checked(
+        [
+            Outcome(Condition("map@r", ">=", 0.6), 0.25, passed=False, reason=None),
+            Outcome(Condition("p@1", "<", 1.0), 0.5, passed=True, reason=None),
+            Outcome(Condition("leak_rate", "<=", 0.01), None, passed=False, reason="no split\n"),
+        ]
+    )
+
+    assert lines[1:] == [
+        "map@r >= 0.6            0.25  fails",
+        "p@1 < 1                  0.5  holds",
+        r"leak_rate <= 0.01  undefined  fails: no split\n",
+    ]
+
+
+def test_a_comparison_says_how_it_was_made() -> None:
+    before, now = (Figure("map@r.macro", value, value - 0.01, value + 0.01, None) for value in (0.5, 0.52))
+
+    paired = compared(Comparison("map@r.macro", before, now, Difference(0.02, 0.015, 0.025, 1200), None))
+    apart = compared(Comparison("map@r.macro", before, now, None, "the labels differ"))
+
+    assert paired == (
+        "baseline: map@r.macro 0.500 before, 0.520 now: +0.0200 "
+        "(interval 0.0150 to 0.0250, paired over 1,200 queries): better"
+    )
+    assert apart.endswith("not paired: the labels differ: no difference that the interval shows")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(None, "-"), (0.5, "0.500"), (-0.0421, "-0.042"), (37.96, "37.96"), (123456.0, "123,456")]
+)
+def test_numbers_have_at_most_four_digits_after_what_matters(value: float | None, text: str) -> None:
+    assert number(value) == text
+
+
+def test_the_time_names_the_three_slowest_stages() -> None:
+    assert time_line({"a": 1.0, "b": 3.0, "c": 2.0, "d": 0.5}, 7.0) == "7.0 s · b 3.0 s, c 2.0 s, a 1.0 s"

@@ -1,0 +1,89 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from bignet.errors import UsageError
+from bignet.evaluate.label_file import read_label_table
+
+IDS = np.array([30, 10, 20], dtype=np.int64)
+PATHS = [b"c/3.jpg", b"a/1.jpg", b"b\xff/2.jpg"]
+
+
+def table_of(tmp_path, text, name="labels.csv"):
+    (tmp_path / name).write_text(text)
+    return read_label_table(tmp_path / name, IDS, PATHS)
+
+
+def test_labels_groups_and_split_are_joined_by_id_in_store_order(tmp_path):
+    found = table_of(tmp_path, "id,label,group,split\n20,two,g2,query\n10,one,g1,gallery\n30,three,,\n")
+
+    assert found.labels == ("three", "one", "two")
+    assert found.groups == (None, "g1", "g2")
+    assert found.split == (None, "gallery", "query")
+    assert found.warnings == ()
+
+
+def test_rows_in_another_order_are_joined_to_the_same(tmp_path):
+    lines = ["20,two,g2", "10,one,g1", "30,three,g3"]
+    tables = [table_of(tmp_path, "\n".join(["id,label,group", *order])) for order in (lines, lines[::-1])]
+
+    assert tables[0] == tables[1]
+
+
+def test_paths_join_too_whatever_bytes_they_hold(tmp_path):
+    column = pa.array([b"b\xff/2.jpg", b"elsewhere.jpg"], pa.binary())
+    pq.write_table(pa.table({"path": column, "label": ["two", "x"]}), tmp_path / "l.parquet")
+
+    found = read_label_table(tmp_path / "l.parquet", IDS, PATHS)
+
+    assert found.labels == (None, None, "two")
+    assert found.groups is found.split is None
+    assert found.not_in_file == (30, 10)
+    assert found.not_in_store == ("elsewhere.jpg",)
+
+
+def test_what_is_on_one_side_only_is_counted_and_named(tmp_path):
+    found = table_of(tmp_path, "id,label\n10,one\n99,x\n98,\n97,x\n96,x\n95,x\n94,x\n")
+
+    assert found.warnings == (
+        "2 images of the store are not in labels.csv: 30, 20",
+        "6 lines of labels.csv about nothing in the store: 99, 98, 97, 96, 95 and 1 more",
+    )
+
+
+def test_an_empty_field_means_none_and_digits_stay_text(tmp_path):
+    found = table_of(tmp_path, "id,label,group\n10,,007\n20,1,1.50\n30,2,\n")
+
+    assert found.labels == ("2", None, "1")
+    assert found.groups == (None, "007", "1.50")
+
+
+def test_groups_alone_leave_the_labels_to_the_store(tmp_path):
+    found = table_of(tmp_path, "id,group\n10,a\n20,a\n30,b\n")
+
+    assert found.labels is None
+    assert found.groups == ("b", "a", "a")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("id,name\n10,x\n", "columns id, name"),
+        ("label,group\nx,y\n", "columns label, group"),
+        ("id,label\n99,x\n", "none of the store's 3"),
+        ("id,label\n10,x\n10,y\n", "more than once"),
+        ("path,label\nz.jpg,x\nz.jpg,y\n", "'z.jpg' more than once"),
+        ("id,label\n1.5,x\n", "not whole numbers"),
+        ("id,label\n10,a##b\n", "label of id 10"),
+        ("", "cannot be read"),
+    ],
+)
+def test_files_that_do_not_fit_are_explained(tmp_path, text, says):
+    with pytest.raises(UsageError, match=says):
+        table_of(tmp_path, text)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(UsageError, match="is not a file"):
+        read_label_table(tmp_path / "no.csv", IDS, PATHS)
