@@ -12,7 +12,7 @@ from bignet.names import storable
 from bignet.reporting.relation import NAMES, Relations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -101,11 +101,14 @@ def spectrum_table(spectrum: Spectrum) -> pa.Table:
     )
 
 
-def write_table(table: pa.Table, kind: str, file: HashingFile) -> None:
-    """A table as zstd Parquet with its kind and schema version in the metadata."""
+def table_writer(make: Callable[[], pa.Table], kind: str) -> Callable[[HashingFile], None]:
+    """What writes a table as zstd Parquet, its kind and schema version in the metadata; it is made only then."""
     metadata = {"bignet.kind": kind, "schema_version": str(SCHEMA_VERSION)}
-    kept = {key: value for key, value in (table.schema.metadata or {}).items() if key != b"pandas"}
-    pq.write_table(table.replace_schema_metadata(kept | metadata), file, compression="zstd")
+
+    def write(file: HashingFile) -> None:
+        pq.write_table(make().replace_schema_metadata(metadata), file, compression="zstd")
+
+    return write
 
 
 def labels_column(labels: Sequence[str | None]) -> pa.Array:

@@ -15,7 +15,7 @@ from bignet.reporting.facts import Facts
 from bignet.reporting.page import render_page
 from bignet.reporting.record import json_text, report_record
 from bignet.reporting.settings import ReportSettings
-from bignet.reporting.tables import neighbours_table, per_query_table, spectrum_table, write_table
+from bignet.reporting.tables import neighbours_table, per_query_table, spectrum_table, table_writer
 from bignet.reporting.verdict import judge
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from bignet.evaluate.result import Evaluation
-    from bignet.files import HashingFile
     from bignet.reporting.source import ReportSource
 
 
@@ -71,7 +70,7 @@ def write_report(
     _check_size(len(html), settings)
     record = json_text(report_record(evaluation, source, verdict)).encode("ascii")
     tables = _tables(evaluation, source, settings)
-    contents = {out / f"{name}.parquet": _writer(make, name) for name, make in tables.items()}
+    contents = {out / f"{name}.parquet": table_writer(make, name) for name, make in tables.items()}
     contents |= {out / "report.json": whole(record), out / "report.html": whole(html)}
     try:
         _make_folder(out)
@@ -105,10 +104,6 @@ def _tables(
     if has_map(evaluation):
         tables["atlas"] = lambda: atlas_table(evaluation, source, ranks)
     return tables
-
-
-def _writer(make: Callable[[], pa.Table], kind: str) -> Callable[[HashingFile], None]:
-    return lambda file: write_table(make(), kind, file)
 
 
 def _check(evaluation: Evaluation, source: ReportSource) -> None:
