@@ -34,7 +34,7 @@ def headline(evaluation: Evaluation) -> list[str]:
     if all(metric.value is None for metric in wanted):
         wanted = [by_id[name] for name in LABEL_FREE if name in by_id] or wanted
     rows = [
-        (metric.id, number(metric.value), _interval(metric), number(metric.chance), f"{metric.n_queries:,}")
+        (metric.id, number(metric.value), _interval(metric), number(metric.chance), _count(metric.n_queries))
         for metric in wanted
     ]
     return table(("metric", "value", _coverage(wanted), "chance", "queries"), rows, "lrrrr")
@@ -75,10 +75,11 @@ def worst_classes(evaluation: Evaluation) -> list[str]:
 
 
 def _taken_for(item: ClassDetails) -> str:
-    if item.confusion and item.confusion.top:
+    pairs = [pair for pair in item.confusion.top if pair.lift > 1] if item.confusion else []
+    if pairs:
         return ", ".join(
-            f"{shorten(visible(pair.other), _NAME_WIDTH)} {pair.share:.0%} (lift {pair.lift:.1f})"
-            for pair in item.confusion.top[:_CONFUSED]
+            f"{shorten(visible(pair.other), _NAME_WIDTH)} {100 * pair.share:.0f} % (lift {pair.lift:.1f})"
+            for pair in pairs[:_CONFUSED]
         )
     near = item.row.nearest_class
     return "-" if near is None else f"nearest: {shorten(visible(near), _NAME_WIDTH)}"
@@ -89,6 +90,11 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+def _count(queries: int) -> str:
+    """A figure of pairs or of vectors has none."""
+    return f"{queries:,}" if queries else "-"
 
 
 def _interval(metric: Metric) -> str:

@@ -87,13 +87,16 @@ def neighbours_table(evaluation: Evaluation, n_neighbours: int) -> pa.Table:
 
 
 def spectrum_table(spectrum: Spectrum) -> pa.Table:
-    """One row a dimension. ``rank`` counts the eigenvalues and singular values, ``dim`` the vector's own places."""
+    """One row a dimension. ``rank`` counts the eigenvalues and singular values, ``dim`` the vector's own places.
+
+    In float32: the last bits of a matrix product hang on the number of threads.
+    """
     dims = len(spectrum.eigenvalues)
     return pa.table(
         {
             "rank": pa.array(np.arange(1, dims + 1), pa.int32()),
-            "eigenvalue": _number(spectrum.eigenvalues),
-            "singular_value": _number(spectrum.singular_values),
+            "eigenvalue": pa.array(spectrum.eigenvalues, pa.float32()),
+            "singular_value": pa.array(spectrum.singular_values, pa.float32()),
             "dim": pa.array(np.arange(dims), pa.int32()),
             "zero_share": _number(spectrum.zero_share),
             "dead": pa.array(np.isin(np.arange(dims), spectrum.dead)),
