@@ -19,11 +19,23 @@ if TYPE_CHECKING:
     from bignet.reporting.measures import ClassDetails
     from bignet.reporting.write import ReportFiles
 
-HEADLINE = ("map@r.macro", "map@r", "p@1", "p@{k}", "r_precision", "mrr", "pair_auroc", "human_plausible")
+HEADLINE = (
+    "map@r.macro",
+    "map@r.macro.nogroups",
+    "map@r",
+    "p@1",
+    "p@{k}",
+    "r_precision",
+    "mrr",
+    "knn_acc",
+    "pair_auroc",
+    "human_plausible",
+)
 LABEL_FREE = ("rankme_centered", "rankme", "hub_skew", "twonn")
 WORST = 5
 _CONFUSED = 2
 _NAME_WIDTH = 32
+_OTHERS = {"group": "groups", "class": "classes"}
 _STAGES = 3
 
 
@@ -37,7 +49,18 @@ def headline(evaluation: Evaluation) -> list[str]:
         (metric.id, number(metric.value), _interval(metric), number(metric.chance), _count(metric.n_queries))
         for metric in wanted
     ]
-    return table(("metric", "value", _coverage(wanted), "chance", "queries"), rows, "lrrrr")
+    header = ("metric", "value", _coverage(wanted), "chance", "queries")
+    others = next((metric.cluster_unit for metric in wanted if metric.cluster_unit), None)
+    if others is None:
+        return table(header, rows, "lrrrr")
+    wider = [(*row[:3], _ends_of(metric), *row[3:]) for row, metric in zip(rows, wanted, strict=True)]
+    return table((*header[:3], f"with other {_OTHERS[others]}", *header[3:]), wider, "lrrrrr")
+
+
+def _ends_of(metric: Metric) -> str:
+    """How far the figure would move with other groups or classes."""
+    lo, hi = metric.cluster_lo, metric.cluster_hi
+    return "-" if lo is None or hi is None else f"{number(lo)}-{number(hi)}"
 
 
 def _coverage(metrics: Sequence[Metric]) -> str:

@@ -130,7 +130,7 @@ def _first_neighbours(evaluation: Evaluation) -> NDArray[np.int64]:
     rows = evaluation.graph.rows
     if rows.ndim < 2 or rows.shape[1] == 0:
         return np.full(len(evaluation.ids), -1, dtype=np.int64)
-    return rows[:, 0]
+    return rows[:, 0].astype(np.int64)
 
 
 def _usable(evaluation: Evaluation) -> list[int]:

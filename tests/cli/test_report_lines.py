@@ -48,6 +48,16 @@ def test_the_figures_line_up_and_lead_with_the_headline(world: World) -> None:
     assert len({len(line) for line in lines}) == 1
 
 
+def test_the_interval_of_other_groups_stands_beside_that_of_other_images(world: World) -> None:
+    first, *rest = world.evaluation.metrics
+    wide = replace(first, cluster_lo=0.1, cluster_hi=0.9, cluster_unit="group")
+    lines = headline(replace(world.evaluation, metrics=(wide, *rest)))
+
+    assert "with other groups" in lines[0]
+    assert "0.100-0.900" in lines[1]
+    assert len({len(line) for line in lines}) == 1
+
+
 def test_without_labels_the_figures_that_need_none_are_shown() -> None:
     lines = headline(make_world(None, [None] * 30, families=True).evaluation)
 
