@@ -60,7 +60,7 @@ def command(
     if json_output:
         say_json(_as_json(done) | ({} if left_out is None else {"left_out": str(left_out)}))
         return
-    for line in (*_curve(done.found), "", *_table(done), ""):
+    for line in (*_curve(done.found), "", *_table(done), "", *_agreement(done.found)):
         say(line)
     if left_out is not None:
         say(partial_warning(store, left_out))
@@ -100,6 +100,20 @@ def _stability(point: KPoint) -> str:
     if point.stability is None or point.stability_se is None:
         return "-"
     return f"{point.stability:.3f} ± {point.stability_se:.3f}"
+
+
+def _agreement(found: Clusters) -> list[str]:
+    """How the suggested clusters and the labels agree, beside what shuffled labels would."""
+    known = {metric.id: metric for metric in found.metrics}
+    parts = [
+        f"{text} {_number(known[name].value)} (chance {_number(known[name].chance)})"
+        for name, text in (("v_measure", "v-measure"), ("ari", "ARI"), ("purity", "purity"))
+        if known[name].value is not None
+    ]
+    noise = found.chosen.noise_share
+    left_out = ", noise left out" if noise else ""
+    lines = [f"agreement with the labels{left_out}: {' · '.join(parts)}"] if parts else []
+    return [*lines, *([f"noise: {100 * noise:.1f} % of the images are in no cluster"] if noise else [])]
 
 
 def _table(done: StoreClusters) -> list[str]:
