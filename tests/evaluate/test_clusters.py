@@ -295,9 +295,10 @@ def test_two_runs_and_any_number_of_threads_give_the_same_bytes():
         "from bignet.evaluate.clusters.find import cluster\n"
         "from bignet.evaluate.clusters.settings import ClusterSettings\n"
         "x = np.random.default_rng(0).standard_normal((1500, 64)).astype(np.float32)\n"
-        "f = cluster(x, [str(i % 7) for i in range(1500)], ClusterSettings(k=(7, 30), splits=2, starts=1))\n"
+        "f = cluster(x, None, ClusterSettings(k=(7, 30), splits=2, starts=1))\n"
         "arrays = [getattr(c, n) for c in f.clusterings.values() for n in ('assignment', 'similarity', 'margin')]\n"
-        "print(hashlib.sha256(b''.join(a.tobytes() for a in arrays)).hexdigest(), repr(f.curve), f.metrics)\n"
+        "print(hashlib.sha256(b''.join(a.tobytes() for a in arrays)).hexdigest())\n"
+        "print(f.curve, f.chosen.clusters, f.metrics)\n"
     )
     answers = set()
     for threads, core in (("1", True), ("2", False)):
