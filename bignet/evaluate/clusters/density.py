@@ -119,7 +119,9 @@ def _warnings(judged: Judged) -> tuple[str, ...]:
     share = judged.noise / len(judged.placement.assignment)
     if share == 1:
         return ("HDBSCAN found no dense group: every row is noise",)
-    return (f"{share:.0%} of the rows are noise: in no cluster",) if share > MUCH_NOISE else ()
+    return (
+        ("most rows are noise: what is said of the clusters holds for the smaller part",) if share > MUCH_NOISE else ()
+    )
 
 
 def _blocks(positions: Ints, width: int) -> list[Ints]:

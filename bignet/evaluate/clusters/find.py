@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.subject import Subject
 
 LEAST_ROWS = 4
-LOOSE = 0.5  # stability below which two halves of the data disagree more than they agree
+LOOSE = 0.5  # stability below which clusters are more the sample's than the data's
 _PURPOSE = 0  # of the random numbers
 
 
@@ -175,7 +175,7 @@ def _warnings(point: KPoint, n_found: int, n_rows: int) -> tuple[str, ...]:
         )
     if point.stability is not None and point.stability < LOOSE:
         found.append(
-            f"stability {point.stability:.2f}: clusterings of two halves disagree about most pairs of rows, "
+            f"stability {point.stability:.2f}: clusterings of two halves of the rows agree little, "
             "so read these clusters as a summary, not as groups that exist"
         )
     return tuple(found)
