@@ -3,14 +3,17 @@ import os
 import subprocess
 import sys
 
+import faiss
 import numpy as np
 import pytest
 
 from bignet.errors import MismatchError, UsageError
 from bignet.evaluate.clusters import placement as placements
+from bignet.evaluate.clusters import stability
+from bignet.evaluate.clusters.cards import cards
 from bignet.evaluate.clusters.find import cluster, find_clusters
-from bignet.evaluate.clusters.kmeans import directions
-from bignet.evaluate.clusters.placement import place, place_given
+from bignet.evaluate.clusters.kmeans import at_once, directions
+from bignet.evaluate.clusters.placement import look_around, place, place_given
 from bignet.evaluate.clusters.result import KPoint
 from bignet.evaluate.clusters.settings import ClusterSettings
 from bignet.evaluate.clusters.stability import ks_to_try, stabilities, suggest
@@ -343,3 +346,45 @@ def test_a_subject_is_clustered_as_its_vectors_are():
     found = find_clusters(Subject(), QUICK)
 
     assert found.curve == cluster(blobs()[0], [f"g{g}" for g in blobs()[1]], QUICK).curve
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_medoid_is_nearest_to_all_rows_and_not_to_the_centre(seed):
+    rng = np.random.default_rng(seed)
+    vectors, centres = rng.standard_normal((60, 3)), directions(rng.standard_normal((4, 3)))
+    rows = UnitRows(vectors)
+    found = place(rows, [centres])[0]
+    look_around(rows, [found])
+    similar = unit_of(vectors) @ unit_of(vectors).T
+    for card in cards(found, code_labels([None] * 60)):
+        members = np.flatnonzero(found.assignment == card.number)
+        assert card.medoid == members[similar[np.ix_(members, members)].mean(axis=1).argmax()]
+
+
+def test_stability_is_measured_on_rows_that_no_fit_has_seen(monkeypatch):
+    seen, judged = [], []
+    real_sampled, real_ari = stability.sampled, stability._ari_on
+    monkeypatch.setattr(stability, "sampled", lambda rows, at: seen.append(set(at)) or real_sampled(rows, at))
+    monkeypatch.setattr(
+        stability, "_ari_on", lambda rows, at, *rest: judged.append(set(at)) or real_ari(rows, at, *rest)
+    )
+    rows = UnitRows(np.random.default_rng(0).standard_normal((90, 4)))
+    for split in range(3):
+        stability._agreement(rows, 3, split, ClusterSettings())
+        first, second, third = seen[-2], seen[-1], judged[-1]
+        assert len(first | second | third) == len(first) + len(second) + len(third) == 90
+    assert len({frozenset(each) for each in seen}) == 6
+
+
+def test_fits_have_one_core_each_and_leave_the_caller_its_own():
+    before = faiss.omp_get_max_threads()
+    assert set(at_once(lambda _: faiss.omp_get_max_threads(), range(6))) == {1}
+    assert faiss.omp_get_max_threads() == before
+
+
+def test_the_number_of_classes_gets_cards_however_far_it_is_from_the_suggested():
+    vectors, _ = blobs(n_groups=3, each=100)
+    labels = [f"g{row % 40}" for row in range(300)]
+    found = cluster(vectors, labels, ClusterSettings(k=(2, 3, 4, 40), cards=2, starts=5, splits=2))
+    assert found.suggested == 3
+    assert sorted(found.clusterings) == [3, 40]
