@@ -48,7 +48,7 @@ def per_query_table(evaluation: Evaluation, source: ReportSource) -> pa.Table:
 
 
 def image_columns(evaluation: Evaluation) -> dict[str, pa.Array]:
-    """What the other parts say of each image: silhouette, lid, N_k, cluster (-1 = noise); null where they do not."""
+    """What the other parts say of each image: silhouette, lid, N_k, cluster; null where they do not, or in noise."""
     n, geometry = len(evaluation.ids), evaluation.geometry
     nothing = np.full(n, np.nan)
     silhouette = evaluation.separation.silhouette if evaluation.separation else nothing
@@ -56,12 +56,12 @@ def image_columns(evaluation: Evaluation) -> dict[str, pa.Array]:
     listed = np.full(n, -1, dtype=np.int64)
     if geometry and geometry.hubness:
         listed[geometry.hubness.rows] = geometry.hubness.counts
-    clusters = evaluation.clusters.chosen.assignment if evaluation.clusters else None
+    clusters = evaluation.clusters.chosen.assignment if evaluation.clusters else np.full(n, -1, dtype=np.int64)
     return {
         "silhouette": _number(silhouette),
         "lid": _number(lid),
         "N_k": _count(listed),
-        "cluster": pa.nulls(n, pa.int64()) if clusters is None else pa.array(clusters, pa.int64()),
+        "cluster": _count(clusters),
     }
 
 

@@ -11,6 +11,7 @@ from bignet.errors import UsageError, explain_os_error
 from bignet.files import replace_all, whole
 from bignet.reporting.atlas import atlas_table, has_map
 from bignet.reporting.class_tables import class_pairs_table, per_class_table
+from bignet.reporting.cluster_tables import cluster_members_table, clusters_table
 from bignet.reporting.facts import Facts
 from bignet.reporting.page import render_page
 from bignet.reporting.record import json_text, report_record
@@ -41,6 +42,8 @@ class ReportFiles:
     class_pairs: Path
     spectrum: Path | None = None
     atlas: Path | None = None
+    clusters: Path | None = None
+    cluster_members: Path | None = None
 
     @property
     def tables(self) -> tuple[Path, ...]:
@@ -49,7 +52,8 @@ class ReportFiles:
         return tuple(path for path in written if path is not None and path.suffix == ".parquet")
 
 
-_SOMETIMES = ("spectrum", "atlas")  # an older report's are taken away if this one has none
+# Those of an older report are taken away if this one has none.
+_SOMETIMES = ("spectrum", "atlas", "clusters", "cluster_members")
 
 
 def write_report(
@@ -101,6 +105,10 @@ def _tables(
     geometry = evaluation.geometry
     if geometry and geometry.spectrum:
         tables["spectrum"] = partial(spectrum_table, geometry.spectrum)
+    if evaluation.clusters:
+        chosen = evaluation.clusters.chosen
+        tables["clusters"] = lambda: clusters_table(chosen, evaluation.ids, source.paths)
+        tables["cluster_members"] = lambda: cluster_members_table(chosen, evaluation.ids, source.paths)
     if has_map(evaluation):
         tables["atlas"] = lambda: atlas_table(evaluation, source, ranks)
     return tables
