@@ -39,7 +39,7 @@ def evaluate(  # noqa: PLR0913 - one argument for each column of the table of ro
     settings: EvaluateSettings = EvaluateSettings(),  # noqa: B008 - frozen
     *,
     groups: Sequence[object] | None = None,
-    split: Sequence[str] | None = None,
+    split: Sequence[str | None] | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
     """(N, D) vectors, N ids, N labels or None -> everything known about the embedding.

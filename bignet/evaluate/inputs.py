@@ -34,7 +34,7 @@ class Columns:
     ids: Sequence[int] | Ints
     labels: Sequence[str | None] | None
     groups: Sequence[object] | None
-    split: Sequence[str] | None
+    split: Sequence[str | None] | None
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def read_rows(vectors: NDArray[Any], columns: Columns, settings: EvaluateSetting
     )
 
 
-def _sides(ids: Ints, split: Sequence[str] | None, settings: EvaluateSettings) -> NDArray[np.bool_] | None:
+def _sides(ids: Ints, split: Sequence[str | None] | None, settings: EvaluateSettings) -> NDArray[np.bool_] | None:
     """(N,) True = query, False = gallery."""
     if settings.mode != "split":
         return None
