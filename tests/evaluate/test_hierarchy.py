@@ -143,6 +143,19 @@ def test_ancestor_scores_equal_their_definition(seed, grouped):
     assert found["hP"].value == pytest.approx(precision, abs=1e-9)
     assert found["hR"].value == pytest.approx(recall, abs=1e-9)
     assert found["hF"].value == pytest.approx(2 * precision * recall / (precision + recall), abs=1e-9)
+    blind_shared, blind_said = np.sum(
+        [
+            np.mean(
+                [(len(ancestors(labels[i]) & ancestors(other)), len(ancestors(other))) for other in brute.known(i)],
+                axis=0,
+            )
+            for i in brute.queries
+        ],
+        axis=0,
+    )
+    assert found["hP"].chance == pytest.approx(blind_shared / blind_said, abs=1e-9)
+    assert found["hR"].chance == pytest.approx(blind_shared / true.sum(), abs=1e-9)
+    assert found["hF"].chance == pytest.approx(2 * blind_shared / (blind_said + true.sum()), abs=1e-9)
     each = {"hP": shared / said, "hR": shared / true, "hF": 2 * shared / (said + true)}
     own = np.array([labels[i] for i in brute.queries])
     for name, values in each.items():
