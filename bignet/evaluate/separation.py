@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 MAX_MATRIX_CLASSES = 2000  # a 32 MB matrix; margins are worked out for any number of classes
-_PART = 4096
+_PART = 1024
 _BLOCK_CELLS = 2**22
 
 
