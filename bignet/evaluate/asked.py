@@ -67,7 +67,7 @@ def asked_rows(subject: Subject, *, unlabelled: bool) -> Asked:
     codes, graph = subject.coded.codes, subject.graph
     positions = np.arange(len(codes)) if graph.queries is None else graph.queries
     labelled = codes[positions] >= 0
-    rows, near = positions[labelled], graph.rows if labelled.all() else graph.rows[labelled]
+    rows, near = positions[labelled], (graph.rows if labelled.all() else graph.rows[labelled]).astype(np.int64)
     member = np.ones(len(codes), dtype=bool) if unlabelled else codes >= 0
     n_others = int(member.sum()) - _own_sizes(np.where(member, 0, -1), subject.groups)[rows]
     listed = (near >= 0).sum(axis=1)

@@ -124,7 +124,7 @@ def _ranked(records: Records, metric_id: str, queries: _Queries, deep: DeepScore
     if bool(((near >= 0).sum(axis=1) >= n_relevant).all()):
         hits = (queries.codes[near] == own[:, None]) & (near >= 0)
         values = Values(retrieval.map_at_r(hits, n_relevant), own, queries.asked.weight)
-        blind = replace(values, top=_chance(n_relevant, queries.n_others))
+        blind = replace(values, top=chance_map_at_r(n_relevant, queries.n_others))
         return records.mean(metric_id, values, chance=blind.ratio())
     if deep is None:
         return records.undefined(
@@ -140,14 +140,5 @@ def _deep(records: Records, metric_id: str, codes: Ints, deep: DeepScores, level
     if not has.any():
         return records.undefined(metric_id, "no query of this level is in the sample", estimator=deep.estimator)
     values = Values(deep.precision[level, has], codes[deep.rows[has]], np.ones(int(has.sum())))
-    blind = replace(values, top=_chance(deep.n_relevant[level, has], deep.n_others[level, has]))
+    blind = replace(values, top=chance_map_at_r(deep.n_relevant[level, has], deep.n_others[level, has]))
     return records.mean(metric_id, values, estimator=deep.estimator, chance=blind.ratio())
-
-
-def _chance(n_relevant: Ints, n_others: Ints) -> Floats:
-    """(Q,) and (Q,) -> expected AP@R of a random order."""
-    expected = np.empty(len(n_relevant))
-    for n in np.unique(n_others):
-        alike = n_others == n
-        expected[alike] = chance_map_at_r(n_relevant[alike], int(n))
-    return expected
