@@ -30,9 +30,11 @@ def chance_recall(n_others: Ints, k: int) -> Floats:
 
 def chance_hit(n_relevant: Ints, n_others: Ints, k: int) -> Floats:
     """(Q,) R and M -> (Q,) chance of a hit among the first k: 1 - (M-R choose k) / (M choose k)."""
-    place = np.arange(k)
-    left = np.maximum(n_others[:, None] - place, 1)
-    return np.asarray(1.0 - np.prod(np.maximum(left - n_relevant[:, None], 0) / left, axis=1))
+    none = np.ones(len(n_relevant))
+    for place in range(k):
+        left = np.maximum(n_others - place, 1)
+        none *= np.maximum(left - n_relevant, 0) / left
+    return 1.0 - none
 
 
 def chance_map_at_r(n_relevant: Ints, n_others: Ints) -> Floats:

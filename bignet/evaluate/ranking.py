@@ -84,10 +84,8 @@ def measure(
     work = _Pass(cosines, gallery, names, settings)
     done, total = 0, int(gallery.asked.sum())
     for batch in work.batches():
-        pieces = list(cosines.blocks(batch.queries))
-        for queries, scores in zip(pieces, cosines.scored(pieces), strict=True):
-            work.block(queries, scores, batch)
-            done += len(queries)
+        for n_queries in work.blocks(batch):
+            done += n_queries
             told(done, total)
     return work.result(population)
 
@@ -142,7 +140,14 @@ class _Pass:
             order = np.lexsort((self._gallery.codes[queries], self._gallery.n_relevant[queries]))
             yield _Batch(queries[order], flag, other)
 
-    def block(self, queries: Ints, scores: Scores, batch: _Batch) -> None:
+    def blocks(self, batch: _Batch) -> Iterator[int]:
+        """Goes through a batch; how many queries each block had."""
+        pieces = list(self._cosines.blocks(batch.queries))
+        for queries, scores in zip(pieces, self._cosines.scored(pieces), strict=True):
+            self._block(queries, scores, batch)
+            yield len(queries)
+
+    def _block(self, queries: Ints, scores: Scores, batch: _Batch) -> None:
         """Fills in what the (Q, N) scores of a block show; they are written to."""
         depth = self._depth(queries, batch)
         seen = joined([self._view.look(queries[p], scores[p], depth) for p in self._cosines.slices(len(queries))])

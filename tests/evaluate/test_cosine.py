@@ -1,4 +1,7 @@
+import tracemalloc
+
 import numpy as np
+import pytest
 
 from bignet.evaluate.cosine import Cosines, UnitRows, usable_rows
 
@@ -55,3 +58,38 @@ def test_a_subset_of_rows_keeps_their_similarities():
     vectors = np.random.default_rng(2).standard_normal((20, 6))
     part = UnitRows(vectors).only(np.array([3, 9, 11]))
     assert np.array_equal(part.unit(np.arange(3)), UnitRows(vectors).unit(np.array([3, 9, 11])))
+
+
+def test_the_matrix_is_never_copied():
+    vectors = np.random.default_rng(3).standard_normal((40_000, 256)).astype(np.float32)
+    tracemalloc.start()
+    cosines = Cosines(UnitRows(vectors))
+    for scores in cosines.scored(list(cosines.blocks(np.arange(96)))):
+        assert scores.shape[1] == 40_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 0.8 * vectors.nbytes
+
+
+@pytest.mark.parametrize("scale", [1e-35, 1e-25, 1.0, 1e25, 1e36])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_of_any_length_are_scored_alike(scale, dtype):
+    vectors = np.random.default_rng(4).standard_normal((50, 8))
+    plain, scaled = (Cosines(UnitRows((vectors * s).astype(dtype))) for s in (1.0, scale))
+    queries = np.arange(50)
+    np.testing.assert_allclose(scaled.block(queries), plain.block(queries), atol=1e-5)
+
+
+def test_rows_left_out_here_and_there_are_not_scored():
+    vectors = np.random.default_rng(5).standard_normal((30_000, 4)).astype(np.float32)
+    rows = np.delete(np.arange(30_000), [0, 7, 9000, 20_000])
+    part, alone = Cosines(UnitRows(vectors, rows)), Cosines(UnitRows(vectors[rows]))
+    assert np.array_equal(part.block(np.arange(5)), alone.block(np.arange(5)))
+
+
+def test_pieces_scored_ahead_are_the_pieces_scored_one_by_one():
+    cosines = Cosines(UnitRows(np.random.default_rng(6).standard_normal((90, 4)).astype(np.float32)))
+    pieces = [np.arange(start, start + 30) for start in (0, 30, 60)]
+    for piece, scores in zip(pieces, cosines.scored(pieces), strict=True):
+        np.testing.assert_allclose(scores, cosines.block(piece), atol=1e-6)
+    assert list(cosines.scored([])) == []
