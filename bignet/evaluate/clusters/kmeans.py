@@ -26,7 +26,7 @@ _Found = TypeVar("_Found")
 
 MOST_AT_ONCE = 8  # fits; each holds its sample
 TINY = 1e-12  # a sum of unit vectors shorter than this has no direction
-_CELLS = 2**20
+_CELLS = 2**17
 _DISTINCT_DECIMALS = 6  # float32 tells no more apart
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 NOISE = -1
-_CELLS = 2**21
+_CELLS = 2**19
 
 
 def nearest_centre(unit: Floats, centres: Floats) -> tuple[Ints, Floats]:
@@ -81,7 +81,9 @@ class Placement:
         here = np.flatnonzero(self.assignment[block] >= 0)
         if not len(here):
             return
-        own, unit, scores = self.assignment[block][here], unit[here], scores[here]
+        own = self.assignment[block][here]
+        if len(here) < len(unit):
+            unit, scores = unit[here], scores[here]
         place = block.start + here
         similarity = _along(unit, self.centres[own])
         self.similarity[place] = similarity
@@ -105,7 +107,8 @@ class Placement:
             self._means = self.sums / np.maximum(self.sizes, 1)[:, None]
         own = self.assignment[block]
         here = np.flatnonzero(own >= 0)
-        self.toward[block.start + here] = np.round(np.vecdot(unit[here], self._means[own[here]]), DECIMALS)
+        unit = unit if len(here) == len(unit) else unit[here]
+        self.toward[block.start + here] = np.round(np.vecdot(unit, self._means[own[here]]), DECIMALS)
 
     def renumbered(self) -> Placement:
         """The same with the largest cluster first, of equals the one with the earliest row; empty ones last."""

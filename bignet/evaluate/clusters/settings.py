@@ -47,7 +47,7 @@ class ClusterSettings:
     starts: int = 3
     starts_up_to: int = 128
     rows_per_centre: int = 40
-    least_rows: int = 16_384
+    least_rows: int = 10_240
     splits: int = 5
     split_rows_per_centre: int = 16
     split_rows: int = 4096

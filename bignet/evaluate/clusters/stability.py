@@ -30,7 +30,7 @@ _SMALL_ENOUGH = 6  # two in each of three parts
 _MOST_CLASSES = 2 * GRID[-1]  # so many classes are still tried as a number of clusters
 _LEAST_PART = 20  # rows; what fewer agree on says nothing
 _PURPOSE = 1  # of the random numbers
-_CELLS = 2**20
+_CELLS = 2**18
 
 
 def ks_to_try(n_rows: int, n_distinct: int, n_classes: int, settings: ClusterSettings) -> tuple[int, ...]:
