@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from bignet.errors import UsageError
+from bignet.evaluate.clusters.settings import AUTO, ClusterSettings
 from bignet.evaluate.evaluate import EvaluateSettings, evaluate
 from bignet.evaluate.label_file import LabelTable, read_label_table
 from bignet.evaluate.marks import Marks
@@ -20,20 +21,17 @@ from bignet.reporting.write import write_report
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from bignet.evaluate.clock import Progress
     from bignet.evaluate.result import Evaluation
     from bignet.reporting.write import ReportFiles
     from bignet.spec import EmbeddingSpec
     from bignet.store.snapshot import Snapshot
 
     Texts = tuple[str | None, ...]
-    Progress = Callable[[str, int, int], None]
-
-MODES = ("loo", "split", "folds")
 
 
 @dataclass(frozen=True)
@@ -59,21 +57,18 @@ class ReportRequest:
     embedding: str | None = None
     images: str | os.PathLike[str] | None = None
     k: int = EvaluateSettings.k
-    mode: str = "loo"
+    mode: str = EvaluateSettings.mode
     unlabelled: str = EvaluateSettings.unlabelled
     seed: int = EvaluateSettings.seed
     thumbs: int | None = None
     clusters: tuple[int, ...] | None = ()
     marks: str | os.PathLike[str] | None = None
 
-    def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise UsageError(f"mode: found {self.mode!r}; allowed are {', '.join(MODES)}")
-
     @property
     def evaluation(self) -> EvaluateSettings:
         """How to evaluate."""
-        return EvaluateSettings(k=self.k, unlabelled=self.unlabelled, seed=self.seed)
+        clusters = None if self.clusters is None else ClusterSettings(k=self.clusters or AUTO, seed=self.seed)
+        return EvaluateSettings(k=self.k, mode=self.mode, unlabelled=self.unlabelled, seed=self.seed, clusters=clusters)
 
     @property
     def page(self) -> ReportSettings:
@@ -117,7 +112,7 @@ def run(
     spec = snapshot.embedding(request.embedding)
     names = _Names.of(snapshot, request)
     marks = None if request.marks is None else _read_marks(Path(request.marks), snapshot, spec)
-    evaluation = _evaluated(snapshot, spec, names, request)
+    evaluation = _evaluated(snapshot, spec, names, request, progress)
     if marks is not None:
         marks.check_images(evaluation)
         evaluation = replace(evaluation, metrics=(*evaluation.metrics, marks.metric(evaluation)))
@@ -179,9 +174,19 @@ def _read_marks(file: Path, snapshot: Snapshot, spec: EmbeddingSpec) -> Marks:
     return marks
 
 
-def _evaluated(snapshot: Snapshot, spec: EmbeddingSpec, names: _Names, request: ReportRequest) -> Evaluation:
+def _evaluated(
+    snapshot: Snapshot, spec: EmbeddingSpec, names: _Names, request: ReportRequest, progress: Progress | None
+) -> Evaluation:
     """The one place that hands everything to ``evaluate``; the vectors live no longer than it runs."""
-    evaluation = evaluate(snapshot.vectors(spec.name), names.ids, names.labels, request.evaluation)
+    evaluation = evaluate(
+        snapshot.vectors(spec.name),
+        names.ids,
+        names.labels,
+        request.evaluation,
+        groups=None if names.table is None else names.table.groups,
+        split=None if names.table is None else names.table.split,
+        progress=progress,
+    )
     left_out = () if snapshot.left_out is None else (str(snapshot.left_out),)
     joined = () if names.table is None else names.table.warnings
     return replace(evaluation, warnings=(*left_out, *joined, *evaluation.warnings))

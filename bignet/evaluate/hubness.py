@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.evaluate.geometry_result import Hubness
-from bignet.evaluate.records import settled
 from bignet.evaluate.result import Metric
+from bignet.evaluate.rounding import settled
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -72,14 +72,14 @@ class KnnGraph:
     """The exact nearest neighbours of the rows asked, self excluded by row, ties broken by row.
 
     Attributes:
-        rows: (Q, K) int64, positions in the evaluated arrays, nearest first; -1 pads rows with fewer.
+        rows: (Q, K) int32, positions in the evaluated arrays, nearest first; -1 pads rows with fewer.
         similarity: (Q, K) float64 cosine rounded to 1e-12, higher = more similar; NaN where rows is -1.
         tie_rate: share of queries whose last listed and next neighbour tie, at each k asked for.
         metric: always ``"cosine"`` for now.
         queries: (Q,) positions of the rows asked, ascending; None = every row, so Q = N.
     """
 
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int32]
     similarity: NDArray[np.float64]
     tie_rate: Mapping[int, float]
     metric: str = "cosine"

@@ -92,7 +92,7 @@ def _best_edges(evaluation: Evaluation, codes: Ints, n_classes: int, n: int) -> 
     asked = asked_rows(graph)
     for start in range(0, len(asked), _BLOCK):
         block = slice(start, start + _BLOCK)
-        edges = _edges(asked[block], graph.rows[block], graph.similarity[block], codes, n_classes)
+        edges = _edges(asked[block], graph.rows[block].astype(np.int64), graph.similarity[block], codes, n_classes)
         best = _first_of_each(_joined(best, edges[edges.similarity > bar[edges.cell]]), n)
         full = np.flatnonzero(np.bincount(best.cell, minlength=len(bar)) == n)
         last = np.searchsorted(best.cell, full, side="right") - 1

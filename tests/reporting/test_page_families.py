@@ -39,9 +39,11 @@ def exported(page, click, kind="csv"):
 
 
 def at_map(page):
-    """The map, drawn."""
+    """The map, drawn and at rest."""
     page.locator("#map-canvas").scroll_into_view_if_needed()
-    page.wait_for_function("atlas.rows && atlas.wide > 0")
+    page.wait_for_selector("#map-canvas[data-layout]")
+    page.locator("#map-canvas").scroll_into_view_if_needed()
+    page.wait_for_timeout(100)
 
 
 def test_a_cell_of_the_matrix_reads_out_its_share_and_leads_to_the_strips(browser, zoo):
@@ -111,13 +113,13 @@ def test_k_and_order_of_the_cards_stay_in_the_address(browser, zoo):
     other = max(k for k in clusters.clusterings if k != clusters.suggested)
     with opened(browser, zoo[1].html) as (page, watch):
         assert page.locator(CARD).count() == len(clusters.chosen.clusters)
-        page.click(f"[data-k='{other}']")
+        page.click(f"button[data-k='{other}']")
         page.click("[data-order=purity]")
         assert f"clusters?k={other}&order=purity" in page.url
         purity = [float(v) for v in values(page, CARD, "purity") if v]
         assert purity == sorted(purity)
         page.reload()
-        assert page.locator("[data-k][aria-pressed=true]").inner_text() == str(other)
+        assert page.locator("button[data-k][aria-pressed=true]").inner_text() == str(other)
         assert [float(v) for v in values(page, CARD, "purity") if v] == purity
         page.click("[data-order=unlabelled]")
         unlabelled = [float(v) for v in values(page, CARD, "unlabelled")]
@@ -271,13 +273,13 @@ def test_layout_drawing_and_coloured_classes_stay_in_the_address(browser, zoo):
     with opened(browser, zoo[1].html) as (page, watch):
         at_map(page)
         assert page.locator("#map-classes li").count() == 6
-        page.click("[data-layout=tsne]")
+        page.click("button[data-layout=tsne]")
         assert "trustworthiness of 0.98" in page.locator("#map-reading").inner_text()
         page.click("#map-classes li:first-child button")
         page.click("[data-draw=pictures]")
         page.reload()
         at_map(page)
-        assert page.locator("[data-layout=tsne]").get_attribute("aria-pressed") == "true"
+        assert page.locator("button[data-layout=tsne]").get_attribute("aria-pressed") == "true"
         assert page.locator("[data-draw=pictures]").get_attribute("aria-pressed") == "true"
         assert page.locator("#map-classes li").count() == 5
         assert parent_of(page.locator("#map-add option").last.inner_text())
@@ -290,11 +292,11 @@ def test_layout_drawing_and_coloured_classes_stay_in_the_address(browser, zoo):
 
 def test_state_of_one_section_outlives_changes_in_another(browser, zoo):
     with opened(browser, zoo[1].html) as (page, _):
-        page.click("[data-k='2']")
+        page.click("button[data-k='2']")
         page.click("[data-show=random]")
         page.click("#map-frame")
         page.reload()
-        assert page.locator("[data-k][aria-pressed=true]").inner_text() == "2"
+        assert page.locator("button[data-k][aria-pressed=true]").inner_text() == "2"
         assert page.locator("[data-show=random]").get_attribute("aria-pressed") == "true"
 
 

@@ -2,7 +2,7 @@
 const CARDS = 12;
 const clusterings = all(".clustering");
 const cards = { k: "", order: "size", n: CARDS };
-const SUGGESTED = find("[data-k][aria-pressed=true]")?.dataset.k ?? "";
+const SUGGESTED = find("button[data-k][aria-pressed=true]")?.dataset.k ?? "";
 const UPWARDS = new Set(["purity", "cohesion"]);
 
 function cardOrder(a, b) {
@@ -14,7 +14,7 @@ function cardOrder(a, b) {
 
 function drawCards() {
   for (const one of clusterings) one.hidden = one.dataset.clustering !== cards.k;
-  for (const button of all("[data-k]")) button.setAttribute("aria-pressed", String(button.dataset.k === cards.k));
+  for (const button of all("button[data-k]")) button.setAttribute("aria-pressed", String(button.dataset.k === cards.k));
   for (const button of all("[data-order]")) button.setAttribute("aria-pressed", String(button.dataset.order === cards.order));
   const shownNow = clusterings.find((one) => !one.hidden);
   if (!shownNow) return;
@@ -52,7 +52,7 @@ function exportAllMembers(k) {
 }
 
 if (clusterings.length) {
-  for (const button of all("[data-k]")) button.addEventListener("click", () => { Object.assign(cards, { k: button.dataset.k, n: CARDS }); keepCards(); });
+  for (const button of all("button[data-k]")) button.addEventListener("click", () => { Object.assign(cards, { k: button.dataset.k, n: CARDS }); keepCards(); });
   for (const button of all("[data-order]")) button.addEventListener("click", () => { Object.assign(cards, { order: button.dataset.order, n: CARDS }); keepCards(); });
   for (const button of all(".more-cards")) button.addEventListener("click", () => { cards.n += CARDS; drawCards(); });
   for (const button of all("[data-members]")) button.addEventListener("click", () => exportMembers(button.closest(".card"), button.dataset.members));

@@ -99,7 +99,7 @@ function startMap() {
   framing(atlas.canvas);
   atlas.canvas.addEventListener("pointerleave", () => { if (!find(".frame-box").hidden || matchMedia("(hover: hover)").matches) drawMap(); });
   atlas.canvas.addEventListener("keydown", mapKey);
-  for (const button of all("[data-layout]")) button.addEventListener("click", () => { layOut(button.dataset.layout); drawClasses(); frame(null); keepMap(); });
+  for (const button of all("button[data-layout]")) button.addEventListener("click", () => { layOut(button.dataset.layout); drawClasses(); frame(null); keepMap(); });
   for (const button of all("[data-draw]")) button.addEventListener("click", () => { atlas.draw = button.dataset.draw; layOut(atlas.by); drawMap(); keepMap(); });
   find("#map-add")?.addEventListener("change", (event) => { if (event.target.value) colour([...atlas.on, Number(event.target.value)]); });
   find("#map-frame").addEventListener("click", (event) => {

@@ -152,11 +152,12 @@ function keepMap() {
 function layOut(by) {
   if (atlas.by !== by) atlas.at = -1;
   atlas.by = by;
+  atlas.canvas.dataset.layout = by;
   decodeMap(by);
   fitMap();
-  const button = find(`[data-layout="${by}"]`);
+  const button = find(`button[data-layout="${by}"]`);
   if (button) find("#map-reading").textContent = button.title;
-  for (const other of all("[data-layout]")) other.setAttribute("aria-pressed", String(other === button));
+  for (const other of all("button[data-layout]")) other.setAttribute("aria-pressed", String(other === button));
   for (const other of all("[data-draw]")) other.setAttribute("aria-pressed", String(other.dataset.draw === atlas.draw));
 }
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 SKEWED = 1.5  # house rules, printed beside the figures
 CROWDED = 0.05
 NARROW_SHARE = 0.1
+_ROUNDING = 1e-12  # of a variance of unit vectors
 _FEW_LISTS = 10  # lists an image, at which an even share is a tenth of them
 
 
@@ -105,6 +106,11 @@ def is_narrow(spectrum: Spectrum, dims: int) -> bool:
     return rank is not None and spectrum.n > dims and rank < NARROW_SHARE * dims
 
 
+def varies(spectrum: Spectrum) -> bool:
+    """Whether any direction carries more than rounding errors."""
+    return bool(len(spectrum.eigenvalues)) and float(spectrum.eigenvalues[0]) > _ROUNDING
+
+
 def dead_share(spectrum: Spectrum) -> float:
     """Dimensions that never vary, as a share; one image varies in nothing and says nothing."""
     dims = len(spectrum.eigenvalues)
@@ -116,6 +122,8 @@ def _dead(found: Geometry, _dims: int) -> str:
     share = dead_share(spectrum) if spectrum else 0.0
     if not spectrum or not share:
         return ""
+    if not varies(spectrum):
+        return "All vectors are alike: the embedding cannot tell one image from another."
     dims = counted(len(spectrum.dead), "dimension")
     return (
         f"{dims} of {len(spectrum.eigenvalues):,} never {'varies' if len(spectrum.dead) == 1 else 'vary'}: dead weight."

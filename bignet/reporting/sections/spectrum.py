@@ -10,7 +10,7 @@ import numpy as np
 
 from bignet.reporting.numbers import counted, decimals, finite, percent
 from bignet.reporting.sections.charts import Axis, Bar, Chart, Line, Mark, Reading, Tick, dot, even_ticks
-from bignet.reporting.sections.geometry import NARROW_SHARE, is_narrow
+from bignet.reporting.sections.geometry import NARROW_SHARE, is_narrow, varies
 from bignet.reporting.sections.hierarchy import metric_value
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Lengths:
 
 def chart(spectrum: Spectrum | None) -> Chart | None:
     """Eigenvalues by rank; None where nothing varies."""
-    if spectrum is None or not len(spectrum.eigenvalues) or not spectrum.eigenvalues[0] > 0:
+    if spectrum is None or not varies(spectrum):
         return None
     share = spectrum.eigenvalues / spectrum.eigenvalues.sum()
     carried = np.cumsum(share)
@@ -64,7 +64,7 @@ def chart(spectrum: Spectrum | None) -> Chart | None:
 
 def reading(spectrum: Spectrum | None, dims: int) -> str:
     """What the spectrum says and what follows from it."""
-    if spectrum is None or not len(spectrum.eigenvalues) or not spectrum.eigenvalues[0] > 0:
+    if spectrum is None or not varies(spectrum):
         return "All vectors are alike: there is no direction in which they vary."
     carried = np.cumsum(spectrum.eigenvalues) / spectrum.eigenvalues.sum()
     n = _reach(carried, _MARKED[1])
