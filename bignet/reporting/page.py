@@ -127,6 +127,7 @@ def _middle(facts: Facts, settings: ReportSettings) -> dict[str, Any]:
             "metric": facts.headline_name,
             "gap": decimals(facts.group_gap),
             "twins": trust.twins(facts),
+            "joined": trust.joined(facts),
             "rejected": trust.rejected(facts),
             "ties": trust.ties(facts),
             "warnings": [sentence(visible(text)) for text in facts.evaluation.warnings],
@@ -160,7 +161,8 @@ def _methods(facts: Facts, verdict: Verdict) -> dict[str, Any]:
             "provenance": methods.provenance_rows(facts.source, fingerprint),
             "conventions": methods.CONVENTIONS,
             "limits": methods.LIMITS,
-            "files": methods.FILES,
+            "files": methods.files(facts),
+            "setup": methods.setup(facts),
         }
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bignet.names import visible
+from bignet.reporting.atlas import has_map
 from bignet.reporting.definitions import define
 from bignet.reporting.numbers import counted, percent
 from bignet.reporting.plain import GOOD, MIXED, VERY_GOOD
@@ -44,13 +45,22 @@ LIMITS = (
     "Labels are taken as true. A neighbour marked as a wrong label counts as a mistake until it is mended.",
     "The strips are a selection; all neighbours are in neighbours.parquet, all queries in per_query.parquet.",
 )
-FILES = (
-    ("report.json", "every number with its interval, its reason if undefined, and the verdict's rules"),
-    ("per_query.parquet", "one row an image: its scores and its farthest image"),
-    ("neighbours.parquet", "one row a listed neighbour: id, rank, nn_id, sim, relation"),
-    ("per_class.parquet", "one row a class: scores with intervals, spread, margin, nearest class"),
-    ("class_pairs.parquet", "one row a pair of classes: their mean distance"),
-)
+_FILES = {
+    "report.json": "every number with its interval, its reason if undefined, and the verdict's rules",
+    "per_query.parquet": "one row an image: its scores and its farthest image",
+    "neighbours.parquet": "one row a listed neighbour: id, rank, nn_id, sim, relation",
+    "per_class.parquet": "one row a class: scores with intervals, spread, margin, nearest class",
+    "class_pairs.parquet": "one row a pair of classes: their mean distance",
+}
+_SPECTRUM = {"spectrum.parquet": "one row a dimension: its share of the variance, its singular value"}
+_ATLAS = {"atlas.parquet": "one row an image, its place on the map and its neighbours, for Embedding Atlas"}
+
+
+def files(facts: Facts) -> list[tuple[str, str]]:
+    """What lies beside the page."""
+    geometry = facts.evaluation.geometry
+    spectrum = _SPECTRUM if geometry and geometry.spectrum else {}
+    return list((_FILES | spectrum | (_ATLAS if has_map(facts.evaluation) else {})).items())
 
 
 def answer(facts: Facts) -> str:
@@ -75,6 +85,14 @@ def provenance_rows(source: ReportSource, fingerprint: str) -> list[tuple[str, s
     rows += [(key, str(value)) for key, value in provenance(source).items() if value is not None]
     rows.append(("evaluated images, SHA-256 of their ids", fingerprint))
     return [(visible(key).replace("_", " "), visible(value)) for key, value in rows]
+
+
+def setup(facts: Facts) -> list[tuple[str, str]]:
+    """How it was measured: what was asked for, and what was left to chance."""
+    rows = [(key.replace("_", " "), str(value)) for key, value in facts.source.method.items()]
+    if facts.is_sampled:
+        rows.append(("queries asked", f"{len(facts.evaluation.graph.rows):,} of {facts.n_evaluated:,} images"))
+    return [(visible(key), visible(value)) for key, value in rows]
 
 
 def _definition(metric: Metric) -> tuple[str, str, str, str]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bignet.names import visible
+from bignet.names import shorten, visible
 from bignet.reporting.facts import UNGROUPED
 from bignet.reporting.numbers import count, counted, decimals, percent
 from bignet.reporting.sections import commands
@@ -13,7 +14,11 @@ from bignet.reporting.sections.advice import label_images
 from bignet.reporting.sections.parts import Advice
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bignet.reporting.facts import Facts
+
+_NAMED, _PARTS = 3, 12
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,35 @@ def inflation(facts: Facts) -> list[tuple[str, str, str, str]]:
         for name, metric in both.items()
         if metric is not None
     ]
+
+
+def joined(facts: Facts) -> list[str]:
+    """What the label file, the groups and the parts say about the images; empty if none was given."""
+    given = facts.source.labels
+    found = [] if given.file is None else [f"Labels come from {visible(given.file)}."]
+    if given.not_in_file:
+        found.append(f"{counted(len(given.not_in_file), 'image is', 'images are')} not in that file.")
+    if given.not_in_store:
+        named = ", ".join(shorten(visible(name), 40) for name in given.not_in_store[:_NAMED])
+        more = f" and {len(given.not_in_store) - _NAMED:,} more" if len(given.not_in_store) > _NAMED else ""
+        n = counted(len(given.not_in_store), "line", "lines")
+        found.append(f"{n} of that file name nothing in the store: {named}{more}.")
+    return [*found, *_grouped(given.groups), *_parted(given.split)]
+
+
+def _grouped(groups: Sequence[str | None] | None) -> list[str]:
+    if groups is None:
+        return []
+    n_rows = sum(group is not None for group in groups)
+    n = counted(len(set(groups) - {None}), "group")
+    return [f"{n} of {counted(n_rows, 'image')} together: images of one group are never each other's neighbours."]
+
+
+def _parted(split: Sequence[str | None] | None) -> list[str]:
+    if split is None:
+        return []
+    parts = sorted(Counter("no part" if part is None else visible(part) for part in split).items())
+    return [f"Parts: {', '.join(f'{shorten(part, 24)} {n:,}' for part, n in parts[:_PARTS])}."]
 
 
 def twins(facts: Facts) -> str:
