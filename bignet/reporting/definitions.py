@@ -29,6 +29,7 @@ _SAME = {
     "severity": "mistake_severity",
     "simplified_silhouette": "silhouette_simplified",
     "silhouette": "silhouette_cosine",
+    "cluster_stability": "stability",
 }
 _QUALIFIERS = re.compile(r"^(?P<base>.*?)(?P<words>(?:\.[a-z_]+)*)$")
 _LEVEL = re.compile(r"@level(\d+)")

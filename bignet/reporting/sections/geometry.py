@@ -83,9 +83,6 @@ def lines(found: Geometry | None) -> list[MetricLine]:
 
 def hub_share(hubness: Hubness) -> float:
     """The largest share of all lists that one image is in."""
-    known = metric_value(hubness.metrics, "hub_max")
-    if known is not None:
-        return known
     return float(hubness.counts.max()) / len(hubness.rows) if len(hubness.counts) else 0.0
 
 
@@ -157,7 +154,7 @@ def _line(metric: Metric) -> MetricLine:
         name=words.name,
         meaning=words.meaning,
         value=decimals(value, places),
-        null=NOTHING if null is None else decimals(null),
+        null=NOTHING if null is None else decimals(null, places),
         n=count(metric.n_queries or metric.gallery_size),
         estimator=visible(metric.estimator),
         reason=visible(metric.reason or "undefined") if value is None else "",
