@@ -15,12 +15,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bignet.api import build_index, extract, import_vectors, open, report, verify
+    from bignet.api import build_index, clusters, extract, import_vectors, open, report, verify
     from bignet.errors import BigNetError
     from bignet.opened import Store
     from bignet.search.results import Hit
 
-__all__ = ["BigNetError", "Hit", "Store", "build_index", "extract", "import_vectors", "open", "report", "verify"]
+__all__ = [
+    "BigNetError",
+    "Hit",
+    "Store",
+    "build_index",
+    "clusters",
+    "extract",
+    "import_vectors",
+    "open",
+    "report",
+    "verify",
+]
 
 _HOMES = {"BigNetError": "bignet.errors", "Hit": "bignet.search.results", "Store": "bignet.opened"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from bignet.errors import UsageError
 from bignet.opened import Store
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bignet.index.grow import Outcome
     from bignet.report_job import ReportOptions
     from bignet.reporting.write import ReportFiles
+    from bignet.reporting.write_clusters import StoreClusters
 
     StorePath = str | os.PathLike[str]
 
@@ -183,7 +184,64 @@ def report(
     """
     from bignet.report_job import ReportRequest, run
 
-    if not os.fspath(out) or is_store(Path(out)):
-        raise UsageError(f"'{os.fspath(out)}' cannot hold a report: it is a store or no name; give a new folder")
+    _check_folder(out, "a report")
     with nullcontext(store.snapshot) if isinstance(store, Store) else Snapshot.open(store) as snapshot:
         return run(snapshot, Path(out), ReportRequest(**settings), progress)
+
+
+def clusters(
+    store: StorePath | Store,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    k: str | Sequence[int] = "auto",
+    method: str = "kmeans",
+    labels: str | os.PathLike[str] | None = None,
+    embedding: str | None = None,
+) -> StoreClusters:
+    """Divide an embedding into clusters and, if ``out`` is given, write them as two tables into that folder.
+
+    Args:
+        store: its folder, or what ``open`` gave.
+        out: made if it does not exist; tables of an earlier call are replaced.
+        k: ``"auto"`` or the numbers of clusters to try; what is written is the suggested one.
+        method: ``"kmeans"``, or ``"hdbscan"`` (needs scikit-learn).
+        labels: CSV or Parquet with ``label`` and ``id`` or ``path``; the store's own (folder names) if None.
+        embedding: which vector column; the first if None.
+
+    Raises:
+        UsageError: no such store, embedding or method, labels that do not fit, or under 4 images.
+        ResourceError: the disk refused.
+    """
+    from bignet.evaluate.clusters.find import LEAST_ROWS, clusters_of
+    from bignet.evaluate.clusters.settings import ClusterSettings
+    from bignet.evaluate.cosine import UnitRows, usable_rows
+    from bignet.evaluate.labels import check_labels, code_labels
+    from bignet.reporting.write_clusters import StoreClusters, write_clusters
+
+    settings = ClusterSettings(method=method, k=k)
+    _check_folder(out, "clusters")
+    with nullcontext(store.snapshot) if isinstance(store, Store) else Snapshot.open(store) as snapshot:
+        ids, paths, known = _names_of(snapshot, labels)
+        vectors = snapshot.vectors(embedding)
+    usable = usable_rows(vectors)[0]
+    coded = code_labels(check_labels(ids[usable], [known[row] for row in usable]))
+    found = clusters_of(UnitRows(vectors, usable), coded, settings)
+    if found is None:
+        raise UsageError(f"{len(usable)} images cannot be divided into clusters; {method} needs more ({LEAST_ROWS} do)")
+    named = ids[usable], tuple(paths[row] for row in usable)
+    return StoreClusters(found, *named, None if out is None else write_clusters(found.chosen, *named, Path(out)))
+
+
+def _check_folder(out: str | os.PathLike[str] | None, what: str) -> None:
+    if out is not None and (not os.fspath(out) or is_store(Path(out))):
+        raise UsageError(f"'{os.fspath(out)}' cannot hold {what}: it is a store or no name; give a new folder")
+
+
+def _names_of(snapshot: Snapshot, labels: str | os.PathLike[str] | None) -> tuple[Any, list[bytes], Sequence[Any]]:
+    """Ids, paths and labels of all rows: the store's own labels, or those of a file."""
+    from bignet.evaluate.label_file import read_label_table
+
+    names = snapshot.metadata(["id", "path", "label"])
+    ids, paths = names["id"].to_numpy(), names["path"].to_pylist()
+    given = None if labels is None else read_label_table(Path(labels), ids, paths).labels
+    return ids, paths, names["label"].to_pylist() if given is None else given

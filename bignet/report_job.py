@@ -20,20 +20,17 @@ from bignet.reporting.write import write_report
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
 
     import numpy as np
     from numpy.typing import NDArray
 
+    from bignet.evaluate.clock import Progress
     from bignet.evaluate.result import Evaluation
     from bignet.reporting.write import ReportFiles
     from bignet.spec import EmbeddingSpec
     from bignet.store.snapshot import Snapshot
 
     Texts = tuple[str | None, ...]
-    Progress = Callable[[str, int, int], None]
-
-MODES = ("loo", "split", "folds")
 
 
 @dataclass(frozen=True)
@@ -59,21 +56,17 @@ class ReportRequest:
     embedding: str | None = None
     images: str | os.PathLike[str] | None = None
     k: int = EvaluateSettings.k
-    mode: str = "loo"
+    mode: str = EvaluateSettings.mode
     unlabelled: str = EvaluateSettings.unlabelled
     seed: int = EvaluateSettings.seed
     thumbs: int | None = None
     clusters: tuple[int, ...] | None = ()
     marks: str | os.PathLike[str] | None = None
 
-    def __post_init__(self) -> None:
-        if self.mode not in MODES:
-            raise UsageError(f"mode: found {self.mode!r}; allowed are {', '.join(MODES)}")
-
     @property
     def evaluation(self) -> EvaluateSettings:
         """How to evaluate."""
-        return EvaluateSettings(k=self.k, unlabelled=self.unlabelled, seed=self.seed)
+        return EvaluateSettings(k=self.k, unlabelled=self.unlabelled, seed=self.seed, mode=self.mode)
 
     @property
     def page(self) -> ReportSettings:
@@ -117,7 +110,7 @@ def run(
     spec = snapshot.embedding(request.embedding)
     names = _Names.of(snapshot, request)
     marks = None if request.marks is None else _read_marks(Path(request.marks), snapshot, spec)
-    evaluation = _evaluated(snapshot, spec, names, request)
+    evaluation = _evaluated(snapshot, spec, names, request, progress)
     if marks is not None:
         marks.check_images(evaluation)
         evaluation = replace(evaluation, metrics=(*evaluation.metrics, marks.metric(evaluation)))
@@ -179,9 +172,19 @@ def _read_marks(file: Path, snapshot: Snapshot, spec: EmbeddingSpec) -> Marks:
     return marks
 
 
-def _evaluated(snapshot: Snapshot, spec: EmbeddingSpec, names: _Names, request: ReportRequest) -> Evaluation:
+def _evaluated(
+    snapshot: Snapshot, spec: EmbeddingSpec, names: _Names, request: ReportRequest, progress: Progress | None
+) -> Evaluation:
     """The one place that hands everything to ``evaluate``; the vectors live no longer than it runs."""
-    evaluation = evaluate(snapshot.vectors(spec.name), names.ids, names.labels, request.evaluation)
+    evaluation = evaluate(
+        snapshot.vectors(spec.name),
+        names.ids,
+        names.labels,
+        request.evaluation,
+        groups=None if names.table is None else names.table.groups,
+        split=None if names.table is None else names.table.split,
+        progress=progress,
+    )
     left_out = () if snapshot.left_out is None else (str(snapshot.left_out),)
     joined = () if names.table is None else names.table.warnings
     return replace(evaluation, warnings=(*left_out, *joined, *evaluation.warnings))

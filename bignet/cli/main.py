@@ -11,7 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Exit
 
-from bignet.cli import demo, doctor, extract, import_vectors, index, info, layers, models, report, search, verify
+from bignet.cli import (
+    clusters,
+    demo,
+    doctor,
+    extract,
+    import_vectors,
+    index,
+    info,
+    layers,
+    models,
+    report,
+    search,
+    verify,
+)
 from bignet.cli.help import GroupedCommands, GroupedOptions
 from bignet.errors import BigNetError, ExitCode, explain_os_error
 
@@ -37,7 +50,7 @@ app = typer.Typer(
     """,
 )
 
-_MODULES = (demo, doctor, extract, import_vectors, models, layers, search, index, report, info, verify)
+_MODULES = (demo, doctor, extract, import_vectors, models, layers, search, index, report, clusters, info, verify)
 for module in _MODULES:
     app.command(module.NAME, cls=GroupedOptions, rich_help_panel=module.PANEL)(module.command)
 

@@ -133,7 +133,7 @@ def command(
         "marks": marks,
     }
     done = _measure(store, out, settings, allow_partial=allow_partial, notices=Notices(quiet=quiet or json_output))
-    look.at(done.files, () if json_output else done.lines(), done.closing())
+    look.at(done.files, () if json_output else done.lines(), done.following())
 
 
 def is_report(path: Path) -> bool:
@@ -182,7 +182,7 @@ class _Done:
     seconds: float
 
     def lines(self) -> list[str]:
-        """What was found."""
+        """What was found, and where it is."""
         from bignet.cli import report_lines as lines
         from bignet.names import visible
 
@@ -194,18 +194,15 @@ class _Done:
         root = self.store.snapshot.image_root(self.settings["images"])
         found += [] if root.is_dir() else [missing_images(root)]
         found += [] if left_out is None else [partial_warning(self.store.path, left_out)]
-        return found + [f"note: {visible(text)}" for text in self.evaluation.warnings[left_out is not None :]]
+        found += [f"note: {visible(text)}" for text in self.evaluation.warnings[left_out is not None :]]
+        return [*found, lines.time_line(self.stages, self.seconds), lines.written(self.files)]
 
-    def closing(self) -> list[str]:
-        """Where it is and what to do next."""
-        from bignet.cli import report_lines as lines
+    def following(self) -> list[str]:
+        """What to do next."""
+        from bignet.cli.report_lines import next_commands
 
-        following = lines.next_commands(self.evaluation, self.files, str(self.store.path))
-        return [
-            lines.time_line(self.stages, self.seconds),
-            lines.written(self.files),
-            *(f"{'next: ' if number == 0 else '      '}{text}" for number, text in enumerate(following)),
-        ]
+        commands = next_commands(self.evaluation, self.files, str(self.store.path))
+        return [f"{'      ' if number else 'next: '}{text}" for number, text in enumerate(commands)]
 
 
 def _measure(store: str, out: str, settings: dict[str, Any], *, allow_partial: bool, notices: Notices) -> _Done:

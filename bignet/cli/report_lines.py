@@ -19,11 +19,23 @@ if TYPE_CHECKING:
     from bignet.reporting.measures import ClassDetails
     from bignet.reporting.write import ReportFiles
 
-HEADLINE = ("map@r.macro", "map@r", "p@1", "p@{k}", "r_precision", "mrr", "pair_auroc", "human_plausible")
+HEADLINE = (
+    "map@r.macro",
+    "map@r.macro.nogroups",
+    "map@r",
+    "p@1",
+    "p@{k}",
+    "r_precision",
+    "mrr",
+    "knn_acc",
+    "pair_auroc",
+    "human_plausible",
+)
 LABEL_FREE = ("rankme_centered", "rankme", "hub_skew", "twonn")
 WORST = 5
 _CONFUSED = 2
 _NAME_WIDTH = 32
+_OTHERS = {"group": "groups", "class": "classes"}
 _STAGES = 3
 
 
@@ -34,10 +46,21 @@ def headline(evaluation: Evaluation) -> list[str]:
     if all(metric.value is None for metric in wanted):
         wanted = [by_id[name] for name in LABEL_FREE if name in by_id] or wanted
     rows = [
-        (metric.id, number(metric.value), _interval(metric), number(metric.chance), f"{metric.n_queries:,}")
+        (metric.id, number(metric.value), _interval(metric), number(metric.chance), _count(metric.n_queries))
         for metric in wanted
     ]
-    return table(("metric", "value", _coverage(wanted), "chance", "queries"), rows, "lrrrr")
+    header = ("metric", "value", _coverage(wanted), "chance", "queries")
+    others = next((metric.cluster_unit for metric in wanted if metric.cluster_unit), None)
+    if others is None:
+        return table(header, rows, "lrrrr")
+    wider = [(*row[:3], _ends_of(metric), *row[3:]) for row, metric in zip(rows, wanted, strict=True)]
+    return table((*header[:3], f"with other {_OTHERS[others]}", *header[3:]), wider, "lrrrrr")
+
+
+def _ends_of(metric: Metric) -> str:
+    """How far the figure would move with other groups or classes."""
+    lo, hi = metric.cluster_lo, metric.cluster_hi
+    return "-" if lo is None or hi is None else f"{number(lo)}-{number(hi)}"
 
 
 def _coverage(metrics: Sequence[Metric]) -> str:
@@ -75,10 +98,11 @@ def worst_classes(evaluation: Evaluation) -> list[str]:
 
 
 def _taken_for(item: ClassDetails) -> str:
-    if item.confusion and item.confusion.top:
+    pairs = [pair for pair in item.confusion.top if pair.lift > 1] if item.confusion else []
+    if pairs:
         return ", ".join(
-            f"{shorten(visible(pair.other), _NAME_WIDTH)} {pair.share:.0%} (lift {pair.lift:.1f})"
-            for pair in item.confusion.top[:_CONFUSED]
+            f"{shorten(visible(pair.other), _NAME_WIDTH)} {100 * pair.share:.0f} % (lift {pair.lift:.1f})"
+            for pair in pairs[:_CONFUSED]
         )
     near = item.row.nearest_class
     return "-" if near is None else f"nearest: {shorten(visible(near), _NAME_WIDTH)}"
@@ -89,6 +113,11 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:,.4g}" if abs(value) < 10_000 else f"{value:,.0f}"
+
+
+def _count(queries: int) -> str:
+    """A figure of pairs or of vectors has none."""
+    return f"{queries:,}" if queries else "-"
 
 
 def _interval(metric: Metric) -> str:

@@ -39,8 +39,8 @@ class Look:
         conditions = () if check is None else parse_conditions(check)
         return cls(conditions, None if baseline is None else read_report(Path(baseline)), seed, json_output)
 
-    def at(self, files: ReportFiles, lines: Sequence[str], closing: Sequence[str]) -> None:
-        """Print a report that was just written, checks and comparison between what was found and where it is."""
+    def at(self, files: ReportFiles, lines: Sequence[str], following: Sequence[str]) -> None:
+        """Print a report that was just written: what it found, checks and comparison, what to do next."""
         for line in () if self.json_output else lines:
             say(line)
         outcomes, comparison = self._judge(files.json)
@@ -51,7 +51,7 @@ class Look:
             say_json({**record, "files": paths, **_as_json(outcomes, comparison)})
         else:
             self._print(outcomes, comparison)
-            for line in closing:
+            for line in following:
                 say(line)
         _leave(outcomes)
 

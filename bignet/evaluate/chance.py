@@ -15,30 +15,57 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
-def chance_precision(n_relevant: Ints, n_others: int) -> Floats:
+_FORGOTTEN = 40  # after so many times M/R places without a hit, what is left is below exp(-40)
+
+
+def chance_precision(n_relevant: Ints, n_others: Ints) -> Floats:
     """(Q,) R, and M others to find -> (Q,) expected P@k and R-precision of a random order: R / M."""
-    return np.asarray(n_relevant / max(1, n_others))
+    return np.asarray(n_relevant / np.maximum(1, n_others))
 
 
-def chance_map_at_r(n_relevant: Ints, n_others: int) -> Floats:
-    """(Q,) R >= 1, and M others -> (Q,) expected AP@R of a random order.
+def chance_recall(n_others: Ints, k: int) -> Floats:
+    """(Q,) M -> (Q,) expected recall@k of a random order: k / M."""
+    return np.asarray(np.minimum(1.0, k / np.maximum(1, n_others)))
+
+
+def chance_hit(n_relevant: Ints, n_others: Ints, k: int) -> Floats:
+    """(Q,) R and M -> (Q,) chance of a hit among the first k: 1 - (M-R choose k) / (M choose k)."""
+    place = np.arange(k)
+    left = np.maximum(n_others[:, None] - place, 1)
+    return np.asarray(1.0 - np.prod(np.maximum(left - n_relevant[:, None], 0) / left, axis=1))
+
+
+def chance_map_at_r(n_relevant: Ints, n_others: Ints) -> Floats:
+    """(Q,) R >= 1, and M others -> (Q,) expected AP@R of a random order: ``chance_precision_sum`` to R, over R."""
+    return chance_precision_sum(n_relevant, n_others, n_relevant) / n_relevant
+
+
+def chance_average_precision(n_relevant: Ints, n_others: Ints) -> Floats:
+    """(Q,) R >= 1, and M others -> (Q,) expected AP over the full ranking of a random order."""
+    return chance_precision_sum(n_relevant, n_others, n_others) / n_relevant
+
+
+def chance_precision_sum(n_relevant: Ints, n_others: Ints, depth: Ints) -> Floats:
+    """(Q,) R, M and depth -> (Q,) expected sum over r <= depth of P(r) hit(r) in a random order.
 
     Place r is relevant with chance R/M, and each place before it then with (R-1)/(M-1), so the expectation is
-    (1/M) (H + (R - H)(R - 1)/(M - 1)) with H = 1 + 1/2 + ... + 1/R.
+    (R/M) (H + (depth - H)(R - 1)/(M - 1)) with H = 1 + 1/2 + ... + 1/depth.
     """
-    harmonic = np.cumsum(1.0 / np.arange(1, int(n_relevant.max(initial=1)) + 1))[n_relevant - 1]
-    rest = (n_relevant - harmonic) * (n_relevant - 1) / max(1, n_others - 1)
-    return np.asarray((harmonic + rest) / max(1, n_others))
+    harmonic = np.cumsum(1.0 / np.arange(1, int(depth.max(initial=0)) + 1))[depth - 1]
+    rest = (depth - harmonic) * (n_relevant - 1) / np.maximum(1, n_others - 1)
+    return np.asarray(n_relevant * (harmonic + rest) / np.maximum(1, n_others))
 
 
-def chance_reciprocal_rank(n_relevant: Ints, n_others: int) -> Floats:
+def chance_reciprocal_rank(n_relevant: Ints, n_others: Ints) -> Floats:
     """(Q,) R >= 1, and M others -> (Q,) expected 1 / rank of the first hit of a random order, exact."""
-    sizes, place = np.unique(n_relevant, return_inverse=True)
-    return np.array([_expected_reciprocal_rank(int(size), n_others) for size in sizes])[place]
+    pairs, place = np.unique(np.column_stack([n_relevant, n_others]), axis=0, return_inverse=True)
+    found = np.array([_expected_reciprocal_rank(int(size), int(others)) for size, others in pairs])
+    return np.asarray(found[place.ravel()], dtype=np.float64)
 
 
 def _expected_reciprocal_rank(n_relevant: int, n_others: int) -> float:
-    rank = np.arange(1, n_others - n_relevant + 2)
+    last = n_others - n_relevant + 1
+    rank = np.arange(1, min(last, int(_FORGOTTEN * n_others / n_relevant) + 1) + 1)
     none_before = np.cumprod((n_others - n_relevant - rank[1:] + 2) / (n_others - rank[1:] + 2))
     hit = n_relevant / (n_others - rank + 1)
     return float((np.concatenate([[1.0], none_before]) * hit / rank).sum())

@@ -12,29 +12,34 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bignet.evaluate.candidates import candidates, cells, too_close
+from bignet.evaluate.ranked import Ranked
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     Vectors = NDArray[Any]
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
-    Bools = NDArray[np.bool_]
     Scores = NDArray[np.floating[Any]]
 
-BLOCK_CELLS = 2**23  # float32 scores held at a time: 32 MiB
-_PAIR_CELLS = 2**18  # float64 numbers gathered at a time: stays in the processor's cache
-_ROUND_CELLS = 2**21
+BLOCK_CELLS = 2**21  # float32 scores of a block: 8 MiB, or an eighth of the matrix where that is more
+_FEWEST_QUERIES = 32
+_SLICE_CELLS = 2**20  # scores looked at in one go: stay in the processor's cache
+_COLUMNS = 2**13  # rows multiplied in one go, likewise
+_PAIR_CELLS = 2**18  # float64 numbers gathered at a time, likewise
+_ROUND_CELLS = 2**20
 _DECIMALS = 12
+_MANY = 8
 _CROWDED = 32  # one pair in so many in doubt: scoring the whole block in float64 is cheaper than pair by pair
-_PADDING = np.float32(-9.0)  # below every cosine, so that empty places sort last
-_LOWEST = np.float32(-2.0)
+_PLAIN_NORMS = (1e-20, 1e30)  # lengths whose rows can be multiplied as they are: nothing overflows or vanishes
 
 
 def usable_rows(vectors: Vectors) -> tuple[Ints, Ints, Ints]:
@@ -63,7 +68,7 @@ class UnitRows:
         self._exponents: NDArray[Any] | None = _exponents(self) if vectors.dtype.itemsize >= 8 else None
         self.norms = np.empty(len(self.rows))
         for part in _parts(len(self.rows), self.dim):
-            block = self.raw(np.arange(part.start, part.stop))
+            block = self.raw_span(part)
             self.norms[part] = np.sqrt(np.vecdot(block, block))
 
     def __len__(self) -> int:
@@ -82,17 +87,21 @@ class UnitRows:
         """(P,) positions -> (P, D) in the dtype they came in."""
         return np.asarray(self._vectors[self.rows[positions]])
 
+    def span(self, part: slice) -> Vectors:
+        """Positions start to stop -> (P, D) in the dtype they came in; without a copy where they lie side by side."""
+        rows = self.rows[part]
+        if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and np.all(np.diff(rows) == 1):
+            return np.asarray(self._vectors[rows[0] : rows[-1] + 1])
+        return np.asarray(self._vectors[rows])
+
+    def raw_span(self, part: slice) -> Floats:
+        """Positions start to stop -> as ``raw``."""
+        block = self.span(part).astype(np.float64)
+        return block if self._exponents is None else np.ldexp(block, -self._exponents[part, None])
+
     def unit(self, positions: Ints) -> Floats:
         """(P,) positions -> (P, D) float64 rows of length one."""
         return self.raw(positions) / self.norms[positions, None]
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """Neighbours of a block of queries, nearest first; -1 and a similarity below -1 fill empty places."""
-
-    rows: Ints
-    similarity: Floats
 
 
 class Cosines:
@@ -100,33 +109,72 @@ class Cosines:
 
     def __init__(self, rows: UnitRows) -> None:
         self.rows = rows
-        self.unit = np.empty((len(rows), rows.dim), dtype=np.float32)
-        for part in _parts(len(rows), rows.dim):
-            self.unit[part] = rows.unit(np.arange(part.start, part.stop))
         self._first = _first_copies(rows)
         # Rounding of a dot product of unit vectors: at most D units, in practice a few sqrt(D)
         # (Higham & Mary 2019, "A new approach to probabilistic rounding error analysis").
-        self._units = 4 + min(rows.dim, 8 * math.sqrt(rows.dim))
+        self._units = 8 + min(rows.dim, 8 * math.sqrt(rows.dim))
         self._double = False
+        self._inverse = _inverse_norms(rows)
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def blocks(self, queries: Ints) -> Iterator[Ints]:
-        """(Q,) positions -> the same in pieces whose scores fit the memory budget."""
-        step = max(64, BLOCK_CELLS // max(1, len(self)))
-        for start in range(0, len(queries), step):
-            yield queries[start : start + step]
+    @property
+    def block_size(self) -> int:
+        """Queries whose scores fit the memory budget."""
+        return max(_FEWEST_QUERIES, self.rows.dim // 8, BLOCK_CELLS // max(1, len(self)))
 
-    def block(self, queries: Ints) -> Scores:
-        """(Q,) positions -> (Q, N) similarity, accurate to half of ``slack``; the query itself included."""
-        return self.double_block(queries) if self._double else self.unit[queries] @ self.unit.T
+    def blocks(self, queries: Ints) -> Iterator[Ints]:
+        """(Q,) positions -> the same in pieces of that size."""
+        for start in range(0, len(queries), self.block_size):
+            yield queries[start : start + self.block_size]
+
+    def scored(self, pieces: Sequence[Ints]) -> Iterator[Scores]:
+        """Pieces of at most ``block_size`` positions -> the scores of each, the next being worked out meanwhile.
+
+        What was yielded is written over when the one after the next is asked for.
+        """
+        largest = max((len(piece) for piece in pieces), default=0)
+        buffers = np.empty((min(2, len(pieces)), largest * len(self)), dtype=np.float32)
+        with ThreadPoolExecutor(1) as ahead:
+            waiting = [ahead.submit(self.block, piece, buffers[0]) for piece in pieces[:1]]
+            for number in range(len(pieces)):
+                scores = waiting.pop().result()
+                if number + 1 < len(pieces):
+                    waiting.append(ahead.submit(self.block, pieces[number + 1], buffers[(number + 1) % 2]))
+                yield scores
+
+    def slices(self, n_queries: int) -> Iterator[slice]:
+        """Rows of a block -> the same in pieces small enough to be looked at several times."""
+        return _parts(n_queries, len(self), _SLICE_CELLS)
+
+    def block(self, queries: Ints, buffer: Scores | None = None) -> Scores:
+        """(Q,) positions -> (Q, N) similarity, accurate to half of ``slack``; the query itself included.
+
+        Args:
+            queries: positions.
+            buffer: float32 numbers to write over, at least Q * N; None = new ones.
+        """
+        if self._double:
+            return self.double_block(queries)
+        n = len(self)
+        flat = np.empty(len(queries) * n, dtype=np.float32) if buffer is None else buffer[: len(queries) * n]
+        scores = flat.reshape(len(queries), n)
+        left = self.rows.unit(queries).astype(np.float32)
+        for part in _parts(n, 1, _COLUMNS):
+            if self._inverse is None:
+                np.matmul(left, self._unit_span(part).T, out=scores[:, part])
+            else:
+                np.matmul(left, self.rows.span(part).T, out=scores[:, part])
+                scores[:, part] *= self._inverse[part]
+        return scores
 
     def double_block(self, queries: Ints) -> Floats:
         """(Q,) positions -> (Q, N) float64 similarity, though not yet alike for copies."""
         scores, left = np.empty((len(queries), len(self))), self.rows.unit(queries)
         for part in _parts(len(self), self.rows.dim):
-            scores[:, part] = left @ self.rows.unit(np.arange(part.start, part.stop)).T
+            np.matmul(left, self.rows.raw_span(part).T, out=scores[:, part])
+            scores[:, part] /= self.rows.norms[part]
         return scores
 
     def slack(self, scores: Scores) -> float:
@@ -143,7 +191,9 @@ class Cosines:
         distinct, place = np.unique(keys, return_inverse=True)
         return self._score(distinct // len(self), distinct % len(self))[place]
 
-    def nearest(self, queries: Ints, scores: Scores, depth: int, exact_depth: int = 0) -> Ranked:
+    def nearest(
+        self, queries: Ints, scores: Scores, depth: int, exact_depth: int = 0, columns: Ints | None = None
+    ) -> Ranked:
         """(Q, N) scores -> at least the ``depth`` best rows, in order, with everything tied with the last.
 
         Args:
@@ -151,15 +201,17 @@ class Cosines:
             scores: (Q, N) from ``block``; minus infinity = not in the gallery.
             depth: places whose order is exact. Later places hold all ties of an earlier one, and no promise.
             exact_depth: places whose similarity is float64 even where the order was never in doubt.
+            columns: positions the columns belong to, ascending; None = every row.
         """
-        rows, near = _candidates(scores, depth, self.slack(scores))
-        unsure = _too_close(near, self.slack(scores), exact_depth) & (rows >= 0)
-        if self._crowded(scores, int(unsure.sum()) - exact_depth * len(queries)):
-            again = np.where(np.isneginf(scores), scores, self.double_block(queries))
-            return self.nearest(queries, again, depth, exact_depth)
+        found, near = candidates(scores, depth, self.slack(scores))
+        unsure = too_close(near, self.slack(scores), exact_depth) & (found >= 0)
+        rows = found if columns is None else np.where(found >= 0, columns[found], -1)
+        if self.crowded(scores, int(unsure.sum()) - exact_depth * len(queries)):
+            return self.nearest(queries, self.again(queries, scores, columns), depth, exact_depth, columns)
         similarity = near.astype(np.float64)
         similarity[unsure] = self.exact(queries[np.nonzero(unsure)[0]], rows[unsure])
         order = np.argsort(-similarity, axis=1, kind="stable")  # rows ascend, so ties stay in row order
+        order = order[:, : int((rows >= 0).sum(axis=1).max(initial=0))]
         return Ranked(np.take_along_axis(rows, order, 1), np.take_along_axis(similarity, order, 1))
 
     def farthest(self, queries: Ints, scores: Scores) -> tuple[Ints, Floats]:
@@ -168,25 +220,42 @@ class Cosines:
         similarity = np.full(len(queries), np.nan)
         lowest = scores.min(axis=1, keepdims=True, initial=np.inf)
         limit = np.where(lowest < np.inf, lowest + scores.dtype.type(self.slack(scores)), -np.inf)
-        place, row = _where(scores <= limit)
-        if self._crowded(scores, len(row)):
-            return self.farthest(queries, np.where(np.isposinf(scores), scores, self.double_block(queries)))
+        place, row = cells(scores <= limit)
+        if self.crowded(scores, len(row)):
+            return self.farthest(queries, self.again(queries, scores))
         exact = self.exact(queries[place], row)
         order = np.lexsort((-row, exact, place))
         found, first = np.unique(place[order], return_index=True)
         rows[found], similarity[found] = row[order][first], exact[order][first]
         return rows, similarity
 
-    def _crowded(self, scores: Scores, n_unsure: int) -> bool:
+    def crowded(self, scores: Scores, n_unsure: int) -> bool:
         """True where a float32 block leaves too many pairs in doubt; later blocks then start in float64."""
         crowded = bool(scores.dtype == np.float32) and n_unsure > scores.size // _CROWDED
         self._double = self._double or crowded
         return crowded
 
+    def again(self, queries: Ints, scores: Scores, columns: Ints | None = None) -> Floats:
+        """(Q, N) scores -> the same in float64, infinite where they were."""
+        double = self.double_block(queries)
+        double = double if columns is None else double[:, columns]
+        np.copyto(double, scores, where=np.isinf(scores))
+        return double
+
+    def _unit_span(self, part: slice) -> Scores:
+        return (self.rows.raw_span(part) / self.rows.norms[part, None]).astype(np.float32)
+
     def _score(self, queries: Ints, rows: Ints) -> Floats:
         dots = np.empty(len(rows))
-        for part in _parts(len(rows), self.rows.dim, _PAIR_CELLS):
-            dots[part] = np.vecdot(self.rows.raw(queries[part]), self.rows.raw(rows[part]))
+        change = np.flatnonzero(np.diff(queries)) + 1
+        if len(rows) < _MANY * (len(change) + 1):
+            for part in _parts(len(rows), self.rows.dim, _PAIR_CELLS):
+                dots[part] = np.vecdot(self.rows.raw(queries[part]), self.rows.raw(rows[part]))
+        else:  # runs of one query: it is read once a run
+            for start, stop in zip([0, *change], [*change, len(rows)], strict=True):
+                for part in _parts(stop - start, self.rows.dim, _PAIR_CELLS):
+                    own = slice(start + part.start, start + part.stop)
+                    dots[own] = np.vecdot(self.rows.raw(queries[start : start + 1]), self.rows.raw(rows[own]))
         dots /= self.rows.norms[queries] * self.rows.norms[rows]
         return np.clip(np.round(dots, _DECIMALS), -1.0, 1.0)
 
@@ -197,56 +266,29 @@ def _parts(n: int, width: int, cells: int = _ROUND_CELLS) -> Iterator[slice]:
         yield slice(start, min(n, start + step))
 
 
+def _inverse_norms(rows: UnitRows) -> Scores | None:
+    """(N,) float32 factors that make rows of float32 vectors units; None where they must be scaled before."""
+    least, most = _PLAIN_NORMS
+    plain = len(rows) and least <= rows.norms.min() and rows.norms.max() <= most
+    if not plain or rows.stored(np.arange(1)).dtype != np.float32:
+        return None
+    return (1.0 / rows.norms).astype(np.float32)
+
+
 def _exponents(rows: UnitRows) -> NDArray[Any]:
     exponents = np.zeros(len(rows), dtype=np.int32)
     for part in _parts(len(rows), rows.dim):
-        largest = np.abs(rows.stored(np.arange(part.start, part.stop)).astype(np.float64)).max(axis=1)
+        largest = np.abs(rows.span(part).astype(np.float64)).max(axis=1)
         exponents[part] = np.frexp(largest)[1]
     return exponents
 
 
 def _first_copies(rows: UnitRows) -> Ints | None:
     """N rows -> (N,) position of the first row with the same bytes; None when all rows differ."""
-    seen: dict[bytes, int] = {}
-    first = np.empty(len(rows), dtype=np.int64)
+    digests = np.empty(len(rows), dtype="S16")
     for part in _parts(len(rows), rows.dim):
-        block = np.ascontiguousarray(rows.stored(np.arange(part.start, part.stop)))
+        block = np.ascontiguousarray(rows.span(part))
         for position, row in enumerate(block, part.start):
-            digest = hashlib.blake2b(row.tobytes(), digest_size=16).digest()
-            first[position] = seen.setdefault(digest, position)
-    return None if len(seen) == len(rows) else first
-
-
-def _candidates(scores: Scores, depth: int, slack: float) -> tuple[Ints, Scores]:
-    """(Q, N) scores -> (Q, W) rows ascending and their scores: all within ``slack`` of the depth-th best."""
-    cut = np.full((len(scores), 1), _LOWEST, dtype=scores.dtype)
-    if 0 < depth < scores.shape[1]:
-        kth = scores.shape[1] - depth
-        cut = np.maximum(cut, np.partition(scores, kth, axis=1)[:, kth, None] - scores.dtype.type(slack))
-    place, row = _where(scores >= cut)
-    counts = np.bincount(place, minlength=len(scores))
-    column = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
-    shape = (len(scores), int(counts.max(initial=0)))
-    rows, near = np.full(shape, -1, dtype=np.int64), np.full(shape, _PADDING, dtype=scores.dtype)
-    rows[place, column], near[place, column] = row, scores[place, row]
-    return rows, near
-
-
-def _where(flags: Bools) -> tuple[Ints, Ints]:
-    """(Q, N) flags -> row and column of the True ones; one dimension at a time is several times faster."""
-    row, column = np.divmod(np.flatnonzero(flags), max(1, flags.shape[1]))
-    return row, column
-
-
-def _too_close(near: Scores, tolerance: float, exact_depth: int) -> Bools:
-    """(Q, W) scores -> (Q, W) True where another score is within tolerance, or the place is a leading one."""
-    order = np.argsort(-near, axis=1)
-    ranked = np.take_along_axis(near, order, 1)
-    close = ranked[:, :-1] - ranked[:, 1:] <= tolerance
-    flags = np.zeros(near.shape, dtype=bool)
-    flags[:, 1:] |= close
-    flags[:, :-1] |= close
-    flags[:, :exact_depth] = True
-    result = np.empty_like(flags)
-    np.put_along_axis(result, order, flags, 1)
-    return result
+            digests[position] = hashlib.blake2b(row.tobytes(), digest_size=15).digest() + b"."  # no trailing zero
+    _, first, place = np.unique(digests, return_index=True, return_inverse=True)
+    return None if len(first) == len(rows) else first[place]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.evaluate.geometry_result import IntrinsicDimension
-from bignet.evaluate.records import settled
+from bignet.evaluate.rounding import settled
 from bignet.evaluate.result import Metric
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def lid_mle(distances: NDArray[Any]) -> Floats:
     counted = before > 0
     logs = np.log(np.divide(last, before, out=np.ones(before.shape), where=counted))
     n, total = counted.sum(axis=1), np.where(counted, logs, 0.0).sum(axis=1)
-    defined = np.isfinite(distances).all(axis=1) & (n > 0) & (total > 0)
+    defined = (n > 0) & (total > 0)
     return np.asarray(np.divide(n, total, out=np.full(len(distances), np.nan), where=defined))
 
 

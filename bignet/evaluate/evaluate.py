@@ -3,81 +3,50 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bignet.errors import MismatchError, UsageError
 from bignet.evaluate import findings
-from bignet.evaluate.cosine import Cosines, UnitRows, usable_rows
-from bignet.evaluate.graph import check_vectors
-from bignet.evaluate.labels import CodedLabels, check_distinct, check_labels, code_labels
-from bignet.evaluate.ranking import Gallery, Measured, label_gallery, measure
-from bignet.evaluate.result import ClassDistance, ClassRow, Evaluation, Excluded
+from bignet.evaluate.class_rows import class_rows
+from bignet.evaluate.clock import Clock
+from bignet.evaluate.cosine import Cosines, UnitRows
+from bignet.evaluate.families import Families, measure_families
+from bignet.evaluate.inputs import Columns, Rows, read_rows
+from bignet.evaluate.ranking import measure
+from bignet.evaluate.result import ClassDistance, ClassRow, Evaluation, Metric
 from bignet.evaluate.separation import MAX_MATRIX_CLASSES, ClassSpread
-from bignet.evaluate.summary import Summary
+from bignet.evaluate.settings import EvaluateSettings as EvaluateSettings
+from bignet.evaluate.subject import Subject
+from bignet.evaluate.summary import Context, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
+    from bignet.evaluate.clock import Progress
+    from bignet.evaluate.labels import CodedLabels
+
     Ints = NDArray[np.int64]
 
-UNLABELLED = ("drop", "distractor")
 
-
-@dataclass(frozen=True)
-class EvaluateSettings:
-    """How an evaluation is done; the same settings and vectors give the same numbers.
-
-    Attributes:
-        k: depth of precision@k and of the strips of neighbours.
-        graph_k: neighbours kept for every row (at least k).
-        unlabelled: "drop" = unlabelled rows leave the gallery of label metrics, since such a neighbour is
-            neither right nor wrong; "distractor" = they stay and count as wrong.
-        bootstrap: resamples behind each interval; 0 = no bootstrap intervals.
-        seed: fixes resamples and permutations.
-        level: coverage of the intervals.
-        permutations: shuffles of the labels behind each chance level; 0 = its exact expectation instead.
-    """
-
-    k: int = 10
-    graph_k: int = 100
-    unlabelled: str = "drop"
-    bootstrap: int = 2000
-    seed: int = 0
-    level: float = 0.95
-    permutations: int = 5
-
-    def __post_init__(self) -> None:
-        for name, least in (("k", 1), ("graph_k", 1), ("bootstrap", 0), ("seed", 0), ("permutations", 0)):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name}: found {getattr(self, name)}; needed at least {least}")
-        if not 0.0 < self.level < 1.0:
-            raise UsageError(f"level: found {self.level}; needed a share between 0 and 1, such as 0.95")
-        if self.unlabelled not in UNLABELLED:
-            raise UsageError(f"unlabelled: found {self.unlabelled!r}; allowed are {', '.join(UNLABELLED)}")
-
-    @property
-    def depth(self) -> int:
-        """Neighbours in the graph."""
-        return max(self.k, self.graph_k)
-
-
-def evaluate(
+def evaluate(  # noqa: PLR0913 - one argument for each column of the table of rows
     vectors: NDArray[Any],
     ids: Sequence[int] | Ints,
     labels: Sequence[str | None] | None = None,
-    settings: EvaluateSettings = EvaluateSettings(),
+    settings: EvaluateSettings = EvaluateSettings(),  # noqa: B008 - frozen
+    *,
+    groups: Sequence[object] | None = None,
+    split: Sequence[str | None] | None = None,
+    progress: Progress | None = None,
 ) -> Evaluation:
-    """(N, D) vectors, N ids, N labels or None -> everything known about the embedding, exact, leave-one-out.
+    """(N, D) vectors, N ids, N labels or None -> everything known about the embedding.
 
-    Every row is a query against all others by cosine. A row whose class has no other image is not asked, but
-    stays where others can find it. Neither input is written to.
+    Every row is a query against all others by cosine, unless the settings say otherwise. A row whose class has no
+    other image is not asked, but stays where others can find it. No input is written to. Above
+    ``settings.exact_rows`` rows a sample is asked, and each number says so.
 
     Args:
         vectors: any real dtype; a memory map is fine. Rows with NaN, infinity or only zeros are listed and
@@ -85,69 +54,54 @@ def evaluate(
         ids: one distinct integer a row, by which results are named.
         labels: text, ``#``-separated from general to particular if hierarchical; None = unlabelled.
         settings: see EvaluateSettings.
+        groups: what rows of one video, product or session share, None = nothing; they are no neighbours of each
+            other, and the headline is given without that rule too.
+        split: for the mode "split": test, query or val = asked; train or gallery = can be found.
+        progress: called with a stage, how much of it is done, and how much there is.
 
     Raises:
-        UsageError: repeated ids, labels that are no text, or vectors that are no (N, D) real array.
-        MismatchError: ids, labels and vectors differ in length.
+        UsageError: repeated ids, labels that are no text, a split that is none, or vectors that are no (N, D) real
+            array.
+        MismatchError: a column and the vectors differ in length.
     """
-    clock = _Clock()
+    clock = Clock(progress)
     with clock("vectors"):
-        rows = _read(vectors, ids, labels)
+        rows = read_rows(vectors, Columns(ids, labels, groups, split), settings)
         cosines = Cosines(UnitRows(vectors, rows.usable))
-    with clock("neighbours"):
-        gallery = label_gallery(rows.coded.codes, settings.unlabelled)
-        measured = measure(cosines, gallery, settings)
+        gallery = rows.gallery(settings)
+    with clock("neighbours") as told:
+        measured = measure(cosines, gallery, rows.coded.names, settings, told)
+        unit_rows = cosines.rows
+        del cosines  # and its block of scores
     with clock("intervals"):
-        summary = Summary(measured, gallery, settings, excluded=rows.excluded(gallery), reason=rows.reason(gallery))
+        context = Context(settings, rows.excluded(gallery), rows.reason(gallery), rows.groups)
+        summary = Summary(measured, context)
+        metrics = summary.metrics()
     with clock("classes"):
-        classes, distance = _classes(cosines.rows, rows.coded, summary)
-    return _assemble(rows, settings, measured, (summary, classes, distance), clock.seconds)
+        classes, distance = _classes(unit_rows, rows.coded, summary)
+    subject = Subject(
+        rows=unit_rows,
+        ids=rows.ids,
+        coded=rows.coded,
+        groups=gallery.apart,
+        graph=measured.graph,
+        per_query=measured.per_query,
+        excluded=context.excluded,
+        settings=settings,
+    )
+    del summary, measured  # every score of every query: the families need the memory
+    parts = _Parts(metrics, classes, distance, measure_families(subject, clock))
+    return _assemble(rows, subject, parts, clock.seconds)
 
 
 @dataclass(frozen=True)
-class _Rows:
-    """The rows that can be evaluated, and those that cannot."""
+class _Parts:
+    """What the stages after the pass found."""
 
-    usable: Ints
-    ids: Ints
-    labels: tuple[str | None, ...]
-    coded: CodedLabels
-    unusable: dict[str, tuple[int, ...]]
-
-    def excluded(self, gallery: Gallery) -> Excluded:
-        """Rows that are no queries, counted by reason."""
-        unlabelled = int((gallery.codes < 0).sum())
-        return Excluded(
-            unlabelled=unlabelled,
-            singleton=len(self.ids) - unlabelled - len(gallery.queries),
-            nonfinite=len(self.unusable["nonfinite"]),
-            zero=len(self.unusable["zero"]),
-        )
-
-    def reason(self, gallery: Gallery) -> str | None:
-        """Why nobody can be asked; None if somebody can."""
-        if len(gallery.queries):
-            return None
-        if not len(self.ids):
-            return "no usable rows"
-        return "every class has one image: nothing to find" if self.coded.names else "no labels"
-
-
-def _read(vectors: NDArray[Any], ids: Sequence[int] | Ints, labels: Sequence[str | None] | None) -> _Rows:
-    """Checks what came in, once, and separates the rows that can be used."""
-    check_vectors(vectors)
-    given = [None] * len(vectors) if labels is None else labels
-    if not len(vectors) == len(ids) == len(given):
-        raise MismatchError(f"found {len(vectors)} vectors, {len(ids)} ids and {len(given)} labels; needed one each")
-    if len(ids) and not np.issubdtype(np.asarray(ids).dtype, np.integer):
-        raise UsageError(f"ids: found {np.asarray(ids).dtype}; needed integers")
-    check_distinct("ids", ids)
-    all_ids = np.asarray(ids, dtype=np.int64)
-    checked = check_labels(all_ids.tolist(), given)
-    usable, nonfinite, zero = usable_rows(vectors)
-    kept = tuple(checked[i] for i in usable)
-    unusable = {"nonfinite": tuple(all_ids[nonfinite].tolist()), "zero": tuple(all_ids[zero].tolist())}
-    return _Rows(usable, all_ids[usable], kept, code_labels(kept), unusable)
+    metrics: tuple[Metric, ...]
+    classes: tuple[ClassRow, ...]
+    distance: ClassDistance | None
+    families: Families
 
 
 def _classes(rows: UnitRows, coded: CodedLabels, summary: Summary) -> tuple[tuple[ClassRow, ...], ClassDistance | None]:
@@ -156,60 +110,44 @@ def _classes(rows: UnitRows, coded: CodedLabels, summary: Summary) -> tuple[tupl
         return (), None
     labelled = np.flatnonzero(coded.codes >= 0)
     spread = ClassSpread(rows.only(labelled), coded.codes[labelled])
-    table = summary.class_rows(coded.names, coded.sizes, spread.margins())
+    table = class_rows(summary, coded, spread.margins())
     shown = 2 <= len(coded.names) <= MAX_MATRIX_CLASSES
     return table, spread.named(coded.names) if shown else None
 
 
-def _assemble(
-    rows: _Rows,
-    settings: EvaluateSettings,
-    measured: Measured,
-    parts: tuple[Summary, tuple[ClassRow, ...], ClassDistance | None],
-    seconds: dict[str, float],
-) -> Evaluation:
-    summary, classes, distance = parts
-    metrics = summary.metrics()
-    headline = metrics[0]
+def _assemble(rows: Rows, subject: Subject, parts: _Parts, seconds: dict[str, float]) -> Evaluation:
+    headline, classes, families = parts.metrics[0], parts.classes, parts.families
     warnings = [
         *findings.rows_left_out(rows.unusable),
         *findings.about_queries(headline.excluded, headline.n_queries, len(rows.ids), len(classes)),
         *findings.about_headline(headline),
+        *findings.about_groups(parts.metrics),
         *findings.about_classes(classes),
-        *findings.about_ties(measured.graph, settings.k),
+        *findings.about_ties(subject.graph, subject.settings.k),
     ]
     if len(classes) > MAX_MATRIX_CLASSES:
         warnings.append(f"{len(classes)} classes: the matrix of distances is shown up to {MAX_MATRIX_CLASSES}")
     return Evaluation(
         ids=rows.ids,
         labels=rows.labels,
-        k=settings.k,
-        metrics=metrics,
-        graph=measured.graph,
-        per_query=measured.per_query,
+        k=subject.settings.k,
+        metrics=(*parts.metrics, *families.metrics),
+        graph=subject.graph,
+        per_query=subject.per_query,
         classes=classes,
-        class_distance=distance,
+        class_distance=parts.distance,
         unusable=rows.unusable,
         gallery_fingerprint=gallery_fingerprint(rows.ids),
         seconds=seconds,
         warnings=tuple(warnings),
+        separation=families.separation,
+        confusion=families.confusion,
+        hierarchy=families.hierarchy,
+        geometry=families.geometry,
+        clusters=families.clusters,
     )
 
 
 def gallery_fingerprint(ids: Ints) -> str:
     """(N,) ids -> SHA-256 of the sorted ids as little-endian int64, whatever order they come in."""
     return hashlib.sha256(np.sort(ids).astype("<i8").tobytes()).hexdigest()
-
-
-class _Clock:
-    """Wall time by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Times the block under it."""
-        start = time.perf_counter()
-        yield
-        self.seconds[stage] = time.perf_counter() - start

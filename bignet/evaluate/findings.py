@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 WIDE = 0.10
 FEW_QUERIES = 100
+GAP = 0.05
 _NAMED = 3
 _IDS_SHOWN = 5
 
@@ -67,6 +68,18 @@ def about_headline(metric: Metric) -> list[str]:
             f"{metric.lo:.3f} to {metric.hi:.3f})"
         )
     return found
+
+
+def about_groups(metrics: Sequence[Metric]) -> list[str]:
+    """How much of the headline is rows of one group finding each other."""
+    value = {metric.id: metric.value for metric in metrics}
+    apart, together = value.get("map@r.macro"), value.get("map@r.macro.nogroups")
+    if apart is None or together is None or together - apart <= GAP:
+        return []
+    gap = together - apart
+    return [
+        f"map@r.macro: {together:.3f} if rows of one group may find each other, {apart:.3f} if not; {gap:.3f} leaks"
+    ]
 
 
 def about_classes(classes: Sequence[ClassRow]) -> list[str]:

@@ -15,7 +15,7 @@ from bignet.evaluate.hubness import measure_hubness
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.moments import MAX_SIDE, Columns, Moments, columns, second_moments
 from bignet.evaluate.projection import MAX_SHOWN, check_tsne, pca_map, stratified, tsne_map, with_trust
-from bignet.evaluate.records import settled
+from bignet.evaluate.rounding import settled
 from bignet.evaluate.result import Excluded, Metric
 
 if TYPE_CHECKING:

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.errors import MismatchError, UsageError
-from bignet.evaluate.cosine import Cosines, Ranked, UnitRows, usable_rows
+from bignet.evaluate.cosine import Cosines, UnitRows, usable_rows
 from bignet.evaluate.result import KnnGraph
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from bignet.evaluate.ranked import Ranked
 
 
 def knn_graph(
@@ -46,15 +48,15 @@ def knn_graph(
 
 
 class GraphTable:
-    """Collects ranked blocks into one graph of N rows and K neighbours."""
+    """Collects ranked blocks into one graph of n rows asked and k neighbours."""
 
     def __init__(self, n: int, k: int, tie_at: Sequence[int]) -> None:
-        self._rows = np.full((n, k), -1, dtype=np.int64)
+        self._rows = np.full((n, k), -1, dtype=np.int32)
         self._similarity = np.full((n, k), np.nan)
         self._ties = dict.fromkeys(sorted({depth for depth in tie_at if depth <= k}), 0)
 
     def put(self, queries: NDArray[np.int64], ranked: Ranked) -> None:
-        """Stores a block; it must be at least one place deeper than the graph, where there are rows."""
+        """Stores a block, by place among the rows asked; one place deeper than the graph at least."""
         for depth in self._ties:
             self._ties[depth] += int(tied_after(ranked, depth).sum())
         width = min(self._rows.shape[1], ranked.rows.shape[1])
@@ -62,10 +64,11 @@ class GraphTable:
         self._rows[queries, :width] = rows
         self._similarity[queries, :width] = np.where(rows >= 0, similarity, np.nan)
 
-    def graph(self) -> KnnGraph:
-        """The graph of everything put so far."""
+    def graph(self, queries: NDArray[np.int64] | None = None) -> KnnGraph:
+        """The graph of everything put so far, of those rows; None = of every row."""
         n = max(1, len(self._rows))
-        return KnnGraph(self._rows, self._similarity, {depth: count / n for depth, count in self._ties.items()})
+        rate = {depth: count / n for depth, count in self._ties.items()}
+        return KnnGraph(self._rows, self._similarity, rate, queries=queries)
 
 
 def tied_after(ranked: Ranked, k: int) -> NDArray[np.bool_]:

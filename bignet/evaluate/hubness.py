@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.evaluate.geometry_result import Hubness
-from bignet.evaluate.records import settled
+from bignet.evaluate.rounding import settled
 from bignet.evaluate.result import Metric
 
 if TYPE_CHECKING:

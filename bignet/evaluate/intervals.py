@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
 DECIMALS = 12  # hides what the number of threads does to the last bit of a matrix product
-_COUNT_CELLS = 2**22
+_COUNT_CELLS = 2**18
 
 
 @dataclass(frozen=True)
@@ -28,18 +30,31 @@ class Resampling:
     level: float = 0.95
 
     def percentiles(self, means: Floats) -> Floats:
-        """(times, M) resampled means -> (2, M), the lower and upper end."""
+        """(times, M) resampled means -> (2, M), the lower and upper end; resamples without a value (NaN) left out."""
         tail = (1 - self.level) / 2
-        return np.round(np.quantile(means, [tail, 1 - tail], axis=0), DECIMALS)
+        missing = np.isnan(means).any(axis=0)
+        ends = np.quantile(np.where(missing, 0.0, means), [tail, 1 - tail], axis=0)
+        for column in np.flatnonzero(missing):
+            known = means[~np.isnan(means[:, column]), column]
+            ends[:, column] = np.quantile(known, [tail, 1 - tail]) if len(known) else np.nan
+        return np.round(ends, DECIMALS)
 
 
 @dataclass(frozen=True)
 class ClassIntervals:
-    """Ends for each class, (C, 2, M) in ascending class code, and for the mean of class means, (2, M)."""
+    """Ends for each class, (C, 2, M) in ascending class code, and for means of class means, (2, M).
+
+    Attributes:
+        classes: (C,) codes.
+        each: of each class.
+        macro: every class weighing the same.
+        weighted: classes weighing as given, else as many queries as they have.
+    """
 
     classes: Ints
     each: Floats
     macro: Floats
+    weighted: Floats
 
 
 def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -52,7 +67,7 @@ def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]
 
 
 def micro_interval(values: Floats, how: Resampling) -> Floats:
-    """(Q, M) values, one row a query -> (2, M) ends for the M means.
+    """(Q, M) values, one row a query, NaN = none -> (2, M) ends for the M means.
 
     Queries are drawn with replacement, Q at a time: the spread to expect from other images of the same
     classes (Efron 1979; the percentile method, as ``scipy.stats.bootstrap(method="percentile")``).
@@ -61,33 +76,97 @@ def micro_interval(values: Floats, how: Resampling) -> Floats:
     return how.percentiles(_resampled_means(values, len(values), how.times, rng))
 
 
-def macro_interval(values: Floats, classes: Ints, how: Resampling) -> ClassIntervals:
-    """(Q, M) values and (Q,) class codes -> ends for each class mean and for the mean of class means.
+def macro_interval(values: Floats, classes: Ints, how: Resampling, weights: Floats | None = None) -> ClassIntervals:
+    """(Q, M) values and (Q,) class codes -> ends for each class mean and for the means of class means.
 
     Queries are drawn within their class, n - 1 of n: with n draws the variance of a class of two images would
     come out at half of what it is, with n - 1 it is unbiased (McCarthy and Snowden 1985, "The bootstrap and
     finite population sampling"). Where few classes are that small the interval is still somewhat narrow:
     simulated at sizes 60, 20, 5, 3, 2, 2 a 95 % interval held the truth 88 % of the time.
+
+    Args:
+        values: NaN = none.
+        classes: codes.
+        how: see Resampling.
+        weights: (C,) of the classes found, ascending, for ``weighted``; None = their queries.
     """
     rng = np.random.default_rng([how.seed, 1])
     order = np.argsort(classes, kind="stable")
-    found, start = np.unique(classes[order], return_index=True)
-    total = np.zeros((how.times, values.shape[1]))
+    found, start, sizes = np.unique(classes[order], return_index=True, return_counts=True)
+    share = sizes.astype(np.float64) if weights is None else weights
+    even, weighted = (_Mean(how.times, values.shape[1]) for _ in range(2))
     each = np.empty((len(found), 2, values.shape[1]))
     for place, members in enumerate(np.split(order, start[1:])):
         means = _resampled_means(values[members], max(1, len(members) - 1), how.times, rng)
         each[place] = how.percentiles(means)
-        total += means
-    return ClassIntervals(found, each, how.percentiles(total / len(found)))
+        even.add(means, 1.0)
+        weighted.add(means, float(share[place]))
+    return ClassIntervals(found, each, how.percentiles(even.value()), how.percentiles(weighted.value()))
+
+
+def cluster_interval(values: Floats, clusters: Ints, how: Resampling, weights: Floats | None = None) -> Floats:
+    """(Q, M) values and (Q,) codes of whole clusters -> (2, M) ends for the M means.
+
+    Clusters are drawn with replacement, as many as there are, each with all its queries: the spread to expect from
+    other groups, or other classes (Davison and Hinkley 1997, section 3.8). It is narrow for fewer than about 20.
+    With weights of 1 / (queries of the class) the means are means of class means; those of a class drawn twice count
+    twice, so that the interval also holds what other classes would do.
+
+    Args:
+        values: NaN = none.
+        clusters: what is drawn as one.
+        how: see Resampling.
+        weights: (Q,) of the queries in the mean; None = all the same.
+    """
+    _, cluster = np.unique(clusters, return_inverse=True)
+    weight = np.where(np.isnan(values), 0.0, 1.0 if weights is None else weights[:, None])
+    total = _sums(np.nan_to_num(values) * weight, cluster)
+    known = _sums(weight, cluster)
+    rng = np.random.default_rng([how.seed, 2])
+    parts = [_ratio(counts @ total, counts @ known) for counts in _draws(len(total), len(total), how.times, rng)]
+    return how.percentiles(np.concatenate(parts))
+
+
+class _Mean:
+    """A running weighted mean over classes; NaN adds nothing."""
+
+    def __init__(self, times: int, width: int) -> None:
+        self._total, self._weight = np.zeros((times, width)), np.zeros((times, width))
+
+    def add(self, means: Floats, weight: float) -> None:
+        """(times, M) means of one class."""
+        known = ~np.isnan(means)
+        self._total += np.where(known, means, 0.0) * weight
+        self._weight += known * weight
+
+    def value(self) -> Floats:
+        """(times, M)."""
+        return _ratio(self._total, self._weight)
 
 
 def _resampled_means(values: Floats, draws: int, times: int, rng: np.random.Generator) -> Floats:
-    """(n, M) values -> (times, M) means of ``draws`` rows drawn with replacement."""
-    n, means = len(values), np.empty((times, values.shape[1]))
-    step = max(1, _COUNT_CELLS // n)
+    """(n, M) values -> (times, M) means of ``draws`` rows drawn with replacement, NaN left out."""
+    known = ~np.isnan(values)
+    if known.all():
+        return np.concatenate([counts @ values / draws for counts in _draws(len(values), draws, times, rng)])
+    filled, weight = np.where(known, values, 0.0), known.astype(np.float64)
+    parts = [_ratio(counts @ filled, counts @ weight) for counts in _draws(len(values), draws, times, rng)]
+    return np.concatenate(parts)
+
+
+def _draws(n: int, draws: int, times: int, rng: np.random.Generator) -> Iterator[Floats]:
+    """How often each of n is among ``draws`` with replacement, ``times`` times -> (some, n) counts, part by part."""
+    step = max(1, _COUNT_CELLS // max(n, draws))
     for start in range(0, times, step):
         size = min(step, times - start)
         drawn = rng.integers(n, size=(size, draws)) + np.arange(size)[:, None] * n
-        counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
-        means[start : start + size] = counts @ values / draws
-    return means
+        yield np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n).astype(np.float64)
+
+
+def _sums(values: Floats, places: Ints) -> Floats:
+    """(Q, M) values and (Q,) places -> (P, M) sums."""
+    return np.column_stack([np.bincount(places, weights=column) for column in values.T])
+
+
+def _ratio(total: Floats, weight: Floats) -> Floats:
+    return np.where(weight > 0, total / np.where(weight > 0, weight, 1.0), np.nan)

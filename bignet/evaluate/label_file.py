@@ -35,8 +35,8 @@ class LabelTable:
     Attributes:
         name: the file's own name, without its folders.
         labels: None if the file has no such column: then the store's own hold.
-        groups: rows of one group are never each other's neighbours; None likewise.
-        split: which part each row belongs to: query and gallery, or folds; None likewise.
+        groups: rows of one group are never each other's neighbours; None if there is no such column, or nothing in it.
+        split: which side each row is on; None likewise.
         not_in_file: store ids that the file does not name.
         not_in_store: ids or paths that the file names and the store does not hold.
     """
@@ -119,7 +119,8 @@ def _in_store_order(table: pa.Table, column: str, lines: Sequence[int | None]) -
     if values is None:
         return None
     texts = [None if value is None else str(value) for value in values]
-    return tuple(None if line is None else texts[line] for line in lines)
+    ordered = tuple(None if line is None else texts[line] for line in lines)
+    return None if all(text is None for text in ordered) else ordered
 
 
 def _ids_of(table: pa.Table, file: Path, id_of: dict[bytes, int]) -> list[int]:

@@ -51,6 +51,18 @@ def code_labels(labels: Sequence[str | None]) -> CodedLabels:
     return CodedLabels(np.fromiter((code[label] for label in labels), dtype=np.int64, count=len(labels)), names)
 
 
+def prefix_codes(names: Sequence[str]) -> NDArray[np.int64]:
+    """C labels -> (C, L) integers, column l alike where the first l + 1 parts are; -1 beyond a label's last part."""
+    paths = [split_label(name) for name in names]
+    codes = np.full((len(paths), max(map(len, paths), default=0)), -1, dtype=np.int64)
+    for depth in range(codes.shape[1]):
+        known: dict[tuple[str, ...], int] = {}
+        for row, path in enumerate(paths):
+            if len(path) > depth:
+                codes[row, depth] = known.setdefault(path[: depth + 1], len(known))
+    return codes
+
+
 def check_labels(ids: Iterable[int], labels: Iterable[object]) -> list[str | None]:
     """N ids and N labels -> the labels as text, None = unlabelled; integers become their digits.
 

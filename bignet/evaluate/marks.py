@@ -122,7 +122,8 @@ def _record(file: Path) -> dict[str, Any]:
     try:
         record = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageError(f"marks '{file}' cannot be read ({error}); give {ALLOWED}") from None
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"marks '{file}' cannot be read ({why}); give {ALLOWED}") from None
     if not isinstance(record, dict) or record.get("kind") != KIND:
         raise UsageError(f"'{file}' holds no marks; give {ALLOWED}")
     if record.get("schema_version") != SCHEMA_VERSION:

@@ -156,10 +156,9 @@ def principal_axes(rows: UnitRows, moments: Moments, count: int = 2) -> tuple[Fl
 
 def _axis(rows: UnitRows, moments: Moments, vector: Floats) -> Floats:
     if moments.between_rows:
-        weights = vector - vector.mean()
         found = np.zeros(rows.dim)
         for positions in blocks(np.arange(len(rows)), rows.dim):
-            found += weights[positions] @ rows.unit(positions)
+            found += vector[positions] @ rows.unit(positions)
         vector = found / np.linalg.norm(found)
     return np.asarray(vector * np.sign(vector[np.argmax(np.round(np.abs(vector), DECIMALS))]))
 
@@ -182,17 +181,15 @@ class Columns:
 def columns(rows: UnitRows) -> Columns:
     """N >= 1 rows -> their dead dimensions, zeros and lengths, before normalising."""
     spread = np.quantile(_lengths(rows), _QUANTILES)
-    first = rows.stored(np.zeros(1, dtype=np.int64))[0].astype(np.float64)
     zeros, total, squares = np.zeros(rows.dim, dtype=np.int64), np.zeros(rows.dim), np.zeros(rows.dim)
     # Float64 rows can be so much longer than the median that squares overflow; infinity is not dead either.
     with np.errstate(over="ignore", invalid="ignore"):
         for positions in blocks(np.arange(len(rows)), rows.dim):
             stored = rows.stored(positions)
             zeros += np.count_nonzero(stored == 0, axis=0)
-            moved = stored - first  # from a row of them: a constant dimension is then exactly zero
-            moved /= spread[2]
-            total += moved.sum(axis=0)
-            squares += np.einsum("nd,nd->d", moved, moved)
+            scaled = stored.astype(np.float64) / spread[2]
+            total += scaled.sum(axis=0)
+            squares += np.einsum("nd,nd->d", scaled, scaled)
         variance = squares / len(rows) - (total / len(rows)) ** 2
     dead = np.flatnonzero(variance < DEAD_VARIANCE)
     return Columns(tuple(dead.tolist()), zeros / len(rows), tuple(spread.tolist()))

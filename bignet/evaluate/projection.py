@@ -11,7 +11,7 @@ from bignet.errors import UsageError
 from bignet.evaluate.geometry_result import Projection
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.moments import Moments, principal_axes
-from bignet.evaluate.records import significant
+from bignet.evaluate.rounding import significant
 from bignet.evaluate.spectrum import blocks
 
 if TYPE_CHECKING:

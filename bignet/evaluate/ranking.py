@@ -7,193 +7,261 @@ first hit however deep that lies. No more than one block of scores is ever held.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bignet.evaluate import retrieval
-from bignet.evaluate.chance import Shuffles
+from bignet.evaluate.chance import Shuffles, chance_precision
+from bignet.evaluate.gallery import Gallery, sampled_queries
 from bignet.evaluate.graph import GraphTable
 from bignet.evaluate.result import KnnGraph, PerQuery
+from bignet.evaluate.scores import Judge, Scored, accuracy, at_r, chance_at_r, depths_within
+from bignet.evaluate.view import Depth, Seen, View, joined
+from bignet.evaluate.votes import nearest_centre
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import Cosines, Ranked
-    from bignet.evaluate.evaluate import EvaluateSettings
+    from bignet.evaluate.cosine import Cosines
+    from bignet.evaluate.ranked import Ranked
+    from bignet.evaluate.settings import EvaluateSettings
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
-    Bools = NDArray[np.bool_]
     Scores = NDArray[np.floating[Any]]
 
 
 @dataclass(frozen=True)
-class Gallery:
-    """Who is asked, and what can be found, when labels are judged.
-
-    Attributes:
-        codes: (N,) class of each row, -1 = unlabelled.
-        member: (N,) True for rows that can be found.
-        n_relevant: (N,) how many other rows bear the label; -1 = no query: unlabelled, or alone in its class.
-    """
-
-    codes: Ints
-    member: Bools
-    n_relevant: Ints
-
-    @property
-    def size(self) -> int:
-        """Rows that can be found, the query among them."""
-        return int(self.member.sum())
-
-    @property
-    def queries(self) -> Ints:
-        """Positions of the rows that are asked."""
-        return np.flatnonzero(self.n_relevant > 0)
-
-
-def label_gallery(codes: Ints, unlabelled: str) -> Gallery:
-    """(N,) codes -> the gallery, which unlabelled rows leave ("drop") or stay in as wrong ("distractor")."""
-    member = codes >= 0 if unlabelled == "drop" else np.ones(len(codes), dtype=bool)
-    sizes = np.bincount(codes[codes >= 0], minlength=1)
-    others = np.where(codes >= 0, sizes[np.maximum(codes, 0)] - 1, 0)
-    return Gallery(codes, member, np.where(others > 0, others, -1))
-
-
-@dataclass(frozen=True)
 class Measured:
-    """What the pass yields, one entry a row; ``chance`` and ``tied`` hold NaN where a row was no query.
+    """What the pass yields.
 
     Attributes:
-        graph: neighbours among all rows.
-        per_query: scores among the labelled gallery.
-        chance: by field of PerQuery, the mean over permuted labels.
-        tied: by field of PerQuery, the mean over all orders of equally similar items.
-        tie_rate: by field of PerQuery, the share of queries with such a tie at that depth.
+        graph: neighbours among all rows that can be found.
+        per_query: scores among the labelled gallery, one entry a row.
+        scored: every score of every query.
+        together: the headline family without keeping groups apart; None without groups.
+        gallery: who was asked, and what could be found.
+        capped: the gallery of the scores at R, if it is another.
+        sampled: whether the rows asked are a sample.
+        population: (C,) queries there are of each class, asked or not.
     """
 
     graph: KnnGraph
     per_query: PerQuery
-    chance: Mapping[str, Floats]
-    tied: Mapping[str, Floats]
-    tie_rate: Mapping[str, float]
+    scored: Scored
+    together: Scored | None
+    gallery: Gallery
+    capped: Gallery
+    sampled: bool
+    population: Ints
 
 
-def measure(cosines: Cosines, gallery: Gallery, settings: EvaluateSettings) -> Measured:
-    """N rows and their gallery -> graph, scores, chance; queries of like R go together: short rankings."""
-    work = _Pass(cosines, gallery, settings)
-    idle = np.flatnonzero(gallery.n_relevant < 1)
-    asked = gallery.queries[np.argsort(gallery.n_relevant[gallery.queries], kind="stable")]
-    for group in (idle, asked):
-        for queries in cosines.blocks(group):
-            work.block(queries)
-    return work.result()
+def measure(
+    cosines: Cosines,
+    gallery: Gallery,
+    names: Sequence[str],
+    settings: EvaluateSettings,
+    told: Callable[[int, int], None] = lambda done, total: None,
+) -> Measured:
+    """N rows and their gallery -> graph, scores, chance; queries of like R go together: short rankings.
+
+    Args:
+        cosines: similarity of the rows.
+        gallery: who may be asked, and what can be found.
+        names: class names by code.
+        settings: as evaluated.
+        told: how many queries of how many are done.
+    """
+    population = np.bincount(gallery.codes[gallery.queries], minlength=len(names))
+    if len(cosines) > settings.exact_rows:
+        drawn = np.zeros(len(cosines), dtype=bool)
+        drawn[sampled_queries(gallery, settings.sample_queries, settings.seed)] = True
+        gallery = replace(gallery, asked=drawn)
+    work = _Pass(cosines, gallery, names, settings)
+    done, total = 0, int(gallery.asked.sum())
+    for batch in work.batches():
+        pieces = list(cosines.blocks(batch.queries))
+        for queries, scores in zip(pieces, cosines.scored(pieces), strict=True):
+            work.block(queries, scores, batch)
+            done += len(queries)
+            told(done, total)
+    return work.result(population)
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Rows asked in one go: whether for their label, and whether for it when groups are not kept apart."""
+
+    queries: Ints
+    judged: bool
+    together: bool
+
+
+class _Columns:
+    """Scores of the queries by name, filled in block by block."""
+
+    def __init__(self, queries: Ints) -> None:
+        self._queries = queries
+        self.columns: dict[str, Floats] = {}
+
+    def put(self, queries: Ints, values: Mapping[str, Floats]) -> None:
+        """(P,) of the queries and what each scored."""
+        place = np.searchsorted(self._queries, queries)
+        for name, column in values.items():
+            self.columns.setdefault(name, np.full(len(self._queries), np.nan))[place] = column
 
 
 class _Pass:
     """The tables being filled, block by block."""
 
-    def __init__(self, cosines: Cosines, gallery: Gallery, settings: EvaluateSettings) -> None:
-        n = len(cosines)
-        self._cosines, self._gallery = cosines, gallery
-        self._k, self._depth = settings.k, settings.depth
-        self._enough = gallery.size > settings.k
-        self._shuffles = Shuffles(gallery.codes, gallery.member, settings.permutations, settings.seed)
-        self._permutations = settings.permutations
-        self._order = np.argsort(gallery.codes, kind="stable")
-        self._sorted = gallery.codes[self._order]
-        self._table = GraphTable(n, settings.depth, (1, settings.k, settings.depth))
-        self._score = {name: np.full(n, np.nan) for name in ("p1", "pk", "rp", "apr", "rr")}
-        self._chance = {name: np.full(n, np.nan) for name in ("p1", "pk", "rp", "apr")}
-        self._tied = {name: np.full(n, np.nan) for name in ("p1", "pk")}
-        self._ties = {name: np.zeros(n, dtype=bool) for name in ("p1", "pk")}
-        self._rank_first, self._farthest = np.full(n, -1, dtype=np.int64), np.full(n, -1, dtype=np.int64)
-        self._farthest_similarity = np.full(n, np.nan)
+    def __init__(self, cosines: Cosines, gallery: Gallery, names: Sequence[str], settings: EvaluateSettings) -> None:
+        self._cosines, self._gallery, self._settings = cosines, gallery, settings
+        self._sampled = len(cosines) > settings.exact_rows
+        self._capped = gallery.capped(settings.class_cap, settings.seed) if self._sampled else gallery
+        self._together = _Together(gallery, self._capped)
+        most = int(gallery.n_others[gallery.queries].max(initial=0))
+        self._judge = Judge(gallery, names, depths_within(settings.k, settings.several_k, most))
+        self._view = View(cosines, gallery, self._capped, full=not self._sampled)
+        self._shuffles = self._permutations()
+        self._asked = np.flatnonzero(gallery.asked)
+        self._table = GraphTable(len(self._asked), settings.depth, (1, settings.k, settings.depth))
+        self._rank_first, self._farthest = (np.full(len(cosines), -1, dtype=np.int64) for _ in range(2))
+        self._farthest_similarity = np.full(len(cosines), np.nan)
+        self._scores, self._permuted, self._tied, self._ties = (_Columns(gallery.queries) for _ in range(4))
+        self._voted = np.full(len(gallery.queries), -1, dtype=np.int64)
 
-    def block(self, queries: Ints) -> None:
-        """(Q,) rows, all of them queries of label metrics or none."""
-        scores, own = self._cosines.block(queries), np.arange(len(queries))
-        scores[own, queries] = np.inf
-        self._farthest[queries], self._farthest_similarity[queries] = self._cosines.farthest(queries, scores)
-        scores[own, queries] = -np.inf
-        n_relevant = self._gallery.n_relevant[queries]
-        depth = max(self._k, int(n_relevant.max(initial=0)))
-        all_in = bool(self._gallery.member.all())
-        graph_depth = self._depth + 1
-        ranked = self._cosines.nearest(queries, scores, max(graph_depth, depth * all_in), graph_depth)
-        self._table.put(queries, ranked)
-        if n_relevant.max(initial=0) < 1:
-            return
-        if not all_in:
-            scores[:, ~self._gallery.member] = -np.inf
-            ranked = self._cosines.nearest(queries, scores, depth)
-        self._judge(queries, ranked, depth)
-        self._search(queries, scores)
+    def batches(self) -> Iterator[_Batch]:
+        """Every row asked, those of like R and class side by side."""
+        judged, together = self._gallery.n_relevant > 0, self._together.asked
+        for flag, other in ((False, False), (False, True), (True, False), (True, True)):
+            queries = np.flatnonzero(self._gallery.asked & (judged == flag) & (together == other))
+            order = np.lexsort((self._gallery.codes[queries], self._gallery.n_relevant[queries]))
+            yield _Batch(queries[order], flag, other)
 
-    def result(self) -> Measured:
+    def block(self, queries: Ints, scores: Scores, batch: _Batch) -> None:
+        """Fills in what the (Q, N) scores of a block show; they are written to."""
+        depth = self._depth(queries, batch)
+        seen = joined([self._view.look(queries[p], scores[p], depth) for p in self._cosines.slices(len(queries))])
+        self._table.put(np.searchsorted(self._asked, queries), seen.graph)
+        self._farthest[queries], self._farthest_similarity[queries] = seen.farthest, seen.farthest_similarity
+        if batch.together:
+            self._together.put(queries, seen)
+        if batch.judged:
+            self._judge_labels(queries, seen)
+
+    def result(self, population: Ints) -> Measured:
         """Everything filled in so far."""
-        asked = self._gallery.queries
-        per_query = PerQuery(
+        gallery, queries = self._gallery, self._gallery.queries
+        values = dict(self._scores.columns)
+        chance = {**self._judge.chance(queries), **chance_at_r(self._capped, queries)}
+        for name, predicted in (
+            ("knn_acc", self._voted),
+            ("ncc_acc", nearest_centre(self._cosines.rows, gallery, queries)),
+        ):
+            values[name], chance[name] = accuracy(predicted, gallery.codes[queries])
+        rate = {name: float(ties.mean()) for name, ties in self._ties.columns.items()}
+        every = len(self._asked) == len(self._cosines)
+        return Measured(
+            graph=self._table.graph(None if every else self._asked),
+            per_query=self._per_query(values),
+            scored=Scored(queries, values, chance, self._permuted.columns, self._tied.columns, rate),
+            together=self._together.scored(),
+            gallery=gallery,
+            capped=self._capped,
+            sampled=self._sampled,
+            population=population,
+        )
+
+    def _permutations(self) -> Shuffles | None:
+        """Labels are permuted where every row is asked and finds all others; else chance is an expectation only."""
+        gallery, settings = self._gallery, self._settings
+        if settings.permutations == 0 or self._sampled or not gallery.plain:
+            return None
+        return Shuffles(gallery.codes, gallery.member, settings.permutations, settings.seed)
+
+    def _depth(self, queries: Ints, batch: _Batch) -> Depth:
+        """Places to rank: one more than the graph has, for its ties, and one more than R, for those of labels."""
+        most = int(self._capped.n_relevant[queries].max(initial=0))
+        labels = max(self._judge.depths.deepest, 0 if self._sampled else most) + 1
+        together = self._together.depth(queries) if batch.together else 0
+        return Depth(self._settings.depth + 1, labels * batch.judged, most * batch.judged, together)
+
+    def _judge_labels(self, queries: Ints, seen: Seen) -> None:
+        """Every label score of a block."""
+        judge, labels = self._judge, seen.labels.widened(self._judge.depths.deepest + 1)
+        values = judge.at_k(queries, labels)
+        values |= at_r(judge.hits(queries, seen.capped.rows), self._capped.n_relevant[queries])
+        values["mrr"] = 1.0 / seen.first_hit
+        if len(seen.average_precision):
+            values["map"] = seen.average_precision
+        self._scores.put(queries, values)
+        self._rank_first[queries] = seen.first_hit
+        self._voted[np.searchsorted(self._gallery.queries, queries)] = judge.vote(labels)
+        self._weigh_ties(queries, labels)
+        if self._shuffles is not None:
+            n_relevant = self._gallery.n_relevant[queries]
+            tables = [judge.basic(hits, n_relevant) for hits in self._shuffles.hits(queries, labels.rows)]
+            self._permuted.put(
+                queries, {name: np.mean([table[name] for table in tables], axis=0) for name in tables[0]}
+            )
+
+    def _weigh_ties(self, queries: Ints, labels: Ranked) -> None:
+        """P@1 and P@k of a block if equally similar items came in random order."""
+        hits = self._judge.hits(queries, labels.rows)
+        enough = self._gallery.n_others[queries]
+        for k in {1, self._judge.depths.k}:
+            same = (labels.similarity[:, k - 1] == labels.similarity[:, k]) & (labels.rows[:, k] >= 0)
+            tied = retrieval.expected_precision_at_k(hits, labels.similarity, k)
+            self._ties.put(queries, {f"p@{k}": same.astype(np.float64)})
+            self._tied.put(queries, {f"p@{k}": np.where(enough >= k, tied, np.nan)})
+
+    def _per_query(self, values: Mapping[str, Floats]) -> PerQuery:
+        """Scores of the report's own columns, one entry a row."""
+        names = {"p1": "p@1", "pk": f"p@{self._settings.k}", "rp": "r_precision", "apr": "map@r", "rr": "mrr"}
+        columns = {}
+        for field, name in names.items():
+            columns[field] = np.full(len(self._cosines), np.nan)
+            columns[field][self._gallery.queries] = values.get(name, np.nan)
+        return PerQuery(
             n_relevant=self._gallery.n_relevant,
-            **self._score,
+            **columns,
             rank_first=self._rank_first,
             farthest=self._farthest,
             farthest_similarity=self._farthest_similarity,
         )
-        rate = {name: float(ties[asked].mean()) if len(asked) else 0.0 for name, ties in self._ties.items()}
-        return Measured(self._table.graph(), per_query, self._chance, self._tied, rate)
 
-    def _judge(self, queries: Ints, ranked: Ranked, depth: int) -> None:
-        """Scores a block by the first ``depth`` places of its ranking."""
+
+class _Together:
+    """The headline family without keeping groups apart; nobody is asked where there are no groups."""
+
+    def __init__(self, gallery: Gallery, capped: Gallery) -> None:
+        self._groups = gallery.apart is not None
+        self._gallery, self._capped = gallery.together(), capped.together()
+        self.asked = (self._gallery.n_relevant > 0) & self._groups
+        self._scores = _Columns(self._gallery.queries)
+
+    def depth(self, queries: Ints) -> int:
+        """Places to rank for the scores at R."""
+        return int(self._capped.n_relevant[queries].max(initial=1))
+
+    def put(self, queries: Ints, seen: Seen) -> None:
+        """Scores a block."""
         own = self._gallery.codes[queries, None]
-        hits = (self._gallery.codes[ranked.rows] == own) & (ranked.rows >= 0)
-        n_relevant = self._gallery.n_relevant[queries]
-        for name, values in self._scores(hits[:, :depth], n_relevant).items():
-            self._score[name][queries] = values
-        self._rank_first[queries] = retrieval.first_hit(hits[:, :depth])
-        self._weigh_ties(queries, ranked, hits)
-        if self._permutations:
-            self._shuffle(queries, ranked.rows[:, :depth], n_relevant)
+        first, deep = (
+            (self._gallery.codes[ranked.rows] == own) & (ranked.rows >= 0)
+            for ranked in (seen.together, seen.together_capped)
+        )
+        values = {"p@1": retrieval.precision_at_k(first, 1), **at_r(deep, self._capped.n_relevant[queries])}
+        self._scores.put(queries, values)
 
-    def _scores(self, hits: Bools, n_relevant: Ints) -> dict[str, Floats]:
-        scores = {
-            "p1": retrieval.precision_at_k(hits, 1),
-            "rp": retrieval.r_precision(hits, n_relevant),
-            "apr": retrieval.map_at_r(hits, n_relevant),
-        }
-        return {**scores, "pk": retrieval.precision_at_k(hits, self._k)} if self._enough else scores
-
-    def _shuffle(self, queries: Ints, rows: Ints, n_relevant: Ints) -> None:
-        """Mean score of a block over the permuted labels."""
-        tables = [self._scores(hits, n_relevant) for hits in self._shuffles.hits(queries, rows)]
-        for name in tables[0]:
-            self._chance[name][queries] = np.mean([table[name] for table in tables], axis=0)
-
-    def _weigh_ties(self, queries: Ints, ranked: Ranked, hits: Bools) -> None:
-        """P@1 and P@k of a block if equally similar items came in random order."""
-        for name, k in (("p1", 1), ("pk", self._k)) if self._enough else (("p1", 1),):
-            following = ranked.similarity[:, k] if hits.shape[1] > k else np.full(len(queries), -np.inf)
-            self._ties[name][queries] = ranked.similarity[:, k - 1] == following
-            self._tied[name][queries] = retrieval.expected_precision_at_k(hits, ranked.similarity, k)
-
-    def _search(self, queries: Ints, scores: Scores) -> None:
-        """Reciprocal ranks of a block; where no hit was seen yet, the whole row of scores is searched."""
-        for place in np.flatnonzero(self._rank_first[queries] < 0):
-            self._rank_first[queries[place]] = self._first_rank(int(queries[place]), scores[place])
-        self._score["rr"][queries] = 1.0 / self._rank_first[queries]
-
-    def _first_rank(self, query: int, scores: Scores) -> int:
-        """(N,) scores of one query -> exact rank of its most similar relevant row."""
-        code = self._gallery.codes[query]
-        start, stop = np.searchsorted(self._sorted, [code, code + 1])
-        best = scores[self._order[start:stop]].max()
-        slack = scores.dtype.type(self._cosines.slack(scores))
-        near = np.flatnonzero((scores >= best - slack) & (scores <= best + slack))
-        exact = self._cosines.exact(np.full(len(near), query), near)
-        ordered = near[np.lexsort((near, -exact))]
-        before = int(np.argmax(self._gallery.codes[ordered] == code))
-        return int((scores > best + slack).sum()) + before + 1
+    def scored(self) -> Scored | None:
+        """Scores and what chance gives."""
+        if not self._groups:
+            return None
+        queries = self._gallery.queries
+        first = chance_precision(self._gallery.n_relevant[queries], self._gallery.n_others[queries])
+        return Scored(queries, self._scores.columns, {"p@1": first, **chance_at_r(self._capped, queries)})

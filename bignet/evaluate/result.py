@@ -44,6 +44,8 @@ class Metric:
     ``"map@r"`` is the mean over queries (micro), ``"map@r.macro"`` the mean of class means.
     ``gallery_size`` counts the rows that can be found, the query among them though never its own neighbour.
     ``chance`` is what a blind embedding would score; ``params`` says how it was found.
+    ``lo`` and ``hi`` say how far it would move with other images of the same classes; ``cluster_lo`` and ``cluster_hi``
+    with other groups or classes, whichever ``cluster_unit`` names: they are not given for every metric.
     """
 
     id: str
@@ -60,6 +62,9 @@ class Metric:
     chance: float | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     reason: str | None = None
+    cluster_lo: float | None = None
+    cluster_hi: float | None = None
+    cluster_unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,14 +72,14 @@ class KnnGraph:
     """The exact nearest neighbours of the rows asked, self excluded by row, ties broken by row.
 
     Attributes:
-        rows: (Q, K) int64, positions in the evaluated arrays, nearest first; -1 pads rows with fewer.
+        rows: (Q, K) int32, positions in the evaluated arrays, nearest first; -1 pads rows with fewer.
         similarity: (Q, K) float64 cosine rounded to 1e-12, higher = more similar; NaN where rows is -1.
         tie_rate: share of queries whose last listed and next neighbour tie, at each k asked for.
         metric: always ``"cosine"`` for now.
         queries: (Q,) positions of the rows asked, ascending; None = every row, so Q = N.
     """
 
-    rows: NDArray[np.int64]
+    rows: NDArray[np.int32]
     similarity: NDArray[np.float64]
     tie_rate: Mapping[int, float]
     metric: str = "cosine"

@@ -57,6 +57,60 @@ def average_precision(hits: Hits, n_relevant: Ints) -> Floats:
     return _over(_precision_at_hits(hits), n_relevant)
 
 
+def map_at_k(hits: Hits, n_relevant: Ints, k: int) -> Floats:
+    """(Q, K) hits -> (Q,) (1 / min(R, k)) sum over r <= k of P(r) hit(r).
+
+    The denominator is part of its name here, ``map@k/minRk``: trec_eval's ``map_cut_k`` divides by R, others by the
+    hits found, and the three differ by a factor of three on the same data.
+    """
+    _needs(hits, k)
+    return _over(_precision_at_hits(hits[:, :k]), np.minimum(n_relevant, k))
+
+
+def discounts(k: int) -> Floats:
+    """(k,) weights of the places in nDCG: 1 / log2(rank + 1) (Jarvelin and Kekalainen 2002)."""
+    return np.asarray(1.0 / np.log2(np.arange(2, k + 2)))
+
+
+def ndcg_at_k(gains: Floats, similarity: Floats, ideal: Floats, k: int) -> Floats:
+    """(Q, K) gains and similarities by rank -> (Q,) DCG of the first k over the best possible, NaN where that is 0.
+
+    Items that are equally similar share the mean of their gains, as in ``sklearn.metrics.ndcg_score``; the table must
+    hold the whole tie at place k.
+
+    Args:
+        gains: of each place, 0 = irrelevant.
+        similarity: of each place, falling.
+        ideal: (Q,) DCG of the best possible order; see ``ideal_dcg``.
+        k: places that count.
+    """
+    _needs(gains, k)
+    shared = _shared_among_ties(gains, similarity, k)
+    gained = (shared[:, :k] * discounts(k)).sum(axis=1)
+    return np.where(ideal > 0, gained / np.where(ideal > 0, ideal, 1.0), np.nan)
+
+
+def ideal_dcg(n_at_least: Ints, k: int) -> Floats:
+    """(Q, L) how many items have a gain of at least 1 to L -> (Q,) DCG of the best order of the first k."""
+    total = np.concatenate([[0.0], np.cumsum(discounts(k))])
+    return np.asarray(total[np.minimum(n_at_least, k)].sum(axis=1))
+
+
+def _shared_among_ties(gains: Floats, similarity: Floats, k: int) -> Floats:
+    """Gains with each run of equal similarity set to its mean, in the rows where a run touches the first k places."""
+    with np.errstate(invalid="ignore"):
+        same = np.diff(similarity, axis=1) == 0
+    rows = np.flatnonzero(same[:, :k].any(axis=1))
+    shared = np.asarray(gains, dtype=np.float64)
+    if len(rows):
+        starts = np.concatenate([np.ones((len(rows), 1), dtype=bool), ~same[rows]], axis=1)
+        run = np.cumsum(starts.ravel()) - 1
+        mean = np.bincount(run, weights=shared[rows].ravel()) / np.bincount(run)
+        shared = shared.copy()
+        shared[rows] = mean[run].reshape(len(rows), -1)
+    return shared
+
+
 def first_hit(hits: Hits) -> Ints:
     """(Q, K) hits -> (Q,) rank of the first hit, counted from 1; -1 = none in the table."""
     if hits.shape[1] == 0:
@@ -116,6 +170,6 @@ def _over(total: Floats | Ints, n_relevant: Ints) -> Floats:
     return np.where(n_relevant > 0, total / np.maximum(n_relevant, 1), np.nan)
 
 
-def _needs(hits: Hits, k: int) -> None:
+def _needs(hits: Hits | Floats, k: int) -> None:
     if k < 0 or hits.shape[1] < k:
-        raise UsageError(f"hits: the table is {hits.shape[1]} places deep; this metric needs {k}")
+        raise UsageError(f"the table is {hits.shape[1]} places deep; this metric needs {k}")

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bignet.evaluate.cosine import UnitRows
-    from bignet.evaluate.evaluate import EvaluateSettings
     from bignet.evaluate.labels import CodedLabels
     from bignet.evaluate.result import Excluded, KnnGraph, PerQuery
+    from bignet.evaluate.settings import EvaluateSettings
 
 
 @dataclass(frozen=True)

@@ -2,234 +2,212 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bignet.evaluate import chance, retrieval
-from bignet.evaluate.intervals import ClassIntervals, Resampling, macro_interval, micro_interval, wilson
-from bignet.evaluate.result import ClassRow, Excluded, Metric
+from bignet.evaluate.averages import Averages
+from bignet.evaluate.intervals import Resampling, wilson
+from bignet.evaluate.result import Metric
+from bignet.evaluate.votes import TEMPERATURE, VOTERS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from numpy.typing import NDArray
 
-    from bignet.evaluate.evaluate import EvaluateSettings
-    from bignet.evaluate.ranking import Gallery, Measured
-    from bignet.evaluate.separation import Margins
+    from bignet.evaluate.ranking import Measured
+    from bignet.evaluate.result import Excluded
+    from bignet.evaluate.scores import Scored
+    from bignet.evaluate.settings import EvaluateSettings
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
 SMALL_SAMPLE = 30  # below it a proportion gets Wilson's interval: the bootstrap is too narrow
 TIES_MATTER = 0.01
-_COLUMNS = ("apr", "p1", "pk", "rp", "rr")
+HEADLINE = ("map@r", "p@1", "r_precision")
+_AT_R = ("map@r", "r_precision")
 
 
 @dataclass(frozen=True)
-class _Intervals:
-    """Ends by column of the value table; None where intervals were not asked for or make no sense."""
+class Context:
+    """What every record says of the evaluation.
 
-    micro: Floats | None
-    macro: ClassIntervals | None
+    Attributes:
+        settings: as evaluated.
+        excluded: rows that are no queries, counted by reason.
+        reason: why there is no query at all; None if there are queries.
+        groups: (N,) codes of the groups given, -1 = in none; None without groups.
+    """
+
+    settings: EvaluateSettings
+    excluded: Excluded
+    reason: str | None
+    groups: Ints | None
 
 
 class Summary:
-    """Turns one measurement into records.
+    """Turns one measurement into records."""
 
-    Args:
-        measured: scores of every row.
-        gallery: who was asked and what could be found.
-        settings: as evaluated.
-        excluded: rows left out, counted by reason.
-        reason: why there is no query at all; None if there are queries.
-    """
-
-    def __init__(
-        self,
-        measured: Measured,
-        gallery: Gallery,
-        settings: EvaluateSettings,
-        *,
-        excluded: Excluded,
-        reason: str | None,
-    ) -> None:
-        self._measured, self._gallery, self._settings = measured, gallery, settings
-        self._excluded, self._reason = excluded, reason
-        self._asked = gallery.queries
-        self._classes = gallery.codes[self._asked]
-        self._n_others = max(0, gallery.size - 1)
-        self._short = bool(len(self._asked)) and self._n_others < settings.k
-        self._values: dict[str, Floats] = {
-            column: getattr(measured.per_query, column)[self._asked] for column in _COLUMNS
-        }
-        self._exact = self._exact_chance()
-        self._intervals = self._resample()
+    def __init__(self, measured: Measured, context: Context) -> None:
+        self._measured, self._context, self._settings = measured, context, context.settings
+        how = None
+        if self._settings.bootstrap:
+            how = Resampling(self._settings.bootstrap, self._settings.seed, self._settings.level)
+        weights = measured.population.astype(np.float64) if measured.sampled else None
+        codes, groups = measured.gallery.codes, context.groups
+        self.scored = measured.scored
+        self.main = Averages(measured.scored, codes, how, weights=weights, groups=groups, clustered=HEADLINE)
+        self._together = None
+        if measured.together is not None and len(measured.together.queries) and context.reason is None:
+            self._together = Averages(measured.together, codes, how, weights=weights, groups=groups, clustered=HEADLINE)
 
     def metrics(self) -> tuple[Metric, ...]:
         """Every overall number, the headline first."""
-        at_k = f"p@{self._settings.k}"
-        names = {"map@r": "apr", "p@1": "p1", at_k: "pk", "r_precision": "rp", "mrr": "rr"}
-        ids = [
-            "map@r.macro",
-            "map@r",
-            "p@1",
-            "p@1.macro",
-            at_k,
-            f"{at_k}.macro",
-            "r_precision",
-            "r_precision.macro",
-            "mrr",
-        ]
-        return tuple(self._metric(item, names[item.removesuffix(".macro")]) for item in dict.fromkeys(ids))
+        k = self._settings.k
+        first = ["map@r", "p@1", f"p@{k}", "r_precision", "mrr"]
+        if self._context.reason is not None:
+            return tuple(self._metric(item) for name in dict.fromkeys(first) for item in _averages(name))
+        rest = [name for name in self._measured.scored.values if name not in first]
+        if self._measured.sampled:
+            rest.append("map")
+        found = [self._metric(item) for name in dict.fromkeys(first) for item in _averages(name)]
+        found += self._without_groups()
+        return (*found, *(self._metric(item) for name in rest for item in _averages(name)))
 
-    def class_rows(self, names: Sequence[str], sizes: Ints, margins: Margins) -> tuple[ClassRow, ...]:
-        """One row a class, largest first, then by name."""
-        order = sorted(range(len(names)), key=lambda code: (-int(sizes[code]), code))
-        place = {int(code): i for i, code in enumerate(np.unique(self._classes))}
-        members = np.split(np.argsort(self._classes, kind="stable"), np.cumsum(np.bincount(self._classes))[:-1])
-        rows = []
-        for code in order:
-            own = members[code] if code < len(members) else self._asked[:0]
-            near = int(margins.nearest[code])
-            rows.append(
-                ClassRow(
-                    label=names[code],
-                    n=int(sizes[code]),
-                    n_queries=len(own),
-                    p1=self._class_metric("p@1", "p1", own, place.get(code)),
-                    r_precision=self._class_metric("r_precision", "rp", own, place.get(code)),
-                    map_r=self._class_metric("map@r", "apr", own, place.get(code)),
-                    within=_known(margins.within[code]),
-                    margin=_known(margins.margin[code]),
-                    nearest_class=names[near] if near >= 0 else None,
-                    nearest_distance=_known(margins.nearest_distance[code]),
-                )
-            )
-        return tuple(rows)
+    def _without_groups(self) -> Iterator[Metric]:
+        """The headline family once more, groups not kept apart: the gap is what they leak."""
+        if self._together is None or self._measured.together is None:
+            return
+        for name in HEADLINE:
+            for item in _averages(name):
+                metric = self._filled(self.empty(item), item, self._together, self._measured.together)
+                yield replace(metric, id=f"{item}.nogroups", params={**metric.params, "groups": "not kept apart"})
 
-    def _exact_chance(self) -> dict[str, Floats]:
-        """Per query, the exact expectation of a random order."""
-        n_relevant = self._gallery.n_relevant[self._asked]
-        precision = chance.chance_precision(n_relevant, self._n_others)
-        return {
-            **dict.fromkeys(("p1", "pk", "rp"), precision),
-            "apr": chance.chance_map_at_r(n_relevant, self._n_others),
-            "rr": chance.chance_reciprocal_rank(n_relevant, self._n_others),
-        }
-
-    def _resample(self) -> _Intervals:
-        if self._settings.bootstrap == 0 or len(self._asked) < 2:
-            return _Intervals(None, None)
-        how = Resampling(self._settings.bootstrap, self._settings.seed, self._settings.level)
-        table = np.column_stack([self._values[column] for column in _COLUMNS])
-        table = np.nan_to_num(table, nan=0.0)  # P@k of a gallery smaller than k, whose ends are not read
-        return _Intervals(micro_interval(table, how), macro_interval(table, self._classes, how))
-
-    def _metric(self, metric_id: str, column: str) -> Metric:
+    def _metric(self, metric_id: str) -> Metric:
         """One overall number, or why there is none."""
-        is_macro = metric_id.endswith(".macro")
-        k = {"p1": 1, "pk": self._settings.k}.get(column)
-        empty = Metric(
+        empty = self.empty(metric_id)
+        if self._context.reason is not None:
+            return empty
+        name = metric_id.removesuffix(".macro")
+        if name not in self._measured.scored.values:
+            why = f"ranks everything, so up to {self._settings.exact_rows:,} rows only"
+            return replace(empty, reason=why)
+        return self._filled(empty, metric_id, self.main, self._measured.scored)
+
+    def _filled(self, empty: Metric, metric_id: str, averages: Averages, scored: Scored) -> Metric:
+        name, is_macro = metric_id.removesuffix(".macro"), metric_id.endswith(".macro")
+        n_known = averages.n_known(name)
+        short = len(scored.queries) - n_known
+        excluded = replace(empty.excluded, short=short)
+        if not n_known:
+            most = int(self._measured.gallery.n_others[scored.queries].max(initial=0))
+            why = f"the gallery holds {most} other images, fewer than k = {empty.k}"
+            return replace(empty, excluded=excluded, reason=why)
+        lo, hi, ci = self._ends(name, averages, is_macro=is_macro)
+        cluster_lo, cluster_hi = averages.cluster_ends(name, is_macro=is_macro)
+        permuted = scored.permuted.get(name)
+        exact = averages.mean(scored.chance[name], is_macro=is_macro)
+        params = {**empty.params, **self._chance_params(permuted, exact)}
+        return replace(
+            empty,
+            value=averages.mean(scored.values[name], is_macro=is_macro),
+            lo=lo,
+            hi=hi,
+            ci=ci,
+            n_queries=n_known,
+            excluded=excluded,
+            chance=exact if permuted is None else averages.mean(permuted, is_macro=is_macro),
+            params={**params, **_tie_params(name, averages, scored, is_macro=is_macro)},
+            cluster_lo=cluster_lo,
+            cluster_hi=cluster_hi,
+            cluster_unit=averages.cluster_unit if cluster_lo is not None else None,
+        )
+
+    def empty(self, metric_id: str) -> Metric:
+        """A record without a value."""
+        name = metric_id.removesuffix(".macro")
+        gallery = self._measured.capped if name in _AT_R else self._measured.gallery
+        return Metric(
             metric_id,
             None,
             ci="none",
             level=self._settings.level,
-            k=k,
-            excluded=self._excluded,
-            gallery_size=self._gallery.size,
-            params=self._params(),
-            reason=self._reason,
-        )
-        if self._reason is not None:
-            return empty
-        if self._short and column == "pk":
-            excluded = replace(self._excluded, short=len(self._asked))
-            why = f"the gallery holds {self._n_others} other images, fewer than k = {k}"
-            return replace(empty, excluded=excluded, reason=why)
-        values = self._values[column]
-        lo, hi, ci = self._ends(column, is_macro=is_macro)
-        return replace(
-            empty,
-            value=self._average(values, is_macro=is_macro),
-            lo=lo,
-            hi=hi,
-            ci=ci,
-            n_queries=len(values),
-            chance=self._average(self._chance(column), is_macro=is_macro),
-            params={**self._params(), **self._chance_params(column, is_macro=is_macro)},
+            estimator=self._estimator(name),
+            k=_k(name),
+            excluded=self._context.excluded,
+            gallery_size=gallery.size,
+            params=self._params(name),
+            reason=self._context.reason,
         )
 
-    def _average(self, values: Floats, *, is_macro: bool) -> float:
-        return retrieval.macro(values, self._classes) if is_macro else retrieval.micro(values)
+    def _estimator(self, name: str) -> str:
+        """Who was asked, and among what."""
+        if not self._measured.sampled:
+            return "exact"
+        n = len(self._measured.scored.queries)
+        population = int(self._measured.population.sum())
+        found = f"sampled, {n:,} of {population:,} queries by class"
+        if name in _AT_R and self._measured.capped.size < self._measured.gallery.size:
+            return f"{found}, gallery capped at {self._settings.class_cap:,} a class"
+        return f"{found}, full gallery"
 
-    def _chance(self, column: str) -> Floats:
-        if self._settings.permutations == 0 or column == "rr":
-            return self._exact[column]
-        return self._measured.chance[column][self._asked]
-
-    def _ends(self, column: str, *, is_macro: bool) -> tuple[float | None, float | None, str]:
-        values = self._values[column]
-        if column == "p1" and not is_macro and len(values) < SMALL_SAMPLE:
+    def _ends(self, name: str, averages: Averages, *, is_macro: bool) -> tuple[float | None, float | None, str]:
+        lo, hi = averages.ends(name, is_macro=is_macro)
+        values = averages.known(name)
+        if name == "p@1" and not is_macro and len(values) < SMALL_SAMPLE and not self._measured.sampled:
             return (*wilson(float(values.sum()), len(values), self._settings.level), "wilson")
-        if self._intervals.micro is None or self._intervals.macro is None:
+        if lo is None:
             return None, None, "none"
-        ends = self._intervals.macro.macro if is_macro else self._intervals.micro
-        lo, hi = ends[:, _COLUMNS.index(column)]
-        return float(lo), float(hi), "query bootstrap within class" if is_macro else "query bootstrap"
+        within = is_macro or self._measured.sampled
+        return lo, hi, "query bootstrap within class" if within else "query bootstrap"
 
-    def _params(self) -> dict[str, Any]:
+    def _params(self, name: str) -> dict[str, Any]:
         settings = self._settings
-        return {
+        found: dict[str, Any] = {
             "metric": self._measured.graph.metric,
+            "mode": settings.mode,
             "unlabelled": settings.unlabelled,
             "bootstrap": settings.bootstrap,
             "seed": settings.seed,
         }
+        if settings.mode == "folds":
+            found["folds"] = settings.folds
+        if self._context.groups is not None:
+            found["groups"] = "kept apart"
+        if self._measured.sampled:
+            found["sample_queries"] = settings.sample_queries
+            found |= {"class_cap": settings.class_cap} if name in _AT_R else {}
+        if name == "knn_acc":
+            found |= {"voters": VOTERS, "temperature": TEMPERATURE}
+        return found
 
-    def _chance_params(self, column: str, *, is_macro: bool) -> dict[str, Any]:
-        """How chance was found, its exact value, and the mean over all orders of ties if they matter."""
-        permuted = self._settings.permutations > 0 and column != "rr"
-        params: dict[str, Any] = {
-            "chance_method": "permuted labels" if permuted else "exact expectation",
-            "permutations": self._settings.permutations if permuted else 0,
-            "chance_exact": self._average(self._exact[column], is_macro=is_macro),
+    def _chance_params(self, permuted: Floats | None, exact: float) -> dict[str, Any]:
+        """How chance was found, and its exact value."""
+        return {
+            "chance_method": "exact expectation" if permuted is None else "permuted labels",
+            "permutations": 0 if permuted is None else self._settings.permutations,
+            "chance_exact": exact,
         }
-        if self._measured.tie_rate.get(column, 0.0) > TIES_MATTER:
-            params["tie_rate"] = self._measured.tie_rate[column]
-            tied = self._measured.tied[column][self._asked]
-            params["value_over_tie_orders"] = self._average(tied, is_macro=is_macro)
-        return params
-
-    def _class_metric(self, metric_id: str, column: str, own: Ints, place: int | None) -> Metric:
-        """One number of one class; ``own`` are its places among the queries."""
-        empty = Metric(
-            metric_id,
-            None,
-            ci="none",
-            level=self._settings.level,
-            k=1 if column == "p1" else None,
-            excluded=Excluded(singleton=int(not len(own))),
-            gallery_size=self._gallery.size,
-            params=self._params(),
-            reason="one image in the class: nothing to find",
-        )
-        if place is None or not len(own):
-            return empty
-        values = self._values[column][own]
-        exact = float(self._exact[column][own].mean())
-        found = replace(empty, value=float(values.mean()), n_queries=len(own), chance=exact, reason=None)
-        if column == "p1" and len(own) < SMALL_SAMPLE:
-            lo, hi = wilson(float(values.sum()), len(own), self._settings.level)
-            return replace(found, lo=lo, hi=hi, ci="wilson")
-        if self._intervals.macro is None:
-            return found
-        lo, hi = (float(end) for end in self._intervals.macro.each[place, :, _COLUMNS.index(column)])
-        return replace(found, lo=lo, hi=hi, ci="query bootstrap within class")
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
+def _tie_params(name: str, averages: Averages, scored: Scored, *, is_macro: bool) -> dict[str, Any]:
+    """The mean over all orders of ties, if they matter."""
+    if scored.tie_rate.get(name, 0.0) <= TIES_MATTER:
+        return {}
+    tied = averages.mean(scored.tied[name], is_macro=is_macro)
+    return {"tie_rate": scored.tie_rate[name], "value_over_tie_orders": tied}
+
+
+def _averages(name: str) -> tuple[str, str]:
+    """Both averages of a metric; the headline is a mean of class means."""
+    return (f"{name}.macro", name) if name == HEADLINE[0] else (name, f"{name}.macro")
+
+
+def _k(name: str) -> int | None:
+    if name == "knn_acc":
+        return VOTERS
+    depth = name.partition("@")[2].partition("/")[0]
+    return int(depth) if depth.isdigit() else None

@@ -30,6 +30,7 @@ _SAME = {
     "simplified_silhouette": "silhouette_simplified",
     "silhouette": "silhouette_cosine",
     "cluster_stability": "stability",
+    "cluster_noise": "noise_share",
 }
 _QUALIFIERS = re.compile(r"^(?P<base>.*?)(?P<words>(?:\.[a-z_]+)*)$")
 _LEVEL = re.compile(r"@level(\d+)")
@@ -39,6 +40,7 @@ _SAID = {
     "nogroups": "groups not kept apart",
     "noise_dropped": "noise dropped",
     "noise_as_cluster": "noise as one cluster",
+    "with_noise": "noise as one cluster",
 }
 
 

@@ -23,7 +23,7 @@ def first_neighbours(graph: KnnGraph) -> tuple[NDArray[np.int64], NDArray[np.int
         none = np.zeros(0, dtype=np.int64)
         return none, none, np.zeros(0)
     found = graph.rows[:, 0] >= 0
-    return asked_rows(graph)[found], graph.rows[found, 0], graph.similarity[found, 0]
+    return asked_rows(graph)[found], graph.rows[found, 0].astype(np.int64), graph.similarity[found, 0]
 
 
 def line_of(graph: KnnGraph, row: int) -> int | None:

@@ -41,16 +41,16 @@ def _look(facts: Facts) -> str:
 
 NEXT_STEPS: tuple[Rule, ...] = (
     Rule(
-        "N1-empty", NEXT, "no vector can be evaluated", ("n_embedded", "n_unusable"), "trust",
+        "N1-rejected", NEXT, "more than 10 % of the files found were rejected", ("rejected_share",), "trust",
+        lambda f: f.rejected_share > 0.1,
+        lambda f: "Look at the files that could not be read and mend or replace them: too many are missing.",
+        lambda f: commands.show_rejected(f.source),
+    ),
+    Rule(
+        "N2-empty", NEXT, "no vector can be evaluated", ("n_embedded", "n_unusable"), "trust",
         lambda f: f.n_embedded == f.n_unusable,
         lambda f: "Embed a folder of images, then run the report again.",
         _add,
-    ),
-    Rule(
-        "N2-rejected", NEXT, "more than 10 % of the files found were rejected", ("rejected_share",), "trust",
-        lambda f: f.rejected_share > 0.1,
-        lambda f: "Mend or remove the files that could not be read, then embed again: too many are missing.",
-        lambda f: commands.show_rejected(f.source),
     ),
     Rule(
         "N3-unlabelled", NEXT, "no image has a label", ("n_labelled",), "neighbours",

@@ -38,7 +38,8 @@ def figure(value: float | None) -> str:
         return NOTHING
     if abs(number) < 1:
         return decimals(number)
-    text = f"{float(f'{number:.4g}'):,.{max(0, 3 - int(math.log10(abs(number))))}f}"
+    rounded = float(f"{number:.4g}")
+    text = f"{rounded:,.{max(0, 3 - int(math.log10(abs(rounded))))}f}"
     return MINUS + text[1:] if text.startswith("-") else text
 
 

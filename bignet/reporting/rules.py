@@ -31,8 +31,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "S1-empty", "score", "no vector can be evaluated", ("n_embedded", "n_unusable", "n_rejected"), "trust",
         lambda f: f.n_embedded == f.n_unusable,
-        lambda f: "No vector can be compared, so there is nothing to judge."
-        if f.n_embedded else "The store holds no images, so there is nothing to judge.",
+        say.nothing,
     ),
     Rule(
         "S2-unlabelled", "score", "no image has a label", ("n_labelled",), "neighbours",

@@ -54,7 +54,8 @@ def like_chance(facts: Facts) -> str:
 def too_few(facts: Facts) -> str:
     """That the interval is too wide to choose by."""
     text = f"Too few images to rank models or layers: {quoted(facts)} from {queries(facts)}"
-    return f"{text}." if facts.width is None else f"{text}, an interval {decimals(facts.width)} wide."
+    is_wide = facts.width is not None and facts.width > WIDE
+    return f"{text}, an interval {decimals(facts.width)} wide." if is_wide else f"{text}."
 
 
 def precise(facts: Facts) -> str:
@@ -98,8 +99,12 @@ def _pairs(facts: Facts) -> str:
 
 def _pair(facts: Facts, label: str, other: str | None, margin: float | None) -> str:
     lift = lift_of(facts, label, other)
-    more = "" if lift is None else f", found {lift:.2g} times as often as by chance"
+    more = "" if lift is None else f", found {_times(lift)} as often as by chance"
     return f"{named(label)} against {named(other or '?')} ({signed(margin)}{more})"
+
+
+def _times(lift: float) -> str:
+    return f"{lift:,.0f} times" if lift >= 10 else f"{lift:.1f} times"
 
 
 def negative_margins(facts: Facts) -> str:
@@ -181,6 +186,16 @@ def small(facts: Facts) -> str:
     """Classes of which a score says little."""
     classes = counted(facts.n_classes, "class", "classes")
     return f"Fewer than 5 queries in {facts.n_small_classes:,} of {classes}: such a class's score says little."
+
+
+def nothing(facts: Facts) -> str:
+    """Why there is not a single vector."""
+    if facts.n_embedded:
+        return "No vector can be compared, so there is nothing to judge."
+    if facts.n_rejected:
+        found = counted(facts.n_rejected, "file was", "files were")
+        return f"{found} found and all were rejected, so there is nothing to judge."
+    return "The store holds no images, so there is nothing to judge."
 
 
 def undefined(facts: Facts) -> str:

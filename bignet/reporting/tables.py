@@ -12,7 +12,7 @@ from bignet.names import storable
 from bignet.reporting.relation import NAMES, Relations
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
 
@@ -48,7 +48,7 @@ def per_query_table(evaluation: Evaluation, source: ReportSource) -> pa.Table:
 
 
 def image_columns(evaluation: Evaluation) -> dict[str, pa.Array]:
-    """What the other parts say of each image: silhouette, lid, N_k, cluster (-1 = noise); null where they do not."""
+    """What the other parts say of each image: silhouette, lid, N_k, cluster; null where they do not, or in noise."""
     n, geometry = len(evaluation.ids), evaluation.geometry
     nothing = np.full(n, np.nan)
     silhouette = evaluation.separation.silhouette if evaluation.separation else nothing
@@ -56,12 +56,12 @@ def image_columns(evaluation: Evaluation) -> dict[str, pa.Array]:
     listed = np.full(n, -1, dtype=np.int64)
     if geometry and geometry.hubness:
         listed[geometry.hubness.rows] = geometry.hubness.counts
-    clusters = evaluation.clusters.chosen.assignment if evaluation.clusters else None
+    clusters = evaluation.clusters.chosen.assignment if evaluation.clusters else np.full(n, -1, dtype=np.int64)
     return {
         "silhouette": _number(silhouette),
         "lid": _number(lid),
         "N_k": _count(listed),
-        "cluster": pa.nulls(n, pa.int64()) if clusters is None else pa.array(clusters, pa.int64()),
+        "cluster": _count(clusters),
     }
 
 
@@ -87,13 +87,16 @@ def neighbours_table(evaluation: Evaluation, n_neighbours: int) -> pa.Table:
 
 
 def spectrum_table(spectrum: Spectrum) -> pa.Table:
-    """One row a dimension. ``rank`` counts the eigenvalues and singular values, ``dim`` the vector's own places."""
+    """One row a dimension. ``rank`` counts the eigenvalues and singular values, ``dim`` the vector's own places.
+
+    In float32: the last bits of a matrix product hang on the number of threads.
+    """
     dims = len(spectrum.eigenvalues)
     return pa.table(
         {
             "rank": pa.array(np.arange(1, dims + 1), pa.int32()),
-            "eigenvalue": _number(spectrum.eigenvalues),
-            "singular_value": _number(spectrum.singular_values),
+            "eigenvalue": pa.array(spectrum.eigenvalues, pa.float32()),
+            "singular_value": pa.array(spectrum.singular_values, pa.float32()),
             "dim": pa.array(np.arange(dims), pa.int32()),
             "zero_share": _number(spectrum.zero_share),
             "dead": pa.array(np.isin(np.arange(dims), spectrum.dead)),
@@ -101,11 +104,14 @@ def spectrum_table(spectrum: Spectrum) -> pa.Table:
     )
 
 
-def write_table(table: pa.Table, kind: str, file: HashingFile) -> None:
-    """A table as zstd Parquet with its kind and schema version in the metadata."""
+def table_writer(make: Callable[[], pa.Table], kind: str) -> Callable[[HashingFile], None]:
+    """What writes a table as zstd Parquet, its kind and schema version in the metadata; it is made only then."""
     metadata = {"bignet.kind": kind, "schema_version": str(SCHEMA_VERSION)}
-    kept = {key: value for key, value in (table.schema.metadata or {}).items() if key != b"pandas"}
-    pq.write_table(table.replace_schema_metadata(kept | metadata), file, compression="zstd")
+
+    def write(file: HashingFile) -> None:
+        pq.write_table(make().replace_schema_metadata(metadata), file, compression="zstd")
+
+    return write
 
 
 def labels_column(labels: Sequence[str | None]) -> pa.Array:

@@ -11,11 +11,12 @@ from bignet.errors import UsageError, explain_os_error
 from bignet.files import replace_all, whole
 from bignet.reporting.atlas import atlas_table, has_map
 from bignet.reporting.class_tables import class_pairs_table, per_class_table
+from bignet.reporting.cluster_tables import cluster_members_table, clusters_table
 from bignet.reporting.facts import Facts
 from bignet.reporting.page import render_page
 from bignet.reporting.record import json_text, report_record
 from bignet.reporting.settings import ReportSettings
-from bignet.reporting.tables import neighbours_table, per_query_table, spectrum_table, write_table
+from bignet.reporting.tables import neighbours_table, per_query_table, spectrum_table, table_writer
 from bignet.reporting.verdict import judge
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from bignet.evaluate.result import Evaluation
-    from bignet.files import HashingFile
     from bignet.reporting.source import ReportSource
 
 
@@ -42,6 +42,8 @@ class ReportFiles:
     class_pairs: Path
     spectrum: Path | None = None
     atlas: Path | None = None
+    clusters: Path | None = None
+    cluster_members: Path | None = None
 
     @property
     def tables(self) -> tuple[Path, ...]:
@@ -50,7 +52,8 @@ class ReportFiles:
         return tuple(path for path in written if path is not None and path.suffix == ".parquet")
 
 
-_SOMETIMES = ("spectrum", "atlas")  # an older report's are taken away if this one has none
+# Those of an older report are taken away if this one has none.
+_SOMETIMES = ("spectrum", "atlas", "clusters", "cluster_members")
 
 
 def write_report(
@@ -71,7 +74,7 @@ def write_report(
     _check_size(len(html), settings)
     record = json_text(report_record(evaluation, source, verdict)).encode("ascii")
     tables = _tables(evaluation, source, settings)
-    contents = {out / f"{name}.parquet": _writer(make, name) for name, make in tables.items()}
+    contents = {out / f"{name}.parquet": table_writer(make, name) for name, make in tables.items()}
     contents |= {out / "report.json": whole(record), out / "report.html": whole(html)}
     try:
         _make_folder(out)
@@ -102,13 +105,13 @@ def _tables(
     geometry = evaluation.geometry
     if geometry and geometry.spectrum:
         tables["spectrum"] = partial(spectrum_table, geometry.spectrum)
+    if evaluation.clusters:
+        chosen = evaluation.clusters.chosen
+        tables["clusters"] = lambda: clusters_table(chosen, evaluation.ids, source.paths)
+        tables["cluster_members"] = lambda: cluster_members_table(chosen, evaluation.ids, source.paths)
     if has_map(evaluation):
         tables["atlas"] = lambda: atlas_table(evaluation, source, ranks)
     return tables
-
-
-def _writer(make: Callable[[], pa.Table], kind: str) -> Callable[[HashingFile], None]:
-    return lambda file: write_table(make(), kind, file)
 
 
 def _check(evaluation: Evaluation, source: ReportSource) -> None:

@@ -110,6 +110,14 @@ def test_what_cannot_be_asked_of_a_report_is_explained(
     assert says in done.err
 
 
+def test_an_unknown_metric_still_says_where_the_report_is(bignet_command: Command, store: Path, tmp_path: Path) -> None:
+    done = bignet_command("report", store, "-o", tmp_path / "r", "--check", "leak_rate<=0.01")
+
+    assert done.code == 2
+    assert f"report: {tmp_path}/r/report.html" in done.out
+    assert "metric 'leak_rate' is not in the report; nearest: " in done.err
+
+
 def test_a_mistake_in_a_condition_shows_before_anything_is_measured(
     bignet_command: Command, store: Path, tmp_path: Path
 ) -> None:

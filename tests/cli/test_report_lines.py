@@ -48,6 +48,16 @@ def test_the_figures_line_up_and_lead_with_the_headline(world: World) -> None:
     assert len({len(line) for line in lines}) == 1
 
 
+def test_the_interval_of_other_groups_stands_beside_that_of_other_images(world: World) -> None:
+    first, *rest = world.evaluation.metrics
+    wide = replace(first, cluster_lo=0.1, cluster_hi=0.9, cluster_unit="group")
+    lines = headline(replace(world.evaluation, metrics=(wide, *rest)))
+
+    assert "with other groups" in lines[0]
+    assert "0.100-0.900" in lines[1]
+    assert len({len(line) for line in lines}) == 1
+
+
 def test_without_labels_the_figures_that_need_none_are_shown() -> None:
     lines = headline(make_world(None, [None] * 30, families=True).evaluation)
 
@@ -61,9 +71,21 @@ def test_the_worst_classes_are_named_with_what_they_are_taken_for(world: World) 
 
     named = [line.split()[0] for line in lines[1:]]
     assert named == sorted(scores, key=lambda label: scores[label])[:5]
-    for name, line in zip(named, lines[1:], strict=True):
-        first = confusion[name].top[0]
-        assert f"{first.other} {first.share:.0%} (lift {first.lift:.1f})" in line
+    firsts = [confusion[name].top[0] for name in named]
+    above_chance = [(first, line) for first, line in zip(firsts, lines[1:], strict=True) if first.lift > 1]
+    assert above_chance
+    for first, line in above_chance:
+        assert f"{first.other} {100 * first.share:.0f} % (lift {first.lift:.1f})" in line
+
+
+def test_a_class_that_is_taken_for_another_no_more_than_by_chance_is_not(world: World) -> None:
+    confusion = world.evaluation.confusion
+    like_chance = tuple(
+        replace(item, top=tuple(replace(pair, lift=1.0) for pair in item.top)) for item in confusion.classes
+    )
+    lines = worst_classes(replace(world.evaluation, confusion=replace(confusion, classes=like_chance)))
+
+    assert all("nearest: pet#" in line for line in lines[1:])
 
 
 def test_without_confusion_the_nearest_class_is_named(world: World) -> None:

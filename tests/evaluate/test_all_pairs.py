@@ -107,6 +107,15 @@ def test_the_subset_and_its_size_are_named():
     assert not np.array_equal(all_pairs(subject, 3, 30).positions, all_pairs(other, 3, 30).positions)
 
 
+@pytest.mark.parametrize("queries", [None, np.array([0, 4])])
+def test_a_group_of_nearly_all_leaves_short_lists(queries):
+    vectors, groups = awkward_vectors(0, n=20), np.repeat([0, 1, -1], [16, 2, 2])
+    graph = subject_of(vectors, groups=groups, k=1, graph_k=2).graph
+    if queries is not None:
+        graph = asked_only(graph, queries)
+    check(all_pairs(subject_of(vectors, groups=groups, graph=graph), 10), vectors, 10, groups)
+
+
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_few_rows_have_short_lists(n):
     check(all_pairs(subject_of(awkward_vectors(0, n=6)[:n]), 20), awkward_vectors(0, n=6)[:n], 20)

@@ -108,6 +108,12 @@ def test_chords_are_distances_between_unit_vectors():
     assert np.isnan(chord(np.array([-np.inf]))).all()
 
 
+def test_longer_lists_do_not_change_the_neighbours_it_is_judged_by():
+    subject = subject_of(np.random.default_rng(0).standard_normal((50, 4)))
+    long, short = (measure_dimension(all_pairs(subject, depth)) for depth in (30, 20))
+    assert np.array_equal(long.lid, short.lid)
+
+
 def test_rows_not_looked_at_have_no_local_dimension():
     vectors = awkward_vectors(0, n=60, dim=9)
     near = all_pairs(subject_of(vectors), 20, 40)

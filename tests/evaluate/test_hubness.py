@@ -123,6 +123,15 @@ def test_where_every_row_is_in_every_list_there_is_no_skewness():
     assert (by_id["robin_hood"].value, by_id["hub_max"].value, by_id["hub_max"].chance) == (0, 5, 5)
 
 
+def test_lists_cut_short_by_groups_count_only_what_they_hold():
+    groups = np.repeat([0, 1], [26, 4])
+    x = np.random.default_rng(0).standard_normal((30, 5))
+    found = hubs_of(x, 10, groups)
+    assert found.counts.tolist() == counts_of(unit(x), 10, groups)
+    assert found.counts.sum() == 26 * 4 + 4 * 10
+    assert found.expected @ np.arange(len(found.expected)) == pytest.approx(144 / 30)
+
+
 def test_too_few_rows_and_one_single_group_have_no_hubs():
     vectors = np.random.default_rng(0).standard_normal((10, 3))
     assert hubs_of(vectors, 10) is None

@@ -66,6 +66,13 @@ def test_groups_alone_leave_the_labels_to_the_store(tmp_path):
     assert found.groups == ("b", "a", "a")
 
 
+def test_a_column_with_nothing_in_it_gives_no_groups_but_does_take_labels_away(tmp_path):
+    found = table_of(tmp_path, "id,label,group,split\n10,,,\n20,,,\n30,,,\n")
+
+    assert (found.groups, found.split) == (None, None)
+    assert found.labels == (None, None, None)
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

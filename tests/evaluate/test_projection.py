@@ -45,9 +45,10 @@ def test_one_dimension_is_a_line_and_no_variance_is_a_point():
     assert line.explained == 1
     assert (line.xy[:, 1] == 0).all()
     assert len(set(line.xy[:, 0])) == 2
-    point = pca_of(np.ones((4, 3)))
-    assert point.explained is None
-    assert (point.xy == 0).all()
+    for same in (np.ones((4, 3)), np.outer(np.linspace(0.1, 9, 50), np.linspace(0.3, 1, 7))):
+        point = pca_of(same)
+        assert point.explained is None
+        assert (point.xy == 0).all()
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -82,6 +83,13 @@ def test_it_is_judged_on_a_sample_of_a_large_map(monkeypatch):
     assert some[0] == some[1]
     assert len({whole, *some}) == 3
     assert some[0] == pytest.approx(whole, abs=0.1)
+
+
+def test_a_map_of_some_rows_is_judged_by_those_rows():
+    vectors, some = awkward_vectors(1, n=60, dim=8), np.arange(1, 60, 2)
+    made = with_trust(pca_of(vectors, some), UnitRows(vectors), 0)
+    expected = sklearn.manifold.trustworthiness(np.round(unit(vectors[some]), 15), made.xy)
+    assert made.trustworthiness == pytest.approx(expected, abs=0.02)  # copies tie, and ties may fall otherwise
 
 
 def test_every_class_is_on_the_map_at_the_same_rate():

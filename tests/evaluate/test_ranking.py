@@ -4,17 +4,18 @@ import pytest
 from bignet.evaluate import cosine
 from bignet.evaluate.cosine import Cosines, UnitRows
 from bignet.evaluate.evaluate import EvaluateSettings
+from bignet.evaluate.gallery import label_gallery
 from bignet.evaluate.graph import knn_graph
 from bignet.evaluate.labels import code_labels
-from bignet.evaluate.ranking import label_gallery, measure
+from bignet.evaluate.ranking import measure
 
 SCORES = ("p1", "pk", "rp", "apr", "rr")
 
 
 def measured(vectors, labels, **settings):
     chosen = EvaluateSettings(**settings)
-    codes = code_labels(labels).codes
-    return measure(Cosines(UnitRows(vectors)), label_gallery(codes, chosen.unlabelled), chosen)
+    coded = code_labels(labels)
+    return measure(Cosines(UnitRows(vectors)), label_gallery(coded.codes, chosen.unlabelled), coded.names, chosen)
 
 
 @pytest.mark.parametrize("unlabelled", ["drop", "distractor"])
@@ -65,8 +66,9 @@ def test_blocks_of_any_size_give_the_same_bits(monkeypatch, awkward):
     parts = measured(vectors, labels, k=5)
     for name in (*SCORES, "rank_first", "farthest", "farthest_similarity"):
         np.testing.assert_array_equal(getattr(whole.per_query, name), getattr(parts.per_query, name))
-    for name, values in whole.chance.items():
-        np.testing.assert_array_equal(values, parts.chance[name])
+    for kind in ("values", "chance", "permuted", "tied"):
+        for name, values in getattr(whole.scored, kind).items():
+            np.testing.assert_array_equal(values, getattr(parts.scored, kind)[name])
     assert np.array_equal(whole.graph.rows, parts.graph.rows)
 
 
@@ -102,6 +104,6 @@ def test_ties_between_right_and_wrong_are_averaged_over_their_orders():
     vectors = np.array([[1.0, 0], [1, 0], [1, 0], [1, 0], [0, 1], [0, 1]])
     found = measured(vectors, ["a", "b", "a", "b", "c", "c"], k=2, graph_k=2)
     assert found.per_query.p1.tolist() == [0, 0, 1, 0, 1, 1]
-    np.testing.assert_allclose(found.tied["p1"], [1 / 3] * 4 + [1, 1], rtol=1e-15)
-    np.testing.assert_allclose(found.tied["pk"][:4], [1 / 3] * 4, rtol=1e-15)
-    assert found.tie_rate["p1"] == pytest.approx(4 / 6)
+    np.testing.assert_allclose(found.scored.tied["p@1"], [1 / 3] * 4 + [1, 1], rtol=1e-15)
+    np.testing.assert_allclose(found.scored.tied["p@2"][:4], [1 / 3] * 4, rtol=1e-15)
+    assert found.scored.tie_rate["p@1"] == pytest.approx(4 / 6)

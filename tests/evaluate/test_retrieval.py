@@ -18,6 +18,8 @@ R = np.array([3, 2, 1])
         (retrieval.r_precision(HITS, R), [2 / 3, 0, 0]),
         (retrieval.map_at_r(HITS, R), [(1 + 2 / 3) / 3, 0, 0]),
         (retrieval.average_precision(HITS, R), [(1 + 2 / 3) / 3, (1 / 4 + 2 / 5) / 2, 0]),
+        (retrieval.map_at_k(HITS, R, 4), [(1 + 2 / 3) / 3, 1 / 4 / 2, 0]),
+        (retrieval.map_at_k(HITS, R, 2), [1 / 2, 0, 0]),
         (retrieval.first_hit(HITS), [1, 4, -1]),
         (retrieval.reciprocal_rank(HITS), [1, 1 / 4, 0]),
     ],

@@ -79,6 +79,27 @@ def test_a_part_of_the_rows_is_summed_in_the_same_pass(monkeypatch):
         np.testing.assert_allclose(found.total, x.sum(axis=0), atol=1e-12)
 
 
+def test_wide_vectors_are_summed_in_blocks_and_in_part(monkeypatch):
+    monkeypatch.setattr(spectrum, "_CELLS", 100)
+    monkeypatch.setattr(sums, "_LEFT_CELLS", 150)
+    vectors = awkward_vectors(5, np.float64, n=21, dim=30)
+    part = np.arange(21) % 3 > 0
+    chosen, whole = sums.second_moments(UnitRows(vectors), part)
+    for found, x in ((chosen, unit(vectors[part])), (whole, unit(vectors))):
+        assert found.n == len(x)
+        np.testing.assert_allclose(found.products, x @ x.T, atol=1e-12)
+        np.testing.assert_allclose(
+            found.eigenvalues[:20], np.linalg.eigvalsh(np.cov(x.T, bias=True))[:-21:-1], atol=1e-12
+        )
+
+
+def test_no_pair_is_sampled_twice():
+    assert spectrum.steps_on_circle(1_000_000) == 2
+    assert spectrum.steps_on_circle(100, 10**9) == 49
+    assert spectrum.steps_on_circle(101, 10**9) == 50
+    assert spectrum.steps_on_circle(10_000_000) == 1
+
+
 def test_too_many_rows_of_too_many_dimensions_are_refused(monkeypatch):
     monkeypatch.setattr(sums, "MAX_SIDE", 5)
     with pytest.raises(ValueError, match="found 6 of 7 dimensions"):

@@ -101,7 +101,7 @@ def test_tables_sort_and_copy_as_csv(browser, animals):
         page.click("[data-csv=scores]")
         page.wait_for_function("window.copied")
         lines = page.evaluate("window.copied").splitlines()
-        assert lines[0].startswith("metric,value,lo,hi,chance,n")
+        assert lines[0] == "metric,value,lo,hi,cluster_lo,cluster_hi,chance,n,estimator"
         assert lines[1].startswith("map@r.macro,0.")
         assert len(lines) == page.locator("#scores tbody tr:not(.family)").count() + 1
         page.click("#trust [data-copy]")

@@ -23,6 +23,10 @@ HOSTILE = (
 )
 
 
+LONG = "long-" * 60
+FOREIGN = ("\u05e9\u05dc\u05d5\u05dd", "\u0627\u0644\u0639 1", "\u65e5\u672c", "e\u0301te\u0301 \U0001f431")
+
+
 def hostile_world(folder):
     labels = [SCRIPT, "</script><img src=x onerror=alert(1)>", 'x" onclick="alert(1)', "=1+1"] * 2
     world = make_world(folder, labels, names=HOSTILE)
@@ -110,6 +114,21 @@ def test_every_kind_of_store_gives_a_whole_page(browser, tmp_path, write, name, 
             assert word not in page.locator("main").inner_text().split()
 
 
+@pytest.mark.parametrize("width", [390, 1280])
+def test_long_and_foreign_names_stay_inside_their_places(browser, tmp_path, write, width):
+    world = make_world(None, [LONG, SCRIPT, *FOREIGN] * 6, spread=1.6, families=True)
+    with opened(browser, write(world).html, viewport={"width": width, "height": 844}) as (page, watch):
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator(f"#separation [title='{LONG}']").first.inner_text().count("…") == 1
+        options = page.locator("#by-class option").all_text_contents()
+        assert set(FOREIGN) | {LONG, SCRIPT} <= set(options)
+        page.select_option("#by-class", FOREIGN[1])
+        assert page.locator(SHOWN).first.get_attribute("data-label") == FOREIGN[1]
+        page.reload()
+        assert page.locator("#by-class").input_value() == FOREIGN[1]
+        watch.assert_quiet()
+
+
 def test_missing_pictures_show_a_labelled_placeholder(browser, tmp_path, write):
     world = make_world(tmp_path / "images", ["a", "b"] * 8)
     shutil.rmtree(tmp_path / "images" / "a")
@@ -122,11 +141,20 @@ def test_missing_pictures_show_a_labelled_placeholder(browser, tmp_path, write):
         watch.assert_quiet()
 
 
-def test_a_thousand_classes_fold_and_unfold(browser, thousand):
+def test_a_thousand_classes_open_at_once_fold_unfold_and_filter(browser, thousand):
     with opened(browser, thousand.html, viewport={"width": 390, "height": 844}) as (page, watch):
+        timing = "performance.getEntriesByType('navigation')[0].loadEventEnd"
+        page.wait_for_function(f"{timing} > 0")
+        assert page.evaluate(timing) < 3000
         rows = page.locator("#separation tbody tr >> visible=true")
         assert rows.count() == 50
-        page.click("[data-fold]")
+        page.fill("[data-filter=separation]", "class-0012")
+        assert rows.count() > 0
+        assert all("class-0012" in row.get_attribute("data-class") + row.get_attribute("data-nearest")
+                   for row in rows.all())  # fmt: skip
+        page.fill("[data-filter=separation]", "")
+        page.click("[data-fold=separation]")
         assert rows.count() == 1000
+        assert page.locator("#matrix tbody tr").count() == 60
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         watch.assert_quiet()

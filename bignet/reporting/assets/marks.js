@@ -34,13 +34,16 @@ function humanPlausible(list) {
 
 const hundredth = (share) => `${Math.round(100 * share)}\u00a0%`;
 
+/* At the top of the page and under the strips. */
 function drawHuman(human) {
-  const target = find("#human");
-  target.hidden = !human;
-  if (!human) return;
-  const n = human.n_queries;
-  find("#human-value").textContent = hundredth(human.value);
-  find("#human-text").textContent = ` of ${n} wrong ${n === 1 ? "neighbour" : "neighbours"} you judged would do (${hundredth(human.lo)} to ${hundredth(human.hi)}, 95\u00a0% Wilson interval)`;
+  const n = human?.n_queries;
+  const kind = report.labelled ? "wrong " : "";
+  for (const target of all(".human")) {
+    target.hidden = !human;
+    if (!human) continue;
+    find("b", target).textContent = hundredth(human.value);
+    find("span", target).textContent = ` of ${n} ${kind}${n === 1 ? "neighbour" : "neighbours"} you judged would do (${hundredth(human.lo)} to ${hundredth(human.hi)}, 95\u00a0% Wilson interval)`;
+  }
 }
 
 function drawMarks() {

@@ -48,7 +48,7 @@ function drawPairs(i, j, names, title) {
   for (const line of lines) Object.assign(line, { far: null, pair: true });
   const list = element("ul", "pairs");
   lines.forEach((line, at) => list.append(pairOf(lines, line, at)));
-  const empty = element("p", "soft", `No image of ${names[i]} and ${names[j]} stand in each other's lists: nothing here to confuse.`);
+  const empty = element("p", "soft", i === j ? `No two images of ${names[i]} stand in each other's lists.` : `No images of ${names[i]} and ${names[j]} stand in each other's lists.`);
   const hint = element("p", "soft", "Click another cell, or press Enter on it.");
   find("#pairs").replaceChildren(element("h3", "", `Closest pairs, ${title}`), hint, lines.length ? list : empty);
 }

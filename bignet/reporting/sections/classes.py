@@ -148,16 +148,14 @@ def advice(facts: Facts) -> Advice:
 
 
 def _kept(facts: Facts, most: int) -> list[int]:
-    """Positions of the classes to show, in the matrix's own order."""
+    """Positions of the classes to show, in the matrix's own order: the worst separated, each with its nearest."""
     found = facts.evaluation.class_distance
     labels = found.labels if found else ()
     if len(labels) <= most:
         return list(range(len(labels)))
-    worst = {row.label for row in facts.margins[:most]}
-    spare = (label for label in labels if label not in worst)
-    while len(worst) < most:
-        worst.add(next(spare))
-    return [i for i, label in enumerate(labels) if label in worst]
+    wanted = [label for row in facts.margins for label in (row.label, row.nearest_class) if label is not None]
+    kept = set(list(dict.fromkeys([*wanted, *labels]))[:most])
+    return [i for i, label in enumerate(labels) if label in kept]
 
 
 def _start(facts: Facts, names: list[str]) -> str:

@@ -90,6 +90,7 @@ class StripPainter:
             "store": visible(source.store_name),
             "embedding": visible(source.embedding),
             "fingerprint": fingerprint,
+            "labelled": self._facts.n_labelled > 0,
             "items": {str(row): self._item(row) for row in rows},
             "strips": [self._strip_data(strip) for strip in strips],
             "cells": {f"{i},{j}": [_pair_data(pair) for pair in pairs] for (i, j), pairs in cells.items()},

@@ -13,11 +13,14 @@ from bignet.reporting.sections.advice import label_images
 from bignet.reporting.sections.parts import Advice, Whisker, whisker_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bignet.evaluate.result import Metric
     from bignet.reporting.facts import Facts
     from bignet.reporting.vocabulary.definition import Definition
 
 
+_RAW = ("value", "lo", "hi", "cluster_lo", "cluster_hi", "chance")
 TITLES = FAMILIES | {OTHER: "Others"}
 
 
@@ -29,6 +32,7 @@ class ScoreRow:
     words: Definition
     value: str
     interval: str
+    beyond: str
     chance: str
     queries: str
     estimator: str
@@ -95,12 +99,13 @@ def _row(metric: Metric) -> ScoreRow:
     words = define(metric)
     show = decimals if words.unit_scale else figure
     lo, hi = finite(metric.lo), finite(metric.hi)
-    raw = {name: brief(getattr(metric, name)) for name in ("value", "lo", "hi", "chance")}
+    raw = {name: brief(getattr(metric, name)) for name in _RAW}
     return ScoreRow(
         id=visible(metric.id),
         words=words,
         value=show(metric.value),
         interval=NOTHING if lo is None or hi is None else f"{show(lo)} to {show(hi)}",
+        beyond=_beyond(metric, show),
         chance=show(metric.chance),
         queries=count(metric.n_queries) if metric.n_queries else NOTHING,
         estimator=visible(metric.estimator),
@@ -108,3 +113,11 @@ def _row(metric: Metric) -> ScoreRow:
         whisker=whisker_of(metric) if words.unit_scale else None,
         raw={**raw, "n": metric.n_queries},
     )
+
+
+def _beyond(metric: Metric, show: Callable[[float | None], str]) -> str:
+    """The interval over other groups or classes, where there is one."""
+    if metric.cluster_lo is None or metric.cluster_hi is None:
+        return ""
+    unit = {"class": "classes", "group": "groups"}.get(metric.cluster_unit or "", "clusters")
+    return f"{show(metric.cluster_lo)} to {show(metric.cluster_hi)} with other {unit}"

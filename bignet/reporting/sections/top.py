@@ -49,12 +49,14 @@ class Hundred:
         unit: what the hundred are.
         cells: the kind of each square.
         chance: how many would be right by chance, as text; None if unknown.
+        gain: how far that is on the way from chance to perfect; empty without chance.
     """
 
     share: str
     unit: str
     cells: tuple[str, ...]
     chance: str | None
+    gain: str
 
 
 @dataclass(frozen=True)
@@ -80,6 +82,7 @@ def hundred(facts: Facts) -> Hundred | None:
         unit=unit,
         cells=tuple(kinds + ["wrong"] * (_CELLS - len(kinds))),
         chance=None if score.chance is None else of_hundred(score.chance),
+        gain="" if score.chance is None or score.gain < 0 else percent(round(score.gain, 2)),
     )
 
 

@@ -1,0 +1,36 @@
+"""Neighbours of several queries, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bignet.evaluate.candidates import PADDING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Neighbours of a block of queries, nearest first; -1 and a similarity below -1 fill empty places."""
+
+    rows: NDArray[np.int64]
+    similarity: NDArray[np.float64]
+
+    def widened(self, width: int) -> Ranked:
+        """At least so many places, the new ones empty."""
+        more = max(0, width - self.rows.shape[1])
+        rows = np.pad(self.rows, ((0, 0), (0, more)), constant_values=-1)
+        return Ranked(rows, np.pad(self.similarity, ((0, 0), (0, more)), constant_values=float(PADDING)))
+
+
+def stacked(parts: Sequence[Ranked]) -> Ranked:
+    """Rankings one below the other, as wide as the widest."""
+    width = max(part.rows.shape[1] for part in parts)
+    wide = [part.widened(width) for part in parts]
+    return Ranked(np.concatenate([part.rows for part in wide]), np.concatenate([part.similarity for part in wide]))
