@@ -67,6 +67,7 @@ def _confusion(facts: Facts, settings: ReportSettings) -> dict[str, Any]:
         "n_pairs": confusion.n_pairs(facts),
         "purities": confusion.purities(facts, settings),
         "has_classes": facts.n_classes > 1,
+        "measured": found is not None,
         "reading": hierarchy.reading(facts),
         "levels": hierarchy.levels(facts),
         "steps": hierarchy.steps(facts),
