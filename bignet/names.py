@@ -22,7 +22,10 @@ def text_of(name: bytes | str) -> str:
 
 def visible(name: bytes | str) -> str:
     r"""A name with everything unprintable written out: ``\n``, ``\x1b``, ``\u202e``."""
-    return "".join(_visible_character(character) for character in text_of(name))
+    text = text_of(name)
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_visible_character(character) for character in text)
 
 
 def storable(name: bytes | str) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from bignet.names import visible
 from bignet.reporting.listing import listing, lists_every_row
-from bignet.reporting.numbers import counted, sentence
+from bignet.reporting.numbers import counted
 from bignet.reporting.sections import cluster_curve, clusters, confusion, geometry, hierarchy, hubs, spectrum
 from bignet.reporting.sections import map as flat_map
 
@@ -67,6 +67,7 @@ def _confusion(facts: Facts, settings: ReportSettings) -> dict[str, Any]:
         "n_pairs": confusion.n_pairs(facts),
         "purities": confusion.purities(facts, settings),
         "has_classes": facts.n_classes > 1,
+        "measured": found is not None,
         "reading": hierarchy.reading(facts),
         "levels": hierarchy.levels(facts),
         "steps": hierarchy.steps(facts),
@@ -80,7 +81,7 @@ def _clusters(facts: Facts, settings: ReportSettings, gallery: Gallery) -> dict[
     return {
         "answer": clusters.answer(facts),
         "advice": clusters.advice(facts),
-        "reason": sentence(f"{visible(found.reason).rstrip('.')}.") if found else "",
+        "reason": f"Suggested is k = {found.suggested}: {visible(found.reason).rstrip('.')}." if found else "",
         "curve": cluster_curve.curve(found),
         "points": cluster_curve.rows(found),
         "views": clusters.views(facts, gallery),

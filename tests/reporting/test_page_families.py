@@ -212,8 +212,9 @@ def test_a_frame_drawn_on_the_map_lists_and_exports_its_images(browser, zoo):
     world, files = zoo
     with opened(browser, files.html, accept_downloads=True) as (page, watch):
         at_map(page)
+        wide, high = page.evaluate("[atlas.wide, atlas.high]")
+        page.hover("#map-canvas", position={"x": 0.2 * wide, "y": 0.2 * high})
         room = page.locator("#map-canvas").bounding_box()
-        page.mouse.move(room["x"] + 0.2 * room["width"], room["y"] + 0.2 * room["height"])
         page.mouse.down()
         page.mouse.move(room["x"] + 0.6 * room["width"], room["y"] + 0.7 * room["height"], steps=4)
         page.mouse.up()

@@ -41,10 +41,15 @@ WORLDS = {
             "map": "There is no map",
         },
     ),
-    "two": (lambda folder: make_world(folder, ["a", "b"], families=True), {"map": "fewer than three images"}),
+    "two": (lambda folder: make_world(folder, ["a", "b"], families=True), {"map": "takes at least three images"}),
     "not measured": (
         lambda folder: make_world(folder, ["a", "b"] * 8),
-        {"clusters": "No clusters were computed for this report."},
+        {
+            "confusion": "was not measured for this report",
+            "clusters": "No clusters were computed for this report.",
+            "geometry": "was not measured for this report",
+            "map": "No map was drawn for this report.",
+        },
     ),
     "alike": (constant, {"geometry": "All vectors are alike"}),
     "no folder": (lambda folder: make_world(None, ["a", "b"] * 20, families=True), {"clusters": "no image folder"}),

@@ -112,7 +112,7 @@ function startMap() {
   find("#map-more").addEventListener("click", () => { start.list += LIST; drawChosen(); });
   follows("map", ["by", "draw", "on", "box"], whenSeen());
   new ResizeObserver(() => { if (atlas.rows && atlas.canvas.clientWidth !== atlas.wide) { fitMap(); drawMap(); drawFrame(); } }).observe(atlas.canvas);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", drawMap);
+  for (const media of ["(prefers-color-scheme: dark)", "print"]) matchMedia(media).addEventListener("change", drawMap);
 }
 
 if (atlas.canvas && report.map) startMap();

@@ -18,7 +18,7 @@ def curve(found: Clusters | None) -> Chart | None:
         return None
     points = found.curve
     x = Axis(points[0].k, points[-1].k, log=True)
-    y = Axis(_floor(points), 1.0)
+    y = Axis(_floor(points), _ceiling(points))
     lines = (
         _line("stability", "", [(p.k, p.stability, p.stability_se) for p in points], (x, y)),
         _line("V-measure", "second", [(p.k, p.v_measure, None) for p in points], (x, y)),
@@ -49,6 +49,12 @@ def rows(found: Clusters | None) -> list[dict[str, float | int | None]]:
 def _floor(points: tuple[KPoint, ...]) -> float:
     lowest = min(value for p in points for value in (p.silhouette, p.stability or 0.0, p.v_measure or 0.0, 0.0))
     return math.floor(lowest * 5) / 5
+
+
+def _ceiling(points: tuple[KPoint, ...]) -> float:
+    reach = [(p.stability or 0.0) + (p.stability_se or 0.0) for p in points]
+    highest = max(*reach, *(p.silhouette for p in points), *(p.v_measure or 0.0 for p in points))
+    return min(1.0, max(0.2, math.ceil(highest * 5) / 5))
 
 
 def _line(name: str, kind: str, values: list[tuple[int, float | None, float | None]], axes: tuple[Axis, Axis]) -> Line:

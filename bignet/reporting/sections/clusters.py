@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bignet.evaluate.labels import split_label
 from bignet.names import visible
 from bignet.reporting.definitions import define
 from bignet.reporting.listing import lists_every_row, packed
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _PURE = 0.9
 _MIXED = 0.5
+_STABLE, _FAIRLY = 0.8, 0.5  # house rules for the agreement of two clusterings
 _NOISE = 65535
 _METHODS = {"kmeans": "k-means", "hdbscan": "HDBSCAN"}
 
@@ -77,13 +79,11 @@ def answer(facts: Facts) -> str:
         return "No clusters were computed for this report."
     chosen = found.chosen
     known = [card for card in chosen.clusters if finite(card.label_share) is not None]
-    stable = f"{counted(chosen.k, 'cluster')}{_stability(found)}"
-    n = len(known)
-    if known:
+    if len(known) and facts.n_classes > 1:
         pure = sum((card.label_share or 0.0) >= _PURE for card in known)
-        return sentence(f"{stable}; {_none_of(pure, n)} one label to at least {percent(_PURE)}.")
+        return f"{_split(found)}; {_none_of(pure, len(known))} one label to at least {percent(_PURE)}."
     largest = max((card.size for card in chosen.clusters), default=0) / max(1, facts.n_evaluated)
-    return sentence(f"{stable}; the largest holds {percent(largest)} of the images.")
+    return f"{_split(found)}; the largest holds {percent(largest)} of the images."
 
 
 def advice(facts: Facts) -> Advice:
@@ -136,14 +136,20 @@ def data(facts: Facts, settings: ReportSettings) -> dict[str, Any]:
     }
 
 
-def _stability(found: Clusters) -> str:
+def _split(found: Clusters) -> str:
+    """How far the suggested number of clusters can be relied upon."""
+    clusters = counted(found.chosen.k, "cluster")
     point = next((point for point in found.curve if point.k == found.suggested), None)
-    if point is None or finite(point.stability) is None:
-        return ""
+    stability = finite(point.stability) if point else None
+    if point is None or stability is None:
+        return clusters
     error = finite(point.stability_se)
     spread = "" if error is None else f"\u00a0±\u00a0{decimals(error, 2)}"
-    is_are = "is" if found.chosen.k == 1 else "are"
-    return f" {is_are} the finest split that stays stable (stability {decimals(point.stability, 2)}{spread})"
+    value = f"(stability {decimals(stability, 2)}{spread})"
+    if stability < _FAIRLY:
+        return f"No split is stable: {clusters} {value} come nearest"
+    stays = "stays stable" if stability >= _STABLE else "stays fairly stable"
+    return f"{clusters} {'is' if found.chosen.k == 1 else 'are'} the finest split that {stays} {value}"
 
 
 def _none_of(n: int, of: int) -> str:
@@ -155,7 +161,7 @@ def _none_of(n: int, of: int) -> str:
 def _view(key: int, clustering: Clustering, gallery: Gallery, suggested: bool) -> ClusteringView:
     method = _METHODS.get(clustering.method, visible(clustering.method))
     largest = max((card.size for card in clustering.clusters), default=1)
-    labels = {card.number: _title(card).full for card in clustering.clusters}
+    titles = {card.number: _title(card) for card in clustering.clusters}
     noise = finite(clustering.noise_share) or 0.0
     line = f"{method}, {counted(len(clustering.clusters), 'cluster')}"
     return ClusteringView(
@@ -163,17 +169,17 @@ def _view(key: int, clustering: Clustering, gallery: Gallery, suggested: bool) -
         name=str(key) if clustering.method == "kmeans" else f"{method} {key}",
         suggested=suggested,
         line=f"{line}, {percent(noise)} of the images in none" if noise else line,
-        cards=[_card(card, gallery, largest, labels) for card in clustering.clusters],
+        cards=[_card(card, gallery, largest, titles) for card in clustering.clusters],
         warnings=[sentence(visible(text)) for text in clustering.warnings],
         figures=[
             (define(metric).name, decimals(metric.value))
             for metric in clustering.metrics
-            if finite(metric.value) is not None
+            if finite(metric.value) is not None and not (metric.id == "cluster_noise" and not noise)
         ],
     )
 
 
-def _card(card: Cluster, gallery: Gallery, largest: int, labels: dict[int, str]) -> Card:
+def _card(card: Cluster, gallery: Gallery, largest: int, titles: dict[int, Name]) -> Card:
     share, lift = finite(card.label_share), finite(card.label_lift)
     groups = [
         ("Nearest", "nearest to the centre", gallery.pictures(card.nearest_rows, "near the centre")),
@@ -187,11 +193,11 @@ def _card(card: Cluster, gallery: Gallery, largest: int, labels: dict[int, str])
         size=counted(card.size, "image"),
         size_bar=round(100 * card.size / largest, 2),
         line=_line(share, lift),
-        facts=_facts(card, labels),
+        facts=_facts(card, titles),
         medoid=gallery.picture(card.medoid, "medoid"),
         groups=[group for group in groups if group[2]],
         mixed=share is not None and share < _MIXED,
-        raw=_raw(card, labels),
+        raw=_raw(card),
     )
 
 
@@ -201,7 +207,10 @@ def _others(card: Cluster) -> str:
 
 
 def _title(card: Cluster) -> Name:
-    return name_of(f"Cluster {card.number + 1}" if card.label is None else card.label, 28)
+    """Its label; of a label that is a path the last part says most, the whole stands on hover."""
+    if card.label is None:
+        return name_of(f"Cluster {card.number + 1}")
+    return Name(name_of(split_label(card.label)[-1], 28).short, visible(card.label))
 
 
 def _line(share: float | None, lift: float | None) -> str:
@@ -211,24 +220,21 @@ def _line(share: float | None, lift: float | None) -> str:
     return words if lift is None else f"{words}, {decimals(lift, 1)} × chance"  # noqa: RUF001 - times
 
 
-def _facts(card: Cluster, labels: dict[int, str]) -> list[tuple[str, str, str]]:
+def _facts(card: Cluster, titles: dict[int, Name]) -> list[tuple[str, str, str]]:
     items = [("cohesion", decimals(card.cohesion), "mean cosine similarity of its pairs")]
     if finite(card.entropy) is not None:
         items.append(("label entropy", decimals(card.entropy, 2), "0 = one label, 1 = all labels alike"))
     if card.unlabelled_share and card.label is not None:
         items.append(("unlabelled", percent(card.unlabelled_share), "share of its images without a label"))
     if card.nearest is not None:
-        name = labels.get(card.nearest, "")
-        short = (
-            f"{card.nearest + 1}"
-            if name.startswith("Cluster ") or not name
-            else f"{card.nearest + 1} {name_of(name, 16).short}"
-        )
-        items.append(("next to", short, f"the cluster with the nearest centre: {card.nearest + 1} {name}"))
+        near = titles.get(card.nearest)
+        name = f" {near.short}" if near and card.label is not None else ""
+        text = f"{card.nearest + 1}{name}"
+        items.append(("next to", text, "the cluster with the nearest centre"))
     return items
 
 
-def _raw(card: Cluster, labels: dict[int, str]) -> dict[str, float | int | str | None]:
+def _raw(card: Cluster) -> dict[str, float | int | str | None]:
     return {
         "cluster": card.number + 1,
         "label": None if card.label is None else visible(card.label),

@@ -78,7 +78,9 @@ def answer(facts: Facts) -> str:
         return "No image has a label, so nothing can be taken for anything else."
     if facts.n_classes == 1:
         return "All labelled images are of one class: there is nothing to take it for."
-    if found is None or not facts.n_queries:
+    if found is None:
+        return "Which class stands among whose neighbours was not measured for this report."
+    if not facts.n_queries:
         return "No class has two images, so no neighbour can be right or wrong yet."
     pairs = above_chance(found)
     if not pairs:
@@ -89,7 +91,9 @@ def answer(facts: Facts) -> str:
 def advice(facts: Facts) -> Advice:
     """What to do about it."""
     found = facts.evaluation.confusion
-    if facts.n_classes < 2 or found is None:
+    if facts.n_classes > 1 and found is None:
+        return Advice("Write the report again to measure it.", commands.make_report(facts.source))
+    if found is None or facts.n_classes < 2:
         return label_images(facts.source, "Sort the images into one folder per class and extract them again.")
     pairs = above_chance(found)
     if not pairs:

@@ -42,6 +42,8 @@ class MetricLine:
 def answer(facts: Facts) -> str:
     """The section's sentence: the first thing that is wrong, or that nothing is."""
     found = facts.evaluation.geometry
+    if found is None and facts.n_evaluated:
+        return "The shape of the vectors was not measured for this report."
     if found is None or found.spectrum is None:
         return "There are no vectors whose shape could be measured."
     for say in (_dead, _hubs, _narrow):
@@ -60,6 +62,8 @@ def answer(facts: Facts) -> str:
 def advice(facts: Facts) -> Advice:
     """What to do about it."""
     found = facts.evaluation.geometry
+    if found is None and facts.n_evaluated:
+        return Advice("Write the report again to measure it.", commands.make_report(facts.source))
     if found is None or found.spectrum is None or found.hubness is None:
         return add_images(facts.source, "Add images to the store; some dozens make lists that can be judged.")
     if dead_share(found.spectrum):
@@ -83,9 +87,6 @@ def lines(found: Geometry | None) -> list[MetricLine]:
 
 def hub_share(hubness: Hubness) -> float:
     """The largest share of all lists that one image is in."""
-    known = metric_value(hubness.metrics, "hub_max")
-    if known is not None:
-        return known
     return float(hubness.counts.max()) / len(hubness.rows) if len(hubness.counts) else 0.0
 
 
@@ -157,7 +158,7 @@ def _line(metric: Metric) -> MetricLine:
         name=words.name,
         meaning=words.meaning,
         value=decimals(value, places),
-        null=NOTHING if null is None else decimals(null),
+        null=NOTHING if null is None else decimals(null, places),
         n=count(metric.n_queries or metric.gallery_size),
         estimator=visible(metric.estimator),
         reason=visible(metric.reason or "undefined") if value is None else "",

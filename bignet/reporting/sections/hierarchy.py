@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.names import visible
+from bignet.reporting.definitions import define
 from bignet.reporting.numbers import NOTHING, brief, count, counted, decimals, finite, percent
 from bignet.reporting.sections.parts import Whisker, whisker_of
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.result import Metric
     from bignet.reporting.facts import Facts
 
+_SUMMED = ("hF", "hprec@", "ahp@", "mistake_severity")
 _PLAUSIBLE = 0.7  # a house rule: from here on mistakes stay inside the parent class
 
 
@@ -82,14 +84,8 @@ def figures(found: Hierarchy | None) -> list[tuple[str, str]]:
     """What sums it up: name and value."""
     if found is None:
         return []
-    named = (
-        ("mistake_severity", "mean levels up to the right class", 2),
-        ("plausible_fp_lift", "plausible mistakes, times chance", 2),
-        ("hF.micro", "hierarchical F", 3),
-        ("hF.macro", "hierarchical F, macro", 3),
-    )
-    values = [(words, metric_value(found.metrics, name), places) for name, words, places in named]
-    return [(words, decimals(value, places)) for words, value, places in values if value is not None]
+    shown = [metric for metric in found.metrics if metric.id.startswith(_SUMMED) and finite(metric.value) is not None]
+    return [(define(metric).name, decimals(metric.value)) for metric in shown]
 
 
 def metric_value(metrics: Sequence[Metric], name: str) -> float | None:

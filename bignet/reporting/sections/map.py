@@ -41,6 +41,8 @@ class MapView:
 def answer(facts: Facts) -> str:
     """The section's sentence."""
     found = projections(facts)
+    if not found and facts.evaluation.geometry is None and facts.n_evaluated:
+        return "No map was drawn for this report."
     if not found:
         return "There is no map: it takes at least three images that can be compared."
     ranked = sorted(found, key=lambda item: -(finite(item.trustworthiness) or 0.0))
@@ -54,6 +56,8 @@ def answer(facts: Facts) -> str:
 
 def advice(facts: Facts) -> Advice:
     """What to do with it."""
+    if facts.evaluation.geometry is None and facts.n_evaluated:
+        return Advice("Write the report again to draw it.", commands.make_report(facts.source))
     if not projections(facts):
         return add_images(facts.source, "Add images to the store; a dozen makes a first map.")
     text = (
