@@ -66,7 +66,9 @@ class ReportRequest:
     @property
     def evaluation(self) -> EvaluateSettings:
         """How to evaluate."""
-        return EvaluateSettings(k=self.k, unlabelled=self.unlabelled, seed=self.seed, mode=self.mode)
+        return EvaluateSettings(
+            k=self.k, unlabelled=self.unlabelled, seed=self.seed, mode=self.mode, clusters=self.clusters
+        )
 
     @property
     def page(self) -> ReportSettings:

@@ -34,5 +34,16 @@ class Families:
 
 def measure_families(subject: Subject, clock: Clock) -> Families:
     """Everything that is known from the neighbours, the vectors and the labels; each family is a stage of the clock."""
-    del subject, clock
-    return Families()
+    with clock("clusters"):
+        clusters = _clusters(subject)
+    return Families(clusters=clusters)
+
+
+def _clusters(subject: Subject) -> Clusters | None:
+    wanted = subject.settings.clusters
+    if wanted is None:
+        return None
+    from bignet.evaluate.clusters.find import find_clusters
+    from bignet.evaluate.clusters.settings import AUTO, ClusterSettings
+
+    return find_clusters(subject, ClusterSettings(k=wanted or AUTO, seed=subject.settings.seed))

@@ -226,6 +226,24 @@ def test_options_that_cannot_be_are_explained(
     assert not (tmp_path / "r").exists()
 
 
+def test_clusters_are_tried_as_asked_and_written_beside_the_page(
+    bignet_command: Command, store: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "r"
+    asked = json.loads(bignet_command("report", store, "-o", out, "--json", "--clusters", "3,2").out)
+    found = asked["clusters"]
+    members = pq.read_table(out / "cluster_members.parquet").to_pylist()
+    rows = pq.read_table(out / "per_query.parquet").to_pylist()
+
+    assert [point["k"] for point in found["curve"]] == [2, 3]
+    assert sum(card["size"] for card in found["clustering"]["clusters"]) == 12
+    assert [line["cluster"] for line in rows] == [line["cluster"] for line in members]
+    assert {"purity", "v_measure"} <= {metric["id"] for metric in asked["metrics"]}
+    none = json.loads(bignet_command("report", store, "-o", out, "--json", "--clusters", "none").out)
+    assert none["clusters"] is None
+    assert not list(out.glob("cluster*"))
+
+
 def test_without_thumbnails_the_page_holds_no_picture(bignet_command: Command, store: Path, tmp_path: Path) -> None:
     bignet_command("report", store, "-o", tmp_path / "with")
     bignet_command("report", store, "-o", tmp_path / "without", "--thumbs", "none")

@@ -282,7 +282,7 @@ def test_the_atlas_of_a_sample_counts_rows_within_it(filled):
 def test_without_a_map_there_is_no_atlas_and_an_older_one_goes(filled, tmp_path):
     world, _, _ = filled
     first = write_report(world.evaluation, world.source, tmp_path)
-    second = write_report(replace(world.evaluation, geometry=None), world.source, tmp_path)
+    second = write_report(replace(world.evaluation, geometry=None, clusters=None), world.source, tmp_path)
 
     assert first.atlas.name == "atlas.parquet"
     assert (second.atlas, second.spectrum) == (None, None)
