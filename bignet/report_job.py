@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 from bignet.errors import UsageError
+from bignet.evaluate.clusters.settings import AUTO, ClusterSettings
 from bignet.evaluate.evaluate import EvaluateSettings, evaluate
 from bignet.evaluate.label_file import LabelTable, read_label_table
 from bignet.evaluate.marks import Marks
@@ -66,9 +67,8 @@ class ReportRequest:
     @property
     def evaluation(self) -> EvaluateSettings:
         """How to evaluate."""
-        return EvaluateSettings(
-            k=self.k, unlabelled=self.unlabelled, seed=self.seed, mode=self.mode, clusters=self.clusters
-        )
+        clusters = None if self.clusters is None else ClusterSettings(k=self.clusters or AUTO, seed=self.seed)
+        return EvaluateSettings(k=self.k, mode=self.mode, unlabelled=self.unlabelled, seed=self.seed, clusters=clusters)
 
     @property
     def page(self) -> ReportSettings:

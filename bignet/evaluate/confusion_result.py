@@ -59,6 +59,7 @@ class Confusion:
         pairs: different classes by falling lift, those with enough places to mean something.
         classes: one a class, in the order of ``Evaluation.classes``.
         metrics: neighbour purity and what else sums it up.
+        unlabelled: (C,) places of each of ``labels`` held by unlabelled rows; None where those were dropped.
     """
 
     k: int
@@ -67,6 +68,7 @@ class Confusion:
     pairs: tuple[ConfusedPair, ...]
     classes: tuple[ClassConfusion, ...]
     metrics: tuple[Metric, ...]
+    unlabelled: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,8 @@ class Hierarchy:
 
     Attributes:
         levels: from the most general to the whole label.
-        severity: wrong first neighbours by how many levels up they meet the right class; entry 0 is unused.
+        severity: wrong first neighbours by the height of the node where they meet the right class: levels from
+            it down to its deepest label; entry 0 is unused.
         precision: (K,) mean hierarchical precision at 1 to K.
         metrics: hP, hR, hF, hierarchical precision, plausible mistakes, severity.
     """

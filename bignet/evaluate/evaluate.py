@@ -16,7 +16,7 @@ from bignet.evaluate.families import Families, measure_families
 from bignet.evaluate.inputs import Columns, Rows, read_rows
 from bignet.evaluate.ranking import measure
 from bignet.evaluate.result import ClassDistance, ClassRow, Evaluation, Metric
-from bignet.evaluate.separation import MAX_MATRIX_CLASSES, ClassSpread
+from bignet.evaluate.separation import MAX_MATRIX_CLASSES, class_spread
 from bignet.evaluate.settings import EvaluateSettings as EvaluateSettings
 from bignet.evaluate.subject import Subject
 from bignet.evaluate.summary import Context, Summary
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from bignet.evaluate.clock import Progress
     from bignet.evaluate.labels import CodedLabels
+    from bignet.evaluate.separation import ClassSpread
 
     Ints = NDArray[np.int64]
 
@@ -77,8 +78,6 @@ def evaluate(  # noqa: PLR0913 - one argument for each column of the table of ro
         context = Context(settings, rows.excluded(gallery), rows.reason(gallery), rows.groups)
         summary = Summary(measured, context)
         metrics = summary.metrics()
-    with clock("classes"):
-        classes, distance = _classes(unit_rows, rows.coded, summary)
     subject = Subject(
         rows=unit_rows,
         ids=rows.ids,
@@ -89,8 +88,11 @@ def evaluate(  # noqa: PLR0913 - one argument for each column of the table of ro
         excluded=context.excluded,
         settings=settings,
     )
+    with clock("classes"):
+        spread = class_spread(subject) if rows.coded.names else None
+        classes, distance = _classes(rows.coded, spread, summary)
     del summary, measured  # every score of every query: the families need the memory
-    parts = _Parts(metrics, classes, distance, measure_families(subject, clock))
+    parts = _Parts(metrics, classes, distance, measure_families(subject, spread, clock))
     return _assemble(rows, subject, parts, clock.seconds)
 
 
@@ -104,12 +106,12 @@ class _Parts:
     families: Families
 
 
-def _classes(rows: UnitRows, coded: CodedLabels, summary: Summary) -> tuple[tuple[ClassRow, ...], ClassDistance | None]:
+def _classes(
+    coded: CodedLabels, spread: ClassSpread | None, summary: Summary
+) -> tuple[tuple[ClassRow, ...], ClassDistance | None]:
     """A row a class, and the matrix between classes if there are at least two and not too many to show."""
-    if not coded.names:
+    if spread is None:
         return (), None
-    labelled = np.flatnonzero(coded.codes >= 0)
-    spread = ClassSpread(rows.only(labelled), coded.codes[labelled])
     table = class_rows(summary, coded, spread.margins())
     shown = 2 <= len(coded.names) <= MAX_MATRIX_CLASSES
     return table, spread.named(coded.names) if shown else None

@@ -61,14 +61,17 @@ class ClassSpreadRow:
     Attributes:
         label: the class.
         silhouette: mean over its images; None if it has one image.
-        cdnv: smallest separation to another class (high = hard to tell apart); None where undefined.
-        cdnv_class: the class that is from; None where undefined.
+        cdnv: largest class-distance normalised variance to another class (high = hard to tell apart); None
+            where undefined.
+        cdnv_class: the class that is to; None where undefined.
+        cdnv_min: the smallest to another class, that it is easiest to tell from; None where undefined.
     """
 
     label: str
     silhouette: float | None
     cdnv: float | None
     cdnv_class: str | None
+    cdnv_min: float | None = None
 
 
 @dataclass(frozen=True)

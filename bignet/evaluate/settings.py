@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bignet.errors import UsageError
+from bignet.evaluate.clusters.settings import ClusterSettings
 
 UNLABELLED = ("drop", "distractor")
 MODES = ("loo", "split", "folds")
@@ -42,7 +43,7 @@ class EvaluateSettings:
         sample_queries: rows asked of more, by class in proportion.
         class_cap: rows of each class that can be found, when a sample is asked, by the metrics that rank as deep as
             the class is large (R-precision, MAP@R).
-        clusters: numbers of clusters to try; none given = a grid of them; None = no clusters.
+        clusters: how clusters are looked for; None = not at all.
         several_k: further depths of precision, hit and recall, where some query has as many neighbours.
     """
 
@@ -58,8 +59,8 @@ class EvaluateSettings:
     exact_rows: int = 50_000
     sample_queries: int = 10_000
     class_cap: int = 1_000
+    clusters: ClusterSettings | None = ClusterSettings()  # noqa: RUF009 - frozen
     several_k: tuple[int, ...] = (1, 5, 10, 20)
-    clusters: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():

@@ -10,13 +10,16 @@ import numpy as np
 
 from bignet.reporting.definitions import define
 from bignet.reporting.numbers import finite
+from bignet.reporting.plain import PlainScore, plain_score
+from bignet.reporting.weakness import FEW_QUERIES, ClassShare, class_shares
 
 if TYPE_CHECKING:
     from bignet.evaluate.result import ClassRow, Evaluation, Metric
     from bignet.reporting.source import ReportSource
 
 HEADLINE = "map@r.macro"
-FEW_QUERIES = 5
+UNGROUPED = f"{HEADLINE}.nogroups"
+SAME_VECTOR = 1 - 1e-9  # cosine of two vectors that differ in nothing but rounding
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,22 @@ class Facts:
         if not metrics or not self.n_labelled:
             return None
         return next((item for item in metrics if item.id == HEADLINE), metrics[0])
+
+    @cached_property
+    def metrics(self) -> tuple[Metric, ...]:
+        """Every number there is, of whatever family, each once."""
+        evaluation = self.evaluation
+        families = (evaluation.separation, evaluation.confusion, evaluation.hierarchy, evaluation.geometry)
+        found = [*evaluation.metrics, *(item for part in families if part for item in part.metrics)]
+        if evaluation.hierarchy:
+            found += [item for level in evaluation.hierarchy.levels for item in (level.p1, level.map_r)]
+        if evaluation.clusters:
+            found += evaluation.clusters.metrics
+        return tuple({item.id: item for item in reversed(found)}.values())[::-1]
+
+    def number(self, metric_id: str) -> float | None:
+        """The value of a metric; None where it is undefined or was not computed."""
+        return next((finite(item.value) for item in self.metrics if item.id == metric_id), None)
 
     @property
     def headline_name(self) -> str:
@@ -68,6 +87,26 @@ class Facts:
     def reason(self) -> str | None:
         """Why the headline is undefined."""
         return self.headline.reason if self.headline else None
+
+    @cached_property
+    def plain(self) -> PlainScore | None:
+        """The headline in plain words; None without a score."""
+        return plain_score(self)
+
+    @property
+    def gain(self) -> float | None:
+        """How far it is on the way from chance to perfect."""
+        return self.plain.gain if self.plain else None
+
+    @cached_property
+    def classes_by_share(self) -> list[ClassShare]:
+        """Classes that were asked often enough, worst first."""
+        return class_shares(self)
+
+    @property
+    def weakest(self) -> list[tuple[str, float]]:
+        """The three worst classes and their share of right neighbours."""
+        return [(item.label, item.share) for item in self.classes_by_share[:3]]
 
     @property
     def n_discovered(self) -> int:
@@ -128,9 +167,15 @@ class Facts:
         return self.headline.excluded.singleton if self.headline else 0
 
     @property
+    def is_sampled(self) -> bool:
+        """Whether only some of the images were asked."""
+        return self.evaluation.graph.queries is not None
+
+    @property
     def unscored_share(self) -> float:
-        """Embedded rows that are no query, as a share."""
-        return 1 - self.n_queries / self.n_embedded if self.n_embedded else 0.0
+        """Embedded rows that can be no query, as a share."""
+        lost = self.n_unlabelled + self.n_singleton + self.n_unusable
+        return min(1.0, lost / self.n_embedded) if self.n_embedded else 0.0
 
     @property
     def tie_rate(self) -> float:
@@ -158,6 +203,61 @@ class Facts:
     def worst_pairs(self) -> list[tuple[str, str | None, float | None]]:
         """The three narrowest margins: class, nearest class, margin."""
         return [(row.label, row.nearest_class, row.margin) for row in self.margins[:3]]
+
+    @property
+    def ungrouped(self) -> float | None:
+        """The headline number if images of one group may find each other."""
+        return self.number(UNGROUPED)
+
+    @property
+    def group_gap(self) -> float | None:
+        """How much higher the headline is when images of one group may find each other."""
+        return None if self.ungrouped is None or self.value is None else self.ungrouped - self.value
+
+    @property
+    def hub_max(self) -> float | None:
+        """Share of all lists that the most popular image is in."""
+        return self.number("hub_max")
+
+    @cached_property
+    def _counts(self) -> dict[int, int]:
+        """Lists that each hub is in, by row."""
+        hubness = self.evaluation.geometry.hubness if self.evaluation.geometry else None
+        if hubness is None:
+            return {}
+        hubs = hubness.counts >= 2 * hubness.k
+        return dict(zip(hubness.rows[hubs].tolist(), hubness.counts[hubs].tolist(), strict=True))
+
+    def lists_of(self, row: int) -> int | None:
+        """How many lists an image is in, if it is in at least twice as many as usual."""
+        return self._counts.get(row)
+
+    @property
+    def rank_share(self) -> float | None:
+        """RankMe of the centred vectors over their dimensions."""
+        rank = self.number("rankme_centered")
+        return None if rank is None or not self.source.dims else rank / self.source.dims
+
+    @property
+    def rank_room(self) -> float:
+        """The largest share that the number of images allows."""
+        return min(1.0, self.n_evaluated / self.source.dims) if self.source.dims else 0.0
+
+    @property
+    def plausible_fp(self) -> float | None:
+        """Share of wrong first neighbours that stay inside the parent class."""
+        return self.number("plausible_fp")
+
+    @cached_property
+    def n_twins(self) -> int:
+        """Images asked whose nearest image has the same vector."""
+        similarity = self.evaluation.graph.similarity
+        return int(np.sum(similarity[:, 0] >= SAME_VECTOR)) if similarity.ndim == 2 and similarity.shape[1] else 0
+
+    @property
+    def twin_share(self) -> float:
+        """The same as a share of the images asked."""
+        return self.n_twins / max(1, len(self.evaluation.graph.rows))
 
     @cached_property
     def n_small_classes(self) -> int:

@@ -31,6 +31,18 @@ def decimals(value: float | None, places: int = 3) -> str:
     return MINUS + text[1:] if text.startswith("-") and float(text) != 0 else text.removeprefix("-")
 
 
+def figure(value: float | None) -> str:
+    """``1.70``, ``23.35``, ``12,480``: at most 4 significant digits, whatever the scale."""
+    number = finite(value)
+    if number is None:
+        return NOTHING
+    if abs(number) < 1:
+        return decimals(number)
+    rounded = float(f"{number:.4g}")
+    text = f"{rounded:,.{max(0, 3 - int(math.log10(abs(rounded))))}f}"
+    return MINUS + text[1:] if text.startswith("-") else text
+
+
 def signed(value: float | None, places: int = 3) -> str:
     """``+0.012`` or ``−0.012``."""  # noqa: RUF002 - the sign that is printed
     text = decimals(value, places)

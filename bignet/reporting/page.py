@@ -10,34 +10,52 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from bignet.names import visible
+from bignet.reporting import exploration
 from bignet.reporting.colour import ramp
-from bignet.reporting.facts import FEW_QUERIES, Facts
-from bignet.reporting.numbers import sentence
+from bignet.reporting.facts import Facts
+from bignet.reporting.numbers import decimals, sentence
+from bignet.reporting.pairs import affordable, closest_pairs
 from bignet.reporting.sections import classes, methods, neighbours, scorecard, top, trust
+from bignet.reporting.sections.gallery import Gallery, rows_with_pictures
 from bignet.reporting.strips import choose_strips
 from bignet.reporting.thumbnails import make_thumbnails
+from bignet.reporting.weakness import FEW_QUERIES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from bignet.evaluate.result import Evaluation
+    from bignet.reporting.pairs import Pair
     from bignet.reporting.settings import ReportSettings
     from bignet.reporting.source import ReportSource
     from bignet.reporting.strips import Strip
     from bignet.reporting.thumbnails import Thumbnail
     from bignet.reporting.verdict import Verdict
 
-STYLES = ("base.css", "top.css", "sections.css", "strips.css")
-SCRIPTS = ("core.js", "tables.js", "strips.js", "picture.js", "viewer.js", "start.js")
+    Cells = Mapping[tuple[int, int], Sequence[Pair]]
+
+STYLES = (
+    *("base.css", "top.css", "sections.css", "classes.css", "strips.css"),
+    *("charts.css", "confusion.css", "clusters.css", "geometry.css", "map.css", "print.css"),
+)
+SCRIPTS = (
+    *("core.js", "state.js", "tables.js", "strips.js", "picture.js", "viewer.js", "marks.js", "matrix.js"),
+    *("listed.js", "lightbox.js", "charts.js", "confusion.js", "clusters.js"),
+    *("map.js", "map-use.js", "map-input.js", "start.js"),
+)
 
 
 def render_page(evaluation: Evaluation, source: ReportSource, verdict: Verdict, settings: ReportSettings) -> str:
     """The whole page as text."""
     facts = Facts(evaluation, source)
     strips = choose_strips(evaluation, settings)
-    thumbnails = make_thumbnails(source, _rows(strips), settings)
+    cells = _cells(facts, strips, settings)
+    thumbnails = make_thumbnails(source, rows_with_pictures(evaluation, strips, _paired(cells), settings), settings)
+    gallery = Gallery(evaluation.labels, thumbnails)
     context = _top(facts, verdict) | _middle(facts, settings) | _methods(facts, verdict)
-    context |= _strips(facts, strips, thumbnails)
+    context |= _strips(facts, strips, thumbnails) | exploration.sections(facts, settings, gallery)
+    painter = neighbours.StripPainter(facts, thumbnails, neighbours.Scale.of(strips))
+    context["data"] = embedded_json(painter.data(strips, cells, thumbnails) | exploration.data(facts, settings))
     return environment().get_template("report.html.j2").render(context)
 
 
@@ -71,6 +89,17 @@ def _rows(strips: Sequence[Strip]) -> list[int]:
     return [row for strip in strips for row in strip.rows]
 
 
+def _cells(facts: Facts, strips: Sequence[Strip], settings: ReportSettings) -> Cells:
+    """The closest pairs behind each cell of the distance matrix, as many as may have pictures."""
+    order = classes.cells(facts, settings)
+    pairs = closest_pairs(facts.evaluation, classes.shown(facts, settings), settings.pairs)
+    return affordable(pairs, order, _rows(strips), settings.pair_thumbnails)
+
+
+def _paired(cells: Cells) -> list[int]:
+    return [row for pairs in cells.values() for pair in pairs for row in (pair.row, pair.other)]
+
+
 def _top(facts: Facts, verdict: Verdict) -> dict[str, Any]:
     source, evaluation = facts.source, facts.evaluation
     return {
@@ -80,9 +109,10 @@ def _top(facts: Facts, verdict: Verdict) -> dict[str, Any]:
         "store": visible(source.store_name),
         "embedding": visible(source.embedding),
         "headline": top.headline_tile(facts),
+        "hundred": top.hundred(facts),
+        "weak": top.weak_classes(facts),
         "tiles": top.tiles(facts),
-        "sentences": verdict.sentences,
-        "flags": verdict.flags,
+        "verdict": verdict,
         "provenance": top.provenance_items(source, evaluation.gallery_fingerprint),
     }
 
@@ -93,6 +123,10 @@ def _middle(facts: Facts, settings: ReportSettings) -> dict[str, Any]:
             "answer": trust.answer(facts),
             "advice": trust.advice(facts),
             "parts": trust.parts(facts),
+            "inflation": trust.inflation(facts),
+            "metric": facts.headline_name,
+            "gap": decimals(facts.group_gap),
+            "twins": trust.twins(facts),
             "rejected": trust.rejected(facts),
             "ties": trust.ties(facts),
             "warnings": [sentence(visible(text)) for text in facts.evaluation.warnings],
@@ -100,13 +134,15 @@ def _middle(facts: Facts, settings: ReportSettings) -> dict[str, Any]:
         "scores": {
             "answer": scorecard.answer(facts),
             "advice": scorecard.advice(facts),
-            "rows": scorecard.rows(facts),
+            "families": scorecard.families(facts),
+            "undefined": scorecard.undefined(facts),
         },
         "classes": {
             "answer": classes.answer(facts),
             "advice": classes.advice(facts),
             "matrix": classes.matrix(facts, settings),
             "lines": classes.lines(facts, settings),
+            "spread": facts.evaluation.separation is not None,
             "n_all": len(facts.evaluation.classes),
             "n_labels": facts.n_classes,
             "few": FEW_QUERIES,
@@ -130,7 +166,8 @@ def _methods(facts: Facts, verdict: Verdict) -> dict[str, Any]:
 
 
 def _strips(facts: Facts, strips: Sequence[Strip], thumbnails: Mapping[int, Thumbnail]) -> dict[str, Any]:
-    painter = neighbours.StripPainter(facts, thumbnails)
+    scale = neighbours.Scale.of(strips)
+    painter = neighbours.StripPainter(facts, thumbnails, scale)
     labels = {label for strip in strips if (label := facts.evaluation.labels[strip.row]) is not None}
     return {
         "strips": {
@@ -139,10 +176,10 @@ def _strips(facts: Facts, strips: Sequence[Strip], thumbnails: Mapping[int, Thum
             "views": painter.views(strips),
             "filters": neighbours.filters_of(strips),
             "labels": sorted({visible(label) for label in labels}),
-            "missing": neighbours.missing_note(thumbnails),
+            "missing": neighbours.missing_note({row: thumbnails[row] for strip in strips for row in strip.rows}),
             "columns": max((len(strip.neighbours) for strip in strips), default=0),
             "has_labels": facts.n_labelled > 0,
+            "legend": scale.legend,
             "pictures": [(row, made.data_uri) for row, made in thumbnails.items() if made.jpeg],
         },
-        "data": embedded_json(painter.data(strips)),
     }

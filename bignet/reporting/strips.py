@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from itertools import takewhile, zip_longest
+from itertools import islice, takewhile, zip_longest
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bignet.reporting.lists import first_neighbours, line_of
 from bignet.reporting.relation import SAME, UNLABELLED, Relations
 
 if TYPE_CHECKING:
@@ -74,42 +75,55 @@ def _in_turn(orders: Mapping[str, list[int]], n: int) -> Iterator[int]:
                 yield row
 
 
+@dataclass(frozen=True)
+class _First:
+    """Rows that were asked and found something: what they found first, and how similar it is."""
+
+    rows: NDArray[np.int64]
+    other: NDArray[np.int64]
+    similarity: NDArray[np.float64]
+
+    def by_similarity(self, kept: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Some of the rows, the most similar first."""
+        return self.rows[kept][np.argsort(-self.similarity[kept], kind="stable")]
+
+
 def _orders(evaluation: Evaluation, relations: Relations, settings: ReportSettings) -> dict[str, list[int]]:
     """For each filter, its rows in order."""
-    rows = _first_neighbours(evaluation)
-    known = np.flatnonzero(rows >= 0)
-    if len(known) == 0:
+    first = _First(*first_neighbours(evaluation.graph))
+    if len(first.rows) == 0:
         return {"random": _usable(evaluation)[: settings.strips]}
-    shuffled = np.random.default_rng(settings.seed).permutation(known)
-    similarity = np.zeros(len(rows))
-    similarity[known] = evaluation.graph.similarity[known, 0]
+    shuffled = np.random.default_rng(settings.seed).permutation(first.rows)
+    random = {"random": [int(row) for row in shuffled[: settings.strips]]}
     if any(label is not None for label in evaluation.labels):
-        return _labelled_orders(evaluation, relations, shuffled, settings)
-    by_similarity = known[np.argsort(-similarity[known], kind="stable")]
-    return {
-        "random": [int(row) for row in shuffled[: settings.strips]],
-        "twins": _cut(by_similarity, settings),
-        "loners": _cut(by_similarity[::-1], settings),
-    }
+        judged = _judged_orders(evaluation, relations, first, settings)
+        each = {"class": _one_per_class(relations, shuffled)[: settings.strips]}
+        return judged | random | each | _hubs(evaluation, first, settings)
+    ranked = first.by_similarity(np.ones(len(first.rows), dtype=bool))
+    ends = {"twins": _cut(ranked, settings), "loners": _cut(ranked[::-1], settings)}
+    return random | ends | _hubs(evaluation, first, settings)
 
 
-def _labelled_orders(
-    evaluation: Evaluation, relations: Relations, shuffled: NDArray[np.int64], settings: ReportSettings
+def _judged_orders(
+    evaluation: Evaluation, relations: Relations, first: _First, settings: ReportSettings
 ) -> dict[str, list[int]]:
     precision = evaluation.per_query.apr
-    scored = np.flatnonzero(np.isfinite(precision))
+    scored = first.rows[np.isfinite(precision[first.rows])]
     worst = scored[np.argsort(precision[scored], kind="stable")]
-    rows = _first_neighbours(evaluation)
-    known = np.flatnonzero(rows >= 0)
-    relation = relations.between(known, rows[known])
-    wrong = known[(relation != SAME) & (relation != UNLABELLED)]
-    wrong = wrong[np.argsort(-evaluation.graph.similarity[wrong, 0], kind="stable")]
-    return {
-        "worst": _cut(worst, settings),
-        "wrong": _cut(wrong, settings),
-        "random": [int(row) for row in shuffled[: settings.strips]],
-        "class": _one_per_class(relations, shuffled)[: settings.strips],
-    }
+    relation = relations.between(first.rows, first.other)
+    wrong = first.by_similarity((relation != SAME) & (relation != UNLABELLED))
+    return {"worst": _cut(worst, settings), "wrong": _cut(wrong, settings)}
+
+
+def _hubs(evaluation: Evaluation, first: _First, settings: ReportSettings) -> dict[str, list[int]]:
+    """Images in at least twice as many lists as usual, those in most lists first."""
+    hubness = evaluation.geometry.hubness if evaluation.geometry else None
+    if hubness is None:
+        return {}
+    order = np.argsort(-hubness.counts, kind="stable")
+    order = order[hubness.counts[order] >= 2 * hubness.k]
+    rows = hubness.rows[order]
+    return {"hubs": _cut(rows[np.isin(rows, first.rows)], settings)}
 
 
 def _cut(rows: NDArray[np.int64], settings: ReportSettings) -> list[int]:
@@ -126,13 +140,6 @@ def _one_per_class(relations: Relations, shuffled: NDArray[np.int64]) -> list[in
     return [first[code] for code in sorted(first)]
 
 
-def _first_neighbours(evaluation: Evaluation) -> NDArray[np.int64]:
-    rows = evaluation.graph.rows
-    if rows.ndim < 2 or rows.shape[1] == 0:
-        return np.full(len(evaluation.ids), -1, dtype=np.int64)
-    return rows[:, 0].astype(np.int64)
-
-
 def _usable(evaluation: Evaluation) -> list[int]:
     bad = {row_id for ids in evaluation.unusable.values() for row_id in ids}
     return [row for row, row_id in enumerate(evaluation.ids.tolist()) if row_id not in bad]
@@ -140,9 +147,10 @@ def _usable(evaluation: Evaluation) -> list[int]:
 
 def _strip(evaluation: Evaluation, relations: Relations, row: int, settings: ReportSettings) -> Strip:
     make = _tile_maker(relations, row)
-    graph = evaluation.graph
-    found = graph.rows[row][: settings.neighbours] if graph.rows.ndim == 2 else []
-    neighbours = tuple(make(int(n), graph.similarity[row, i]) for i, n in enumerate(found) if n >= 0)
+    graph, line = evaluation.graph, line_of(evaluation.graph, row)
+    listed = line is not None and graph.rows.ndim == 2
+    found = zip(graph.rows[line], graph.similarity[line], strict=True) if listed else ()
+    neighbours = tuple(make(int(n), float(s)) for n, s in islice(found, settings.neighbours) if n >= 0)
     far = int(evaluation.per_query.farthest[row])
     farthest = make(far, evaluation.per_query.farthest_similarity[row]) if far >= 0 else None
     return Strip(row, neighbours, farthest)

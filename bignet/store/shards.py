@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from bignet import files
 from bignet.errors import IntegrityError
+from bignet.names import shell_word
 from bignet.store.manifest import ShardRecord
 
 if TYPE_CHECKING:
@@ -116,19 +117,19 @@ def read(
     try:
         found = path.stat().st_size
         if found != record.n_bytes:
-            raise IntegrityError(f"shard {path} has {found:,} bytes, {record.n_bytes:,} were written{_MEND}")
+            raise IntegrityError(f"shard {path} has {found:,} bytes, {record.n_bytes:,} were written{_mend(path)}")
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             _check_owner(path, file, owner)
             table = file.read(columns=wanted)
     except FileNotFoundError:
-        raise IntegrityError(f"shard {path} is missing{_MEND}") from None
+        raise IntegrityError(f"shard {path} is missing{_mend(path)}") from None
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise IntegrityError(f"shard {path} is damaged: {_first_line(error)}{_MEND}") from None
+        raise IntegrityError(f"shard {path} is damaged: {_first_line(error)}{_mend(path)}") from None
     if table.num_rows != record.rows:
-        raise IntegrityError(f"shard {path} has {table.num_rows} rows, {record.rows} were written{_MEND}")
+        raise IntegrityError(f"shard {path} has {table.num_rows} rows, {record.rows} were written{_mend(path)}")
     # The footer has no checksum: where a bit of it changes anything, it is a column's name or type.
     if set(wanted) - set(table.schema.names) or not _fits(table.select(wanted).schema, expected):
-        raise IntegrityError(f"shard {path} has other columns than were written{_MEND}")
+        raise IntegrityError(f"shard {path} has other columns than were written{_mend(path)}")
     return table.select(wanted).replace_schema_metadata(None)
 
 
@@ -136,17 +137,19 @@ def _check_owner(path: Path, file: pq.ParquetFile, owner: str) -> None:
     """Pages have checksums, and whole files of equal size may change places."""
     found = (file.schema_arrow.metadata or {}).get(_OWNER, b"").decode(errors="replace")
     if owner and found and found != f"{owner}/{path.name}":
-        raise IntegrityError(f"shard {path} is another, {found}, and this is store {owner}{_MEND}")
+        raise IntegrityError(f"shard {path} is another, {found}, and this is store {owner}{_mend(path)}")
 
 
 def _fits(found: pa.Schema, expected: pa.Schema) -> bool:
     return all(field.equals(expected.field(field.name)) for field in found)
 
 
-_MEND = (
-    "; bignet verify STORE --repair drops what is damaged, and the same extraction or import again fills the gap; "
-    "until then search and report answer from the rest with --allow-partial"
-)
+def _mend(shard: Path) -> str:
+    store = shell_word(str(shard.parent.parent))
+    return (
+        f"; bignet verify {store} --repair drops what is damaged, and the same extraction or import again fills the "
+        "gap; until then search and report answer from the rest with --allow-partial"
+    )
 
 
 def _first_line(error: BaseException) -> str:

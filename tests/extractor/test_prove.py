@@ -149,7 +149,7 @@ def test_auto_takes_as_many_convolutions_in_8_bit_integers_as_the_sample_proves(
     assert int8.used
     assert int8.way.startswith("int8")
     assert prove.NEEDED_INT8.met_by(int8.closeness)
-    squares = torch.stack(list(full_sample("exact", prove.N_IMAGES_INT8).values()))
+    squares = torch.stack(list(full_sample("exact", prove.N_IMAGES).values()))
     exact, ours = wide.encoder(CPU).encode(squares), chosen.encode(squares)
     assert smallest_cosine(exact, ours) == pytest.approx(int8.closeness.cosine, abs=1e-6)
     assert smallest_cosine(exact, ours) < smallest_cosine(exact, wide.encoder(CPU, "bf16").encode(squares))

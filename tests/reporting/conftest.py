@@ -23,7 +23,7 @@ def animals(tmp_path_factory):
         ("pet", "cat"), ("pet", "dog"), ("farm", "cow"), ("farm", "pig"), ("wild", "fox"), ("wild", "owl"),
     ) for _ in range(20)]  # fmt: skip
     labels += ["lone#newt", "lone#eel", None, None, None]
-    world = make_world(folder / "images", labels, spread=1.6, rejected={"truncated": 4, "corrupt": 1})
+    world = make_world(folder / "images", labels, spread=1.6, rejected={"truncated": 4, "corrupt": 1}, families=True)
     return world, write_report(world.evaluation, world.source, folder / "report")
 
 

@@ -1,5 +1,4 @@
 import io
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,13 +6,11 @@ from PIL import Image
 
 from bignet.names import pasteable, shorten, storable, visible
 from bignet.reporting.colour import contrast, ramp
-from bignet.reporting.facts import Facts
 from bignet.reporting.numbers import brief, decimals, percent, signed
 from bignet.reporting.relation import DIFFERENT, PARENT, SAME, UNLABELLED, Relations, parent_of
 from bignet.reporting.settings import ReportSettings
 from bignet.reporting.strips import choose_strips
 from bignet.reporting.thumbnails import encode_thumbnail, make_thumbnails
-from bignet.reporting.verdict import RULES, judge
 from tests.reporting.factory import make_evaluation, make_world
 
 
@@ -64,62 +61,6 @@ def test_the_colour_scale_darkens_steadily_and_its_text_can_be_read():
     from_black = [contrast(back, "#000000") for back, _ in steps]
     assert from_black == sorted(from_black, reverse=True)
     assert min(contrast(back, text) for back, text in steps) >= 4.5
-
-
-def opposite():
-    """160 points, a and b in turn: a is split between two far ends, with b between them."""
-    angles = [0.01 * i / 80 if i % 2 else (-1.2 if i % 4 else 1.2) for i in range(160)]
-    return np.array([[np.cos(t), np.sin(t)] for t in angles])
-
-
-def verdict_of(labels, **options):
-    world = make_world(None, labels, **options)
-    return judge(Facts(world.evaluation, world.source))
-
-
-def fired(labels, **options):
-    return {item.rule.id for item in verdict_of(labels, **options).findings if item.fired}
-
-
-@pytest.mark.parametrize(("labels", "options", "rule"), [
-    ([], {}, "S1-empty"),
-    ([None] * 5, {}, "S2-unlabelled"),
-    (["a", "b"], {}, "S3-undefined"),
-    (["a", "b"] * 80, {"spread": 0.1}, "S5-score"),
-    (["a", "b"] * 8, {}, "P2-few"),
-    (["a", "b"] * 80, {"spread": 0.1}, "P3-enough"),
-    (["a"] * 9, {}, "C2-one"),
-    (["a", "b"] * 80, {"vectors": opposite()}, "C3-negative"),
-    (["a", "b"] * 80, {"spread": 0.1}, "C4-separate"),
-    (["a", "b"], {"rejected": {"truncated": 1}}, "F1-rejected"),
-    (["a", "a", "b", None], {}, "F2-unscored"),
-    (["a", "b"] * 8, {"unusable": (0,)}, "F3-unusable"),
-    (["a", "b"], {}, "F5-small"),
-])  # fmt: skip
-def test_each_rule_speaks_when_its_condition_holds(labels, options, rule):
-    assert rule in fired(labels, **options)
-
-
-def test_a_score_whose_interval_reaches_down_to_chance_is_called_chance():
-    evaluation = make_evaluation(["a", "b"] * 80)
-    headline = replace(evaluation.metrics[0], value=0.5, lo=0.4, hi=0.6, chance=0.4)
-    evaluation = replace(evaluation, metrics=(headline, *evaluation.metrics[1:]))
-    verdict = judge(Facts(evaluation, make_world(None, ["a", "b"] * 80).source))
-    assert verdict.sentences[0].rule.id == "S4-chance"
-    assert verdict.sentences[0].sentence.startswith("Cannot be told from chance: macro MAP@R is 0.500")
-
-
-def test_unusable_rows_count_as_embedded_whether_or_not_they_are_listed():
-    world = make_world(None, ["a", "b"] * 8)
-    evaluation = replace(world.evaluation, unusable={"nonfinite": (1, 2), "zero": (1000,)})
-    facts = Facts(evaluation, world.source)
-    assert (facts.n_evaluated, facts.n_embedded, facts.n_unusable) == (16, 18, 3)
-
-
-def test_the_verdict_is_always_three_sentences_and_rules_are_unique():
-    for labels in ([], [None], ["a"], ["a", "a"], ["a", "b"] * 60):
-        assert len(verdict_of(labels).sentences) == 3
-    assert len({rule.id for rule in RULES}) == len(RULES)
 
 
 def test_strips_are_distinct_repeatable_and_cover_every_class():

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
+_SPREAD = 4
 AMI_CELLS = 100_000  # classes x clusters; the expected mutual information of more takes minutes
 
 
@@ -59,10 +60,9 @@ class Contingency:
     @classmethod
     def of(cls, classes: Ints, clusters: Ints) -> Contingency:
         """(N,) and (N,) integers -> their table."""
-        _, row = np.unique(classes, return_inverse=True)
-        _, column = np.unique(clusters, return_inverse=True)
+        row, column = _numbered(classes), _numbered(clusters)
         width = int(column.max(initial=0)) + 1
-        cells, counts = np.unique(row * width + column, return_counts=True)
+        cells, counts = _counted(row * width + column)
         return cls(cells % width, counts, np.bincount(row), np.bincount(column))
 
 
@@ -102,6 +102,32 @@ def adjusted_mutual_information(classes: Ints, clusters: Ints) -> tuple[float | 
     except ImportError:
         return None, "install bignet[eval]"
     return round(float(adjusted_mutual_info_score(classes, clusters)), DECIMALS), None
+
+
+def _counted(values: Ints) -> tuple[Ints, Ints]:
+    """Integers -> each that occurs, ascending, and how often; without sorting where they lie close together."""
+    if not _close(values):
+        return np.unique(values, return_counts=True)
+    low = int(values.min(initial=0))
+    counts = np.bincount(values - low)
+    found = np.flatnonzero(counts)
+    return found + low, counts[found]
+
+
+def _numbered(values: Ints) -> Ints:
+    """Integers -> their places among those that occur."""
+    found, _ = _counted(values)
+    if not _close(values):
+        return np.searchsorted(found, values)
+    low = int(values.min(initial=0))
+    place = np.zeros(int(values.max(initial=0)) - low + 1, dtype=np.int64)
+    place[found - low] = np.arange(len(found))
+    return place[values - low]
+
+
+def _close(values: Ints) -> bool:
+    """Whether there are not many more integers between the lowest and the highest than there are values."""
+    return int(values.max(initial=0)) - int(values.min(initial=0)) <= _SPREAD * len(values)
 
 
 def _share(value: float) -> float:

@@ -88,9 +88,15 @@ class Placement:
         if len(self.centres) > 1:
             scores[np.arange(len(own)), own] = -np.inf
             self.margin[place] = np.round(similarity - _along(unit, self.centres[scores.argmax(axis=1)]), DECIMALS)
+        self._add(own, unit)
+
+    def _add(self, own: Ints, unit: Floats) -> None:
+        """Sums in row order; slice by slice, which is several times faster than ``np.add.reduceat``."""
         order = np.argsort(own, kind="stable")
-        found, first = np.unique(own[order], return_index=True)
-        self.sums[found] += np.add.reduceat(unit[order], first, axis=0)
+        unit = unit[order]
+        ends = np.searchsorted(own[order], np.arange(len(self.centres) + 1))
+        for number in np.flatnonzero(np.diff(ends)):
+            self.sums[number] += unit[ends[number] : ends[number + 1]].sum(axis=0)
 
     def look_around(self, block: slice, unit: Floats) -> None:
         """How near each row of a block is to all of its cluster; after every block was taken."""

@@ -1,5 +1,7 @@
-for (const table of all("table.sortable")) sortable(table);
-for (const button of all("[data-fold]")) foldable(button);
+for (const table of all("table.sortable")) {
+  sortable(table);
+  equip(table);
+}
 for (const button of all("[data-csv]")) {
   button.addEventListener("click", () => copy(csvOf(find(`#${button.dataset.csv}`)), button));
 }
@@ -8,11 +10,12 @@ for (const button of all("[data-copy]")) {
 }
 if (find("#matrix")) matrixReader(find("#matrix"));
 startStrips();
+startMarks();
 startViewer();
 
 function followAddress(scroll) {
-  const { place, options } = readState();
-  if (strips.length) filterFrom(place === "neighbours" ? options : new URLSearchParams());
+  const { place } = readState();
+  followAll(scroll);
   if (scroll && location.hash.includes("?") && place) document.getElementById(place)?.scrollIntoView();
 }
 addEventListener("popstate", () => followAddress(false));
@@ -35,3 +38,11 @@ const watcher = new IntersectionObserver((entries) => {
   }
 }, { rootMargin: "-15% 0px -80% 0px" });
 for (const section of all("main > section")) watcher.observe(section);
+
+/* What is folded away on the screen is printed. */
+let opened = [];
+addEventListener("beforeprint", () => {
+  opened = all("main details:not([open])");
+  for (const details of opened) details.open = true;
+});
+addEventListener("afterprint", () => { for (const details of opened) details.open = false; });

@@ -1,6 +1,16 @@
 const PAGE = 8;
 const strips = all(".strip");
-const shown = { show: "", label: "", pages: 1, order: [] };
+const shown = { show: "", label: "", sort: "", pages: 1, order: [] };
+
+/* Strips without the number come last. */
+const number = (strip, key) => (strip.dataset[key] === "" ? Infinity : Number(strip.dataset[key]));
+const SORTS = {
+  worst: (a, b) => number(a, "precision") - number(b, "precision"),
+  best: (a, b) => number(b, "precision") - number(a, "precision"),
+  near: (a, b) => number(b, "first") - number(a, "first"),
+  far: (a, b) => number(a, "first") - number(b, "first"),
+  label: (a, b) => a.dataset.label.localeCompare(b.dataset.label, undefined, { numeric: true }),
+};
 
 function placesOf(strip) {
   return Object.fromEntries(strip.dataset.places.split(" ").filter(Boolean).map((part) => {
@@ -12,11 +22,9 @@ function placesOf(strip) {
 const places = new Map(strips.map((strip) => [strip, placesOf(strip)]));
 
 function matching() {
-  const wanted = strips.filter((strip) => !shown.label || strip.dataset.label === shown.label);
-  if (shown.label) return wanted;
-  return wanted
-    .filter((strip) => shown.show in places.get(strip))
-    .sort((a, b) => places.get(a)[shown.show] - places.get(b)[shown.show]);
+  const wanted = strips.filter((strip) => (shown.label ? strip.dataset.label === shown.label : shown.show in places.get(strip)));
+  const place = (strip) => places.get(strip)[shown.show] ?? Number(strip.dataset.number);
+  return wanted.sort((a, b) => SORTS[shown.sort]?.(a, b) || place(a) - place(b));
 }
 
 function drawStrips() {
@@ -50,17 +58,20 @@ function filterFrom(options) {
   const label = options.get("class") || "";
   shown.show = known.includes(options.get("show")) ? options.get("show") : known[0];
   shown.label = labels.has(label) ? label : "";
+  shown.sort = options.get("sort") in SORTS ? options.get("sort") : "";
   shown.pages = Math.max(1, Number(options.get("pages")) || 1);
   const select = find("#by-class");
   if (select) select.value = shown.label;
+  if (find("#sort-by")) find("#sort-by").value = shown.sort;
   drawStrips();
 }
 
 function keepFilter() {
   const options = { show: shown.show };
   if (shown.label) options.class = shown.label;
+  if (shown.sort) options.sort = shown.sort;
   if (shown.pages > 1) options.pages = shown.pages;
-  writeState("neighbours", options);
+  keepState("neighbours", options);
   drawStrips();
 }
 
@@ -78,8 +89,13 @@ function startStrips() {
     Object.assign(shown, { label: event.target.value, pages: 1 });
     keepFilter();
   });
+  find("#sort-by")?.addEventListener("change", (event) => {
+    Object.assign(shown, { sort: event.target.value, pages: 1 });
+    keepFilter();
+  });
   find("#more").addEventListener("click", () => {
     shown.pages += 1;
     keepFilter();
   });
+  follows("neighbours", ["show", "class", "sort", "pages"], filterFrom);
 }

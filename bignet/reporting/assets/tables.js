@@ -1,13 +1,40 @@
+/* Every table that can be sorted also filters when it is long, folds when it is very long, and copies as CSV. */
+const FOLD = 50;
+const FILTER_FROM = 12;
 const camel = (key) => key.replace(/-([a-z])/g, (_, letter) => letter.toUpperCase());
+const rowsOf = (table) => all("tbody tr:not(.family)", table);
 
 function sortable(table) {
-  const body = find("tbody", table);
-  for (const head of all("th[data-key]", table)) {
-    find("button", head).addEventListener("click", () => sortBy(table, body, head));
+  all("thead th[scope=col]:not([data-key]):not(.axis-head)", table).forEach((head) => {
+    const button = element("button", "sort", head.textContent);
+    button.type = "button";
+    head.replaceChildren(button);
+  });
+  for (const button of all(".family button", table)) button.addEventListener("click", () => toggleFamily(button));
+  for (const button of all("thead .sort", table)) {
+    button.addEventListener("click", () => sortBy(table, button.closest("th")));
   }
 }
 
-function sortBy(table, body, head) {
+function toggleFamily(button) {
+  const shut = button.closest("tbody").classList.toggle("shut");
+  button.setAttribute("aria-expanded", String(!shut));
+}
+
+function valueOf(row, head) {
+  const key = head.dataset.key && camel(head.dataset.key);
+  if (key && key in row.dataset) return row.dataset[key];
+  const text = row.cells[head.cellIndex]?.textContent.trim() ?? "";
+  return head.classList.contains("num") ? plainNumber(text) : text;
+}
+
+/* "1,204", "6.3 %", "<0.001" and "−0.5" as numbers; "" for a dash. */
+function plainNumber(text) {
+  const found = text.replaceAll(",", "").replace("−", "-").match(/-?\d+(\.\d+)?/);
+  return found ? found[0] : "";
+}
+
+function sortBy(table, head) {
   const numeric = head.classList.contains("num");
   const first = numeric ? "descending" : "ascending";
   const second = numeric ? "ascending" : "descending";
@@ -15,14 +42,17 @@ function sortBy(table, body, head) {
   for (const other of all("th[aria-sort]", table)) other.removeAttribute("aria-sort");
   head.setAttribute("aria-sort", order);
   const sign = order === "ascending" ? 1 : -1;
-  const key = camel(head.dataset.key);
-  body.append(...all("tr", body).sort((a, b) => compare(a.dataset[key] ?? "", b.dataset[key] ?? "", numeric, sign)));
+  for (const body of table.tBodies) {
+    const rows = all("tr:not(.family)", body).map((row) => [row, valueOf(row, head)]);
+    rows.sort((a, b) => compare(a[1], b[1], numeric, sign));
+    body.append(...rows.map(([row]) => row));
+  }
   refold(table);
 }
 
 function compare(a, b, numeric, sign) {
   if (a === "" || b === "") return (a === "") - (b === "");
-  return sign * (numeric ? Number(a) - Number(b) : a.localeCompare(b));
+  return sign * (numeric ? Number(a) - Number(b) : a.localeCompare(b, undefined, { numeric: true }));
 }
 
 /* A cell that a spreadsheet would run as a formula gets a quote in front. */
@@ -32,58 +62,81 @@ function csvCell(text) {
   return /[",\n\r]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
 }
 
+/* The rows that the filter lets through, folded away or not. */
 function csvOf(table) {
-  const rows = all("tbody tr", table);
+  const rows = rowsOf(table).filter((row) => !row.classList.contains("out"));
   const keys = Object.keys(rows[0]?.dataset ?? {});
-  const lines = rows.map((row) => keys.map((key) => csvCell(row.dataset[key] ?? "")).join(","));
-  return [keys.join(","), ...lines].join("\n");
+  const heads = keys.length ? keys : all("thead th", table).map((head) => head.textContent.trim());
+  const cells = (row) => (keys.length ? keys.map((key) => row.dataset[key] ?? "") : [...row.cells].map((cell) => cell.textContent.trim().replaceAll("−", "-")));
+  return [heads.join(","), ...rows.map((row) => cells(row).map(csvCell).join(","))].join("\n");
 }
 
-const FOLD = 50;
+/* Under the table: what copies it; above it, where it is long, what narrows it. */
+function equip(table) {
+  const n = rowsOf(table).length;
+  const frame = table.closest(".scroll") ?? table;
+  const under = frame.nextElementSibling?.classList.contains("tools") ? frame.nextElementSibling : element("p", "tools");
+  if (!under.isConnected) frame.after(under);
+  if (n > FILTER_FROM) frame.before(filterBox(table, n));
+  if (n > FOLD + 10) under.prepend(foldButton(table, n));
+  if (!find(`[data-csv="${table.id}"]`) && n > 1) under.append(csvButton(table));
+}
+
+function csvButton(table) {
+  const button = element("button", "quiet", "Copy as CSV");
+  button.type = "button";
+  button.dataset.csv = table.id;
+  return button;
+}
+
+function filterBox(table, n) {
+  const label = element("label", "filter-box");
+  const input = element("input");
+  const count = element("span", "soft");
+  Object.assign(input, { type: "search", placeholder: `Filter ${n.toLocaleString("en")} rows`, autocomplete: "off" });
+  input.setAttribute("aria-label", `Filter the ${n.toLocaleString("en")} rows below`);
+  input.dataset.filter = table.id;
+  count.setAttribute("role", "status");
+  input.addEventListener("input", () => {
+    const left = filterRows(table, input.value);
+    count.textContent = input.value.trim() ? `${left.toLocaleString("en")} of ${n.toLocaleString("en")}` : "";
+  });
+  label.append(input, count);
+  return label;
+}
+
+function filterRows(table, text) {
+  const words = text.toLowerCase().split(/\s+/).filter(Boolean);
+  let left = 0;
+  table.classList.toggle("filtering", words.length > 0);
+  for (const row of rowsOf(table)) {
+    const line = `${row.textContent} ${Object.values(row.dataset).join(" ")}`.toLowerCase();
+    const kept = words.every((word) => line.includes(word));
+    row.classList.toggle("out", !kept);
+    left += kept;
+  }
+  for (const body of table.tBodies) {
+    find("tr.family", body)?.classList.toggle("out", !find("tr:not(.family):not(.out)", body));
+  }
+  refold(table);
+  return left;
+}
 
 function refold(table) {
-  all("tbody tr", table).forEach((row, i) => row.classList.toggle("over", i >= FOLD));
+  const kept = rowsOf(table).filter((row) => !row.classList.contains("out"));
+  kept.forEach((row, i) => row.classList.toggle("over", i >= FOLD));
 }
 
-function foldable(button) {
-  const table = find(`#${button.dataset.fold}`);
-  const n = all("tbody tr", table).length;
-  if (n <= FOLD + 10) return;
+function foldButton(table, n) {
+  const button = element("button", "fold");
+  button.type = "button";
+  button.dataset.fold = table.id;
   const draw = (folded) => {
     table.classList.toggle("folded", folded);
     button.textContent = folded ? `Show all ${n.toLocaleString("en")}` : `Show the first ${FOLD}`;
   };
-  refold(table);
-  button.hidden = false;
   button.addEventListener("click", () => draw(!table.classList.contains("folded")));
+  refold(table);
   draw(true);
-}
-
-function matrixReader(table) {
-  const names = all("tbody th", table).map((head) => head.title);
-  const rows = all("tbody tr", table).map((row) => all("td", row));
-  const readout = find("#readout");
-  let at = null;
-  const show = (i, j) => {
-    at?.classList.remove("at");
-    at = rows[i][j];
-    at.classList.add("at");
-    const pair = i === j ? `within ${names[i]}` : `${names[i]} to ${names[j]}`;
-    readout.replaceChildren(element("b", "", at.textContent), ` ${pair}`);
-    table.dataset.at = `${i},${j}`;
-  };
-  const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-  table.addEventListener("pointerover", (event) => {
-    const cell = event.target.closest("tbody td");
-    if (cell) show(cell.parentElement.sectionRowIndex, cell.cellIndex - 1);
-  });
-  table.addEventListener("focus", () => { if (!at) show(0, 0); });
-  table.addEventListener("keydown", (event) => {
-    const move = moves[event.key];
-    if (!move) return;
-    event.preventDefault();
-    const [i, j] = (table.dataset.at || "0,0").split(",").map(Number);
-    const inside = (value) => Math.min(names.length - 1, Math.max(0, value));
-    show(inside(i + move[0]), inside(j + move[1]));
-  });
+  return button;
 }

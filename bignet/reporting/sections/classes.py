@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bignet.reporting.colour import step_of
-from bignet.reporting.facts import FEW_QUERIES
-from bignet.reporting.numbers import brief, count, counted, decimals, finite, signed
+from bignet.reporting.numbers import brief, count, counted, decimals, figure, finite, signed
 from bignet.reporting.sections import commands
 from bignet.reporting.sections.advice import add_images, label_images
 from bignet.reporting.sections.parts import Advice, Name, Whisker, name_of, whisker_of
-from bignet.reporting.verdict import all_separate, negative_margins
+from bignet.reporting.sentences import all_separate, negative_margins
+from bignet.reporting.weakness import FEW_QUERIES
 
 if TYPE_CHECKING:
     from bignet.evaluate.result import ClassRow
+    from bignet.evaluate.separation_result import ClassSpreadRow
     from bignet.reporting.facts import Facts
     from bignet.reporting.settings import ReportSettings
 
@@ -41,6 +42,7 @@ class Matrix:
         legend: numbers at both ends and the middle of the scale.
         n_all: classes there are; more than shown if only the worst are.
         has_numbers: few enough classes to print numbers in the cells.
+        start: "row,column" of the cell to look at first: the narrowest margin.
     """
 
     names: list[Name]
@@ -48,6 +50,7 @@ class Matrix:
     legend: tuple[str, str, str]
     n_all: int
     has_numbers: bool
+    start: str
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ class ClassLine:
     within: str
     margin: str
     nearest: Name | None
+    cdnv: str
+    cdnv_class: Name | None
+    silhouette: str
     few: bool
     negative: bool
     raw: dict[str, float | int | None]
@@ -84,13 +90,34 @@ def matrix(facts: Facts, settings: ReportSettings) -> Matrix | None:
         legend=(decimals(low), decimals((low + high) / 2), decimals(high)),
         n_all=len(found.labels),
         has_numbers=len(keep) <= _NUMBERS_UP_TO,
+        start=_start(facts, [found.labels[i] for i in keep]),
     )
+
+
+def shown(facts: Facts, settings: ReportSettings) -> list[str]:
+    """The classes of the matrix, in its order; none without a matrix."""
+    found = facts.evaluation.class_distance
+    return [found.labels[i] for i in _kept(facts, settings.matrix_classes)] if found else []
+
+
+def cells(facts: Facts, settings: ReportSettings) -> list[tuple[int, int]]:
+    """The matrix's cells (row <= column), the nearest classes first, a class against itself last."""
+    found = facts.evaluation.class_distance
+    if found is None:
+        return []
+    keep = _kept(facts, settings.matrix_classes)
+    values = np.nan_to_num(found.matrix[np.ix_(keep, keep)], nan=np.inf)
+    i, j = np.triu_indices(len(keep))
+    order = np.lexsort((j, i, values[i, j], i == j))
+    return [(int(i[at]), int(j[at])) for at in order]
 
 
 def lines(facts: Facts, settings: ReportSettings) -> list[ClassLine]:
     """The separation table, worst score first, at most ``table_classes`` of it."""
+    separation = facts.evaluation.separation
+    spread = {row.label: row for row in separation.classes} if separation else {}
     ordered = sorted(facts.evaluation.classes, key=_worst_first)
-    return [_line(row) for row in ordered[: settings.table_classes]]
+    return [_line(row, spread.get(row.label)) for row in ordered[: settings.table_classes]]
 
 
 def answer(facts: Facts) -> str:
@@ -121,16 +148,22 @@ def advice(facts: Facts) -> Advice:
 
 
 def _kept(facts: Facts, most: int) -> list[int]:
-    """Positions of the classes to show, in the matrix's own order."""
+    """Positions of the classes to show, in the matrix's own order: the worst separated, each with its nearest."""
     found = facts.evaluation.class_distance
     labels = found.labels if found else ()
     if len(labels) <= most:
         return list(range(len(labels)))
-    worst = {row.label for row in facts.margins[:most]}
-    spare = (label for label in labels if label not in worst)
-    while len(worst) < most:
-        worst.add(next(spare))
-    return [i for i, label in enumerate(labels) if label in worst]
+    wanted = [label for row in facts.margins for label in (row.label, row.nearest_class) if label is not None]
+    kept = set(list(dict.fromkeys([*wanted, *labels]))[:most])
+    return [i for i, label in enumerate(labels) if label in kept]
+
+
+def _start(facts: Facts, names: list[str]) -> str:
+    """The narrowest margin among the classes shown; the first two classes if none has one."""
+    pairs = [(row.label, row.nearest_class) for row in facts.margins]
+    known = [(a, b) for a, b in pairs if a in names and b in names]
+    a, b = known[0] if known else names[:2]
+    return f"{names.index(a)},{names.index(b)}"
 
 
 def _cell(value: float, low: float, high: float) -> Cell:
@@ -144,7 +177,9 @@ def _worst_first(row: ClassRow) -> tuple[bool, float, str]:
     return value is None, value or 0.0, row.label
 
 
-def _line(row: ClassRow) -> ClassLine:
+def _line(row: ClassRow, spread: ClassSpreadRow | None) -> ClassLine:
+    hardest = spread.cdnv_class if spread else None
+    silhouette = spread.silhouette if spread else None
     lo, hi = finite(row.map_r.lo), finite(row.map_r.hi)
     return ClassLine(
         name=name_of(row.label),
@@ -157,6 +192,9 @@ def _line(row: ClassRow) -> ClassLine:
         within=decimals(row.within),
         margin=signed(row.margin),
         nearest=None if row.nearest_class is None else name_of(row.nearest_class),
+        cdnv=figure(spread.cdnv if spread else None),
+        cdnv_class=None if hardest is None else name_of(hardest),
+        silhouette=signed(silhouette, 2),
         few=row.n_queries < FEW_QUERIES,
         negative=(finite(row.margin) or 0.0) < 0,
         raw={
@@ -168,5 +206,7 @@ def _line(row: ClassRow) -> ClassLine:
             "p1": brief(row.p1.value),
             "within": brief(row.within),
             "margin": brief(row.margin),
+            "cdnv": brief(spread.cdnv if spread else None),
+            "silhouette": brief(silhouette),
         },
     )

@@ -9,6 +9,9 @@ from bignet.names import shell_word, text_of
 if TYPE_CHECKING:
     from bignet.reporting.source import ReportSource
 
+STRONGER = ("resnet50", "convnext_base")  # the second where the first was used already
+OPEN_ATLAS = "embedding-atlas atlas.parquet --x projection_x --y projection_y --neighbors neighbors"
+
 
 def show_rejected(source: ReportSource) -> str:
     """List the files that were not embedded."""
@@ -23,6 +26,18 @@ def make_report(source: ReportSource) -> str:
 def extract_folder(source: ReportSource) -> str:
     """Fill the store from a folder of class folders."""
     return f"bignet extract {_folder(source)} {shell_word(source.store_name)}"
+
+
+def extract_stronger(source: ReportSource) -> str:
+    """Embed the same images with another network, and report on that."""
+    model = next(name for name in STRONGER if name not in str(source.provenance.get("model", "")))
+    store = shell_word(f"{source.store_name.removesuffix('.bignet')}-{model}.bignet")
+    return f"bignet extract {_folder(source)} {store} --model {model}\nbignet report {store} -o report-{model}"
+
+
+def build_index(source: ReportSource) -> str:
+    """Make searching fast."""
+    return f"bignet index {shell_word(source.store_name)}"
 
 
 def report_with_labels(source: ReportSource) -> str:
@@ -43,3 +58,8 @@ def search_row(source: ReportSource, row: int) -> str:
 
 def _folder(source: ReportSource) -> str:
     return shell_word(source.image_root.name if source.image_root else "IMAGES")
+
+
+def list_layers(source: ReportSource) -> str:
+    """Which layers of the model can be taken instead."""
+    return f"bignet layers {shell_word(str(source.provenance.get('model') or 'MODEL'))}"

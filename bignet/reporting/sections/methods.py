@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from bignet.names import visible
 from bignet.reporting.definitions import define
 from bignet.reporting.numbers import counted, percent
+from bignet.reporting.plain import GOOD, MIXED, VERY_GOOD
 from bignet.reporting.record import provenance
 
 if TYPE_CHECKING:
@@ -22,8 +23,16 @@ CONVENTIONS = (
     "An image that is alone in its class is no query, but stays a possible wrong neighbour of others.",
     "Vectors that are not finite or all zero are left out of everything.",
     "Macro is the mean of the classes' means: a rare class weighs as much as a common one.",
+    (
+        f"Plain words (weak, mixed, good, very good) say how far precision is on the way from chance to perfect: "
+        f"below {MIXED:g}, below {GOOD:g}, below {VERY_GOOD:g}, above. A house rule: read the numbers beside them."
+    ),
+    (
+        "A person's verdict (human_plausible) is marked plausible / (marked plausible + implausible) among neighbours "
+        "of another label, with Wilson's interval; neighbours marked as wrong labels are no mistakes of the embedding."
+    ),
     "Chance is what the same lists would score with the labels shuffled.",
-    "A query bootstrap answers: the same classes, other images. It does not speak for other classes.",
+    "A query bootstrap answers: the same classes, other images. The interval with other classes or groups is wider.",
     (
         "A class's margin is its distance to the nearest other class minus the distance within; "
         "below 0 the class lies nearer to another than to itself."
@@ -46,17 +55,17 @@ FILES = (
 
 def answer(facts: Facts) -> str:
     """The section's sentence."""
-    n, images = counted(len(facts.evaluation.metrics), "metric"), counted(facts.n_embedded, "image")
+    n, images = counted(len(facts.metrics), "metric"), counted(facts.n_embedded, "image")
     return f"{n} over {images}, by cosine similarity: everything needed to repeat or to doubt it."
 
 
 def definitions(facts: Facts) -> list[tuple[str, str, str, str]]:
     """Name, meaning, formula and parameters of every metric on the page."""
-    return [_definition(metric) for metric in facts.evaluation.metrics]
+    return [_definition(metric) for metric in facts.metrics]
 
 
-def rules(verdict: Verdict) -> list[tuple[str, str, str, bool]]:
-    """Id, condition, inputs and whether it spoke, for every rule of the verdict."""
+def rules(verdict: Verdict) -> list[tuple[str, str, str, str, bool]]:
+    """Id, group, condition, inputs and whether it spoke, for every rule of the verdict."""
     return [_rule(finding) for finding in verdict.findings]
 
 
@@ -79,9 +88,9 @@ def _definition(metric: Metric) -> tuple[str, str, str, str]:
     return words.name, words.meaning, words.formula, visible("; ".join(items))
 
 
-def _rule(finding: Finding) -> tuple[str, str, str, bool]:
+def _rule(finding: Finding) -> tuple[str, str, str, str, bool]:
     inputs = ", ".join(f"{name} = {_value(value)}" for name, value in finding.inputs.items())
-    return finding.rule.id, finding.rule.condition, visible(inputs), finding.fired
+    return finding.rule.id, finding.rule.group, finding.rule.condition, visible(inputs), finding.fired
 
 
 def _value(value: object) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bignet.names import pasteable, shorten, visible
+from bignet.reporting.colour import step_of
 from bignet.reporting.numbers import brief, count, counted, decimals, finite, percent
 from bignet.reporting.relation import NAMES, TITLES
 from bignet.reporting.sections import commands
@@ -13,9 +14,10 @@ from bignet.reporting.sections.advice import add_images
 from bignet.reporting.sections.parts import Advice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from bignet.reporting.facts import Facts
+    from bignet.reporting.pairs import Pair
     from bignet.reporting.strips import Neighbour, Strip
     from bignet.reporting.thumbnails import Thumbnail
 
@@ -24,6 +26,7 @@ FILTERS = {
     "wrong": ("Wrong but similar", "most similar first neighbours with another label"),
     "random": ("Random", "drawn with a fixed seed: the unvarnished view"),
     "class": ("One per class", "one random query of each class"),
+    "hubs": ("Hubs", "images in the most lists: a few such crowd out better answers"),
     "twins": ("Nearest twins", "most similar first neighbours first: look here for duplicates"),
     "loners": ("Loners", "least similar first neighbours first: look here for strays"),
 }
@@ -41,11 +44,12 @@ class TileView:
     missing: str
     crisp: bool
     place: str
+    step: int | None = None
 
 
 @dataclass(frozen=True)
 class StripView:
-    """One query and its tiles."""
+    """One query and its tiles; ``precision`` and ``first`` are what strips sort by."""
 
     row: int
     query: TileView
@@ -54,30 +58,42 @@ class StripView:
     places: str
     label: str
     note: str
+    lists: str
+    precision: float | None
+    first: float | None
 
 
 class StripPainter:
     """Strips -> what the template prints. Knows the names and pictures of all rows."""
 
-    def __init__(self, facts: Facts, thumbnails: Mapping[int, Thumbnail]) -> None:
+    def __init__(self, facts: Facts, thumbnails: Mapping[int, Thumbnail], scale: Scale) -> None:
         self._facts = facts
         self._thumbnails = thumbnails
+        self._scale = scale
 
     def views(self, strips: Sequence[Strip]) -> list[StripView]:
         """Every strip, in order."""
         return [self._view(strip) for strip in strips]
 
-    def data(self, strips: Sequence[Strip]) -> dict[str, Any]:
-        """What the page's script needs to enlarge a picture and to remember marks."""
-        rows = sorted({row for strip in strips for row in strip.rows})
+    def data(
+        self,
+        strips: Sequence[Strip],
+        cells: Mapping[tuple[int, int], Sequence[Pair]],
+        pictured: Iterable[int],
+    ) -> dict[str, Any]:
+        """What the page's script needs to enlarge any picture, to open a cell of the matrix and to remember marks."""
+        beside = {row for pairs in cells.values() for pair in pairs for row in (pair.row, pair.other)}
+        rows = sorted({row for strip in strips for row in strip.rows} | beside | set(pictured))
         fingerprint, source = self._facts.evaluation.gallery_fingerprint, self._facts.source
         return {
             "key": f"bignet-marks:{fingerprint}:{visible(source.embedding)}",
             "store": visible(source.store_name),
             "embedding": visible(source.embedding),
             "fingerprint": fingerprint,
+            "labelled": self._facts.n_labelled > 0,
             "items": {str(row): self._item(row) for row in rows},
             "strips": [self._strip_data(strip) for strip in strips],
+            "cells": {f"{i},{j}": [_pair_data(pair) for pair in pairs] for (i, j), pairs in cells.items()},
         }
 
     def _view(self, strip: Strip) -> StripView:
@@ -91,7 +107,15 @@ class StripPainter:
             places=" ".join(f"{name}:{place}" for name, place in strip.places.items()),
             label="" if label is None else visible(label),
             note=self._note(strip.row),
+            lists=self._lists(strip.row),
+            precision=brief(float(self._facts.evaluation.per_query.apr[strip.row])),
+            first=brief(strip.neighbours[0].similarity) if strip.neighbours else None,
         )
+
+    def _lists(self, row: int) -> str:
+        """How many lists a hub is in."""
+        found = self._facts.lists_of(row)
+        return "" if found is None else f"in {counted(found, 'list')}"
 
     def _note(self, row: int) -> str:
         queries = self._facts.evaluation.per_query
@@ -100,16 +124,20 @@ class StripPainter:
 
     def _tile(self, item: Neighbour, place: str) -> TileView:
         title = TITLES[item.relation]
-        return self._picture(item.row, place, decimals(item.similarity), NAMES[item.relation], title)
+        tile = self._picture(item.row, place)
+        step = self._scale.step(1 - item.similarity)
+        return replace(
+            tile, similarity=decimals(item.similarity), relation=NAMES[item.relation], title=title, step=step
+        )
 
-    def _picture(self, row: int, place: str, similarity: str = "", relation: str = "", title: str = "") -> TileView:
+    def _picture(self, row: int, place: str) -> TileView:
         thumbnail = self._thumbnails[row]
         label = self._facts.evaluation.labels[row]
         return TileView(
             row=row,
-            similarity=similarity,
-            relation=relation,
-            title=title,
+            similarity="",
+            relation="",
+            title="",
             label="" if label is None else shorten(visible(label), 40),
             missing=thumbnail.missing,
             crisp=thumbnail.is_crisp,
@@ -136,6 +164,30 @@ class StripPainter:
             "nn": tiles,
             "far": None if far is None else [far.row, brief(far.similarity), far.relation],
         }
+
+
+@dataclass(frozen=True)
+class Scale:
+    """The distances that the strips' shades run between."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, strips: Sequence[Strip]) -> Scale:
+        """From the nearest to the farthest of all tiles."""
+        tiles = [item for strip in strips for item in (*strip.neighbours, strip.farthest) if item]
+        distances = [1 - item.similarity for item in tiles if finite(item.similarity) is not None]
+        return cls(min(distances, default=0.0), max(distances, default=0.0))
+
+    def step(self, distance: float) -> int | None:
+        """The shade of a distance; None where it is undefined."""
+        return None if finite(distance) is None else step_of(distance, self.low, self.high)
+
+    @property
+    def legend(self) -> tuple[str, str]:
+        """Both ends as text."""
+        return decimals(self.low), decimals(self.high)
 
 
 def filters_of(strips: Sequence[Strip]) -> list[tuple[str, str, str, int]]:
@@ -177,3 +229,7 @@ def missing_note(thumbnails: Mapping[int, Thumbnail]) -> str:
     listed = ", ".join(f"{n:,} {reason}" for reason, n in sorted(reasons.items()))
     n = sum(reasons.values())
     return f"{counted(n, 'picture is', 'pictures are')} not shown ({listed}); scores do not depend on them."
+
+
+def _pair_data(pair: Pair) -> list[int | float | None]:
+    return [pair.row, pair.other, brief(pair.similarity), pair.relation]

@@ -6,15 +6,22 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.names import visible
-from bignet.reporting.definitions import Definition, define
-from bignet.reporting.numbers import NOTHING, brief, count, decimals, finite, percent, sentence
+from bignet.reporting.definitions import FAMILIES, OTHER, define
+from bignet.reporting.numbers import NOTHING, brief, count, decimals, figure, finite, percent, sentence
 from bignet.reporting.sections import commands
 from bignet.reporting.sections.advice import label_images
 from bignet.reporting.sections.parts import Advice, Whisker, whisker_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from bignet.evaluate.result import Metric
     from bignet.reporting.facts import Facts
+    from bignet.reporting.vocabulary.definition import Definition
+
+
+_RAW = ("value", "lo", "hi", "cluster_lo", "cluster_hi", "chance")
+TITLES = FAMILIES | {OTHER: "Others"}
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,7 @@ class ScoreRow:
     words: Definition
     value: str
     interval: str
+    beyond: str
     chance: str
     queries: str
     estimator: str
@@ -32,19 +40,39 @@ class ScoreRow:
     whisker: Whisker | None
     raw: dict[str, float | int | str | None]
 
+    @property
+    def badge(self) -> str:
+        """``exact`` or ``sampled``; the whole estimator is shown on hover."""
+        return self.estimator.partition(",")[0]
 
-def rows(facts: Facts) -> list[ScoreRow]:
-    """Every metric in the evaluation's own order."""
-    return [_row(metric) for metric in facts.evaluation.metrics]
+
+@dataclass(frozen=True)
+class Family:
+    """Metrics that answer one question."""
+
+    title: str
+    rows: list[ScoreRow]
+
+
+def families(facts: Facts) -> list[Family]:
+    """Every defined metric, grouped by the question it answers."""
+    defined = [_row(metric) for metric in facts.metrics if finite(metric.value) is not None]
+    grouped = [Family(title, [row for row in defined if row.words.family == key]) for key, title in TITLES.items()]
+    return [family for family in grouped if family.rows]
+
+
+def undefined(facts: Facts) -> list[ScoreRow]:
+    """Metrics without a value; each says why."""
+    return [_row(metric) for metric in facts.metrics if finite(metric.value) is None]
 
 
 def answer(facts: Facts) -> str:
     """The section's sentence."""
-    if not facts.evaluation.metrics:
+    if not facts.metrics:
         return "No metric was computed: scores need at least two images of one class."
     if not facts.n_labelled:
         return "Without labels no score can say whether the neighbours are right."
-    first, reached = _value(facts, "p@1"), _value(facts, "r_precision")
+    first, reached = facts.number("p@1"), facts.number("r_precision")
     if first is None and facts.value is None:
         return f"No score is defined here: {visible(facts.reason or 'no image could be scored')}."
     if first is None:
@@ -67,24 +95,29 @@ def advice(facts: Facts) -> Advice:
     return Advice(text, commands.make_report(facts.source))
 
 
-def _value(facts: Facts, metric_id: str) -> float | None:
-    found = (metric for metric in facts.evaluation.metrics if metric.id == metric_id)
-    return finite(next((metric.value for metric in found), None))
-
-
 def _row(metric: Metric) -> ScoreRow:
     words = define(metric)
+    show = decimals if words.unit_scale else figure
     lo, hi = finite(metric.lo), finite(metric.hi)
-    raw = {name: brief(getattr(metric, name)) for name in ("value", "lo", "hi", "chance")}
+    raw = {name: brief(getattr(metric, name)) for name in _RAW}
     return ScoreRow(
         id=visible(metric.id),
         words=words,
-        value=decimals(metric.value),
-        interval=NOTHING if lo is None or hi is None else f"{decimals(lo)} to {decimals(hi)}",
-        chance=decimals(metric.chance),
+        value=show(metric.value),
+        interval=NOTHING if lo is None or hi is None else f"{show(lo)} to {show(hi)}",
+        beyond=_beyond(metric, show),
+        chance=show(metric.chance),
         queries=count(metric.n_queries) if metric.n_queries else NOTHING,
         estimator=visible(metric.estimator),
         reason=visible(metric.reason or "") if finite(metric.value) is None else "",
         whisker=whisker_of(metric) if words.unit_scale else None,
         raw={**raw, "n": metric.n_queries},
     )
+
+
+def _beyond(metric: Metric, show: Callable[[float | None], str]) -> str:
+    """The interval over other groups or classes, where there is one."""
+    if metric.cluster_lo is None or metric.cluster_hi is None:
+        return ""
+    unit = {"class": "classes", "group": "groups"}.get(metric.cluster_unit or "", "clusters")
+    return f"{show(metric.cluster_lo)} to {show(metric.cluster_hi)} with other {unit}"

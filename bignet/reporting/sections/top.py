@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bignet.names import visible
+from bignet.names import shorten, visible
 from bignet.reporting.definitions import define
 from bignet.reporting.numbers import count, counted, decimals, finite, percent
+from bignet.reporting.plain import of_hundred
 from bignet.reporting.record import provenance
-from bignet.reporting.sections.parts import Whisker, draw, whisker_of
+from bignet.reporting.sections.parts import Name, Whisker, draw, name_of, whisker_of
+from bignet.reporting.weakness import SHOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 _FIRST_LOOK = ("model", "imported_from", "weights", "preprocess", "precision", "device", "bignet", "bignet_version")
 _MOST_TILES = 5
+_CELLS = 100
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,67 @@ class Tile:
     meaning: str
     note: str
     whisker: Whisker | None = None
+
+
+@dataclass(frozen=True)
+class Hundred:
+    """A hundred neighbours as squares, each of a kind: earned, chance (right anyway), missed or wrong.
+
+    Attributes:
+        share: how many of the hundred are right, as text.
+        unit: what the hundred are.
+        cells: the kind of each square.
+        chance: how many would be right by chance, as text; None if unknown.
+        gain: how far that is on the way from chance to perfect; empty without chance.
+    """
+
+    share: str
+    unit: str
+    cells: tuple[str, ...]
+    chance: str | None
+    gain: str
+
+
+@dataclass(frozen=True)
+class WeakClass:
+    """A class the embedding serves badly: its share of right neighbours, and what it is taken for."""
+
+    name: Name
+    right: str
+    width: str
+    taken_for: str
+
+
+def hundred(facts: Facts) -> Hundred | None:
+    """The plain score as a hundred squares; None without one."""
+    score = facts.plain
+    if score is None:
+        return None
+    right, lucky = round(_CELLS * score.share), round(_CELLS * (score.chance or 0.0))
+    kinds = ["chance"] * min(right, lucky) + ["earned"] * (right - lucky) + ["missed"] * (lucky - right)
+    unit = "nearest images show the same class" if score.first_only else "nearest neighbours show the same class"
+    return Hundred(
+        share=of_hundred(score.share),
+        unit=unit,
+        cells=tuple(kinds + ["wrong"] * (_CELLS - len(kinds))),
+        chance=None if score.chance is None else of_hundred(score.chance),
+        gain="" if score.chance is None or score.gain < 0 else percent(round(score.gain, 2)),
+    )
+
+
+def weak_classes(facts: Facts) -> list[WeakClass]:
+    """The worst classes, worst first; none where there is nothing to compare."""
+    ranked = facts.classes_by_share
+    shown = ranked[: min(SHOWN, len(ranked) - 1)] if len(ranked) > 1 else []
+    return [
+        WeakClass(
+            name=name_of(item.label),
+            right=of_hundred(item.share),
+            width=f"{100 * item.share:.3g}%",
+            taken_for=" and ".join(shorten(visible(other), 24) for other in item.taken_for),
+        )
+        for item in shown
+    ]
 
 
 def headline_tile(facts: Facts) -> Tile:
@@ -49,7 +113,7 @@ def headline_tile(facts: Facts) -> Tile:
 
 
 def tiles(facts: Facts) -> list[Tile]:
-    """Four or five numbers beside the headline; without labels what the similarities alone can say."""
+    """Four or five numbers, the one to quote first; without labels what the similarities alone can say."""
     scores = [_score_tile(metric) for metric in _chosen(facts)]
     spare = [tile for tile in _similarity_tiles(facts) if tile]
     return [*scores, *spare[: max(0, 4 - len(scores))]]
@@ -66,12 +130,10 @@ def provenance_items(source: ReportSource, fingerprint: str) -> list[tuple[str, 
 
 def _chosen(facts: Facts) -> Sequence[Metric]:
     ranked: dict[str, tuple[int, Metric]] = {}
-    for metric in facts.evaluation.metrics:
+    for metric in facts.metrics:
         words = define(metric)
-        drawable = words.tile and whisker_of(metric) is not None and metric is not facts.headline
-        key = metric.id if metric.id.startswith("map@r") else metric.id.partition(".")[0]
-        if drawable and facts.n_labelled:
-            ranked.setdefault(key, (words.tile, metric))
+        if words.tile and whisker_of(metric) is not None and facts.n_labelled:
+            ranked.setdefault(metric.id.partition(".")[0], (words.tile, metric))
     ordered = sorted(ranked.values(), key=lambda pair: pair[0])
     return [metric for _, metric in ordered[:_MOST_TILES]]
 

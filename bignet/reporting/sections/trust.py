@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.names import visible
-from bignet.reporting.numbers import count, counted, percent
+from bignet.reporting.facts import UNGROUPED
+from bignet.reporting.numbers import count, counted, decimals, percent
 from bignet.reporting.sections import commands
 from bignet.reporting.sections.advice import label_images
 from bignet.reporting.sections.parts import Advice
@@ -68,6 +69,27 @@ def advice(facts: Facts) -> Advice:
     return Advice("The images are all accounted for: what follows is about the embedding, not about lost data.")
 
 
+def inflation(facts: Facts) -> list[tuple[str, str, str, str]]:
+    """The headline as it is and as it would be if images of one group found each other; empty without groups."""
+    metrics = {metric.id: metric for metric in facts.metrics}
+    both = {"groups kept apart": facts.headline, "groups ignored": metrics.get(UNGROUPED)}
+    if facts.ungrouped is None or facts.headline is None:
+        return []
+    return [
+        (name, decimals(metric.value), f"{decimals(metric.lo)} to {decimals(metric.hi)}", count(metric.n_queries))
+        for name, metric in both.items()
+        if metric is not None
+    ]
+
+
+def twins(facts: Facts) -> str:
+    """How many images find a copy of themselves; empty if none does."""
+    if not facts.n_twins:
+        return ""
+    found = counted(facts.n_twins, "image has", "images have")
+    return f"{found} a nearest neighbour with the very same vector: copies, or pictures the network cannot tell apart."
+
+
 def rejected(facts: Facts) -> list[tuple[str, str]]:
     """Reasons for rejection, most frequent first."""
     items = sorted(facts.source.rejected.items(), key=lambda item: (-item[1], item[0]))
@@ -98,6 +120,8 @@ def _scored(facts: Facts) -> list[tuple[str, str, int, str]]:
         ("bad", "all zero", len(unusable.get("zero", ())), "left out of everything"),
     ]
     rest = facts.n_embedded - sum(item[2] for item in known)
+    if facts.is_sampled:
+        return [*known, ("sample", "not asked", max(0, rest), "found by the sample of queries, but no query itself")]
     return [*known, ("single", "not scored", max(0, rest), "embedded, but no query of the headline score")]
 
 

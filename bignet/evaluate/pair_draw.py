@@ -1,0 +1,166 @@
+"""Which pairs of rows are compared: all of a kind where that is affordable, else a seeded sample of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bignet.evaluate.intervals import DECIMALS
+from bignet.evaluate.own_group import group_cells
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bignet.evaluate.cosine import UnitRows
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+
+_PART = 512  # pairs gathered at a time: they stay in the processor's cache
+_DRAWN = 2**17  # pairs drawn at a time
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """P pairs of rows of one kind, those of the same two classes together.
+
+    Attributes:
+        left: (P,) positions.
+        right: (P,) positions.
+        kinds: (2, K) the two classes, the lower code first, ascending.
+        counts: (K,) pairs of each; every two classes weigh the same, and share that out among their pairs.
+        sampled: whether they are a sample of all pairs of the kind.
+    """
+
+    left: Ints
+    right: Ints
+    kinds: Ints
+    counts: Ints
+    sampled: bool
+
+
+class PairDraw:
+    """Pairs of labelled rows, no two of one group.
+
+    Args:
+        codes: (N,) classes, -1 = unlabelled, which are in no pair.
+        groups: (N,) integer codes, negative = in no group; None = no groups.
+        limit: pairs of each kind; where there are more, so many are drawn with replacement.
+        seed: fixes the sample.
+    """
+
+    def __init__(self, codes: Ints, groups: Ints | None, limit: int, seed: int) -> None:
+        cells = group_cells(codes, groups)
+        order = np.argsort(cells, kind="stable")  # cells ascend by class
+        self._rows = order[np.searchsorted(codes[order], 0) :]
+        self._codes, cells = codes[self._rows], cells[self._rows]
+        self._groups, self._limit, self._seed = groups, limit, seed
+        self._start, self._stop = _runs(self._codes)
+        self._cell_start, self._cell_stop = _runs(cells)
+
+    def same(self) -> Pairs:
+        """Pairs of one class and different groups: every permitted pair of a class is equally likely."""
+        partners = (self._stop - self._start) - (self._cell_stop - self._cell_start)
+        after = np.cumsum(partners)  # the ordered pairs are numbered, row by row
+        first, place = np.unique(self._start, return_inverse=True)
+        total = np.add.reduceat(partners, first) if len(first) else partners
+        sampled = int(total.sum()) > 2 * self._limit
+        quota = max(1, self._limit // max(1, int((total > 0).sum()))) if sampled else int(total.sum())
+        few = total <= 2 * quota
+        numbers = self._numbers((after - partners)[first], total, few, quota)
+        found = []
+        for start in range(0, len(numbers), _DRAWN):
+            left, right = self._decode(numbers[start : start + _DRAWN], after, partners)
+            keep = (left < right) | ~few[place[left]]  # where all are listed, they come both ways
+            found.append(np.array([left[keep], right[keep]], dtype=np.int32))
+        return self._pairs(found, sampled=sampled)
+
+    def different(self) -> Pairs:
+        """Pairs of two classes and different groups: every two classes are equally likely."""
+        partners = len(self._rows) - self._stop
+        sampled = int(partners.sum()) > self._limit
+        if sampled:
+            return self._pairs(self._draw_different(), sampled=True)
+        left = np.repeat(np.arange(len(partners)), partners)
+        return self._pairs([self._apart(left, _ranges(self._stop, partners))], sampled=False)
+
+    def _numbers(self, first: Ints, total: Ints, few: NDArray[np.bool_], quota: int) -> Ints:
+        """Numbers of ordered pairs, ascending: all of the classes with few, ``quota`` of each other class."""
+        rng = np.random.default_rng([self._seed, 2])
+        drawn = first[~few, None] + rng.integers(total[~few, None], size=(int((~few).sum()), quota))
+        numbers = np.concatenate([_ranges(first[few], total[few]), drawn.ravel()])
+        numbers.sort()
+        return numbers
+
+    def _decode(self, number: Ints, after: Ints, partners: Ints) -> tuple[Ints, Ints]:
+        """Numbers of ordered pairs of one class -> their two places; a row's own cell is jumped over."""
+        left = np.searchsorted(after, number, "right")
+        right = self._start[left] + number - after[left] + partners[left]
+        own = self._cell_stop[left] - self._cell_start[left]
+        return left, np.where(right >= self._cell_start[left], right + own, right)
+
+    def _draw_different(self) -> list[NDArray[np.int32]]:
+        """``limit`` pairs, as many of every two classes; of more classes than that, so many at random."""
+        rng = np.random.default_rng([self._seed, 3])
+        first = np.unique(self._start)
+        size, later = self._stop[first] - first, np.arange(len(first) - 1, -1, -1)
+        n_two = len(first) * (len(first) - 1) // 2
+        often = self._limit // n_two
+        two = np.repeat(np.arange(n_two), often) if often else np.sort(rng.integers(n_two, size=self._limit))
+        found = []
+        for start in range(0, len(two), _DRAWN):
+            part = two[start : start + _DRAWN]
+            a = np.searchsorted(np.cumsum(later), part, "right")
+            b = a + 1 + part - (np.cumsum(later) - later)[a]
+            found.append(self._apart(first[a] + rng.integers(size[a]), first[b] + rng.integers(size[b])))
+        return found
+
+    def _apart(self, left: Ints, right: Ints) -> NDArray[np.int32]:
+        """(P,) and (P,) places -> (2, P) those of two groups."""
+        pairs = np.array([left, right], dtype=np.int32)
+        if self._groups is None:
+            return pairs
+        own = self._groups[self._rows[left]]
+        return pairs[:, (own < 0) | (own != self._groups[self._rows[right]])]
+
+    def _pairs(self, found: list[NDArray[np.int32]], *, sampled: bool) -> Pairs:
+        """(2, P) places among the sorted rows, in parts -> pairs; left places ascend by class."""
+        left, right = np.concatenate([np.zeros((2, 0), dtype=np.int32), *found], axis=1)
+        n_codes = int(self._codes.max(initial=0)) + 1
+        kind = self._codes[left]
+        kind *= n_codes
+        kind += self._codes[right]
+        if np.any(np.diff(kind) < 0):  # all pairs of different classes are listed row by row
+            order = np.argsort(kind, kind="stable")
+            left, right, kind = left[order], right[order], kind[order]
+        start = np.flatnonzero(np.diff(kind, prepend=-1))
+        kinds = np.array(np.divmod(kind[start], n_codes))
+        counts = np.diff(np.append(start, len(kind)))
+        return Pairs(self._rows[left], self._rows[right], kinds, counts, sampled)
+
+
+def pair_similarity(rows: UnitRows, pairs: Pairs) -> Floats:
+    """(P,) cosines of pairs in float64, rounded to 1e-12, so that pairs which are equal are equal here."""
+    cosines = np.empty(len(pairs.left))
+    # numbers of 8 bytes can overflow when squared, and raw rows cannot; smaller ones need no float64 copy
+    read = rows.raw if rows.stored(pairs.left[:1]).dtype.itemsize >= 8 else rows.stored
+    for start in range(0, len(cosines), _PART):
+        left, right = pairs.left[start : start + _PART], pairs.right[start : start + _PART]
+        dots = np.einsum("pd,pd->p", read(left), read(right), dtype=np.float64, casting="unsafe")
+        cosines[start : start + _PART] = np.round(dots / (rows.norms[left] * rows.norms[right]), DECIMALS)
+    return np.clip(cosines, -1.0, 1.0, out=cosines)
+
+
+def _runs(values: Ints) -> tuple[Ints, Ints]:
+    """(n,) values, equal ones together -> (n,) first place of each one's run, and the place after its last."""
+    first = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))
+    length = np.diff(np.append(first, len(values)))
+    return np.repeat(first, length), np.repeat(first + length, length)
+
+
+def _ranges(start: Ints, length: Ints) -> Ints:
+    """Starts and lengths -> start, start + 1, ... of each, one after the other."""
+    offset = np.arange(int(length.sum())) - np.repeat(np.cumsum(length) - length, length)
+    return np.asarray(np.repeat(start, length) + offset, dtype=np.int64)

@@ -1,0 +1,1 @@
+"""What every metric is called, says and computes, one file a family."""
