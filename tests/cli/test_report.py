@@ -44,10 +44,13 @@ def test_it_prints_what_was_measured_the_figures_the_worst_classes_and_where_to_
         "· gap ·", f"· {bignet.open(store).embeddings[0].name} ·"
     )
     assert lines[1].split()[:2] == ["metric", "value"]
-    assert [line.split()[0] for line in lines[2:8]] == ["map@r.macro", "map@r", "p@1", "p@10", "r_precision", "mrr"]
+    assert [line.split()[0] for line in lines[2:10]] == [
+        "map@r.macro", "map@r", "p@1", "p@10", "r_precision", "mrr", "knn_acc", "pair_auroc",
+    ]  # fmt: skip
     assert any(line.startswith("worst class") for line in lines)
     assert f"report: {tmp_path}/r/report.html" in done.out
-    assert lines[-1].startswith(f"next: bignet report {tmp_path}/r/report.json --check ")
+    assert lines[-2].startswith(f"next: embedding-atlas {tmp_path}/r/atlas.parquet --x projection_x ")
+    assert lines[-1].strip().startswith(f"bignet report {tmp_path}/r/report.json --check ")
 
 
 def test_json_is_the_whole_record_alone_on_stdout(bignet_command: Command, store: Path, tmp_path: Path) -> None:
