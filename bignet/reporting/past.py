@@ -74,7 +74,7 @@ class PastReport:
 
     name: str
     fingerprint: str
-    method: Mapping[str, Any]
+    method: Mapping[str, str | None]
     figures: tuple[Figure, ...]
     scores: QueryScores | None
 
@@ -107,10 +107,10 @@ def read_report(path: Path) -> PastReport:
         raise UsageError(f"'{file}' is no report that can be read; give {ALLOWED}") from None
 
 
-def _method(record: dict[str, Any]) -> dict[str, Any]:
+def _method(record: dict[str, Any]) -> dict[str, str | None]:
     """What two reports must share to be compared."""
     method = {name: record["method"].get(name) for name in ("mode", "unlabelled")}
-    return {**method, "groups": record["labels"]["n_groups"] is not None}
+    return {**method, "groups": "none" if record["labels"]["n_groups"] is None else "kept apart"}
 
 
 def _record(file: Path) -> dict[str, Any]:

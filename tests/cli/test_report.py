@@ -44,10 +44,13 @@ def test_it_prints_what_was_measured_the_figures_the_worst_classes_and_where_to_
         "· gap ·", f"· {bignet.open(store).embeddings[0].name} ·"
     )
     assert lines[1].split()[:2] == ["metric", "value"]
-    assert [line.split()[0] for line in lines[2:8]] == ["map@r.macro", "map@r", "p@1", "p@10", "r_precision", "mrr"]
+    assert [line.split()[0] for line in lines[2:10]] == [
+        "map@r.macro", "map@r", "p@1", "p@10", "r_precision", "mrr", "knn_acc", "pair_auroc",
+    ]  # fmt: skip
     assert any(line.startswith("worst class") for line in lines)
     assert f"report: {tmp_path}/r/report.html" in done.out
-    assert lines[-1].startswith(f"next: bignet report {tmp_path}/r/report.json --check ")
+    assert lines[-2].startswith(f"next: embedding-atlas {tmp_path}/r/atlas.parquet --x projection_x ")
+    assert lines[-1].strip().startswith(f"bignet report {tmp_path}/r/report.json --check ")
 
 
 def test_json_is_the_whole_record_alone_on_stdout(bignet_command: Command, store: Path, tmp_path: Path) -> None:
@@ -224,6 +227,24 @@ def test_options_that_cannot_be_are_explained(
     assert done.code == 2
     assert says in done.err
     assert not (tmp_path / "r").exists()
+
+
+def test_clusters_are_tried_as_asked_and_written_beside_the_page(
+    bignet_command: Command, store: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "r"
+    asked = json.loads(bignet_command("report", store, "-o", out, "--json", "--clusters", "3,2").out)
+    found = asked["clusters"]
+    members = pq.read_table(out / "cluster_members.parquet").to_pylist()
+    rows = pq.read_table(out / "per_query.parquet").to_pylist()
+
+    assert [point["k"] for point in found["curve"]] == [2, 3]
+    assert sum(card["size"] for card in found["clustering"]["clusters"]) == 12
+    assert [line["cluster"] for line in rows] == [line["cluster"] for line in members]
+    assert {"purity", "v_measure"} <= {metric["id"] for metric in asked["metrics"]}
+    none = json.loads(bignet_command("report", store, "-o", out, "--json", "--clusters", "none").out)
+    assert none["clusters"] is None
+    assert not list(out.glob("cluster*"))
 
 
 def test_without_thumbnails_the_page_holds_no_picture(bignet_command: Command, store: Path, tmp_path: Path) -> None:

@@ -105,13 +105,13 @@ def test_hostile_class_names_stay_on_their_line() -> None:
 
 def test_what_to_do_next_opens_the_atlas_only_if_it_was_written(world: World, tmp_path: Path) -> None:
     files = write_report(world.evaluation, world.source, tmp_path / "my report")
-    bare = write_report(replace(world.evaluation, geometry=None), world.source, tmp_path / "bare")
+    bare = write_report(replace(world.evaluation, geometry=None, clusters=None), world.source, tmp_path / "bare")
 
     shown = next_commands(world.evaluation, files, "s")
     assert shown[0] == (f"embedding-atlas '{files.atlas}' --x projection_x --y projection_y --neighbors neighbors")
     assert shown[1].startswith(f"bignet report '{files.json}' --check 'map@r.macro>=0.")
     assert not any("embedding-atlas" in line for line in next_commands(world.evaluation, bare, "s"))
-    assert "beside it report.json and 6 tables" in written(files)
+    assert "beside it report.json and 8 tables" in written(files)
     assert "beside it report.json and 4 tables" in written(bare)
 
 

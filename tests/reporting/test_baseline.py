@@ -15,7 +15,7 @@ HOW = Resampling(times=500)
 LABELS = ("a", "b", "c") * 20
 
 
-METHOD = {"mode": "loo", "unlabelled": "drop", "groups": False}
+METHOD = {"mode": "loo", "unlabelled": "drop", "groups": "none"}
 
 
 def past(apr, value, *, name="old", fingerprint="f", labels=LABELS, ends=0.02):
@@ -91,7 +91,7 @@ def test_other_labels_or_other_queries_are_not_paired(apr):
     [
         ({"mode": "folds"}, "mode loo before, folds now"),
         ({"unlabelled": "distractor"}, "unlabelled drop before, distractor now"),
-        ({"groups": True}, "groups False before, True now"),
+        ({"groups": "kept apart"}, "groups none before, kept apart now"),
     ],
 )
 def test_what_was_measured_in_another_way_is_not_compared(apr, change, says):
@@ -119,7 +119,7 @@ def test_a_report_is_read_back_as_it_was_written(tmp_path):
     assert by_file.figures == by_folder.figures == figures_of(world.evaluation.metrics)
     assert by_file.name == "photos.bignet layer4.gap"
     assert by_file.fingerprint == world.evaluation.gallery_fingerprint
-    assert by_file.method == {"mode": None, "unlabelled": None, "groups": False}
+    assert by_file.method == {"mode": None, "unlabelled": None, "groups": "none"}
     files.per_query.unlink()
     assert read_report(files.json).scores is None
 
