@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 class Families:
     """What each family found; None = not measured."""
 
-    separation: Separation | None
-    confusion: Confusion | None
-    hierarchy: Hierarchy | None
-    geometry: Geometry
-    clusters: Clusters | None
+    separation: Separation | None = None
+    confusion: Confusion | None = None
+    hierarchy: Hierarchy | None = None
+    geometry: Geometry | None = None
+    clusters: Clusters | None = None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -49,6 +49,8 @@ def measure_families(subject: Subject, spread: ClassSpread | None, clock: Clock)
         spread: its class sums; None without labels.
         clock: times the stages.
     """
+    if not subject.settings.families:
+        return Families()
     separation = confusion = hierarchy = clusters = None
     if spread is not None:
         with clock("separation"):

@@ -43,7 +43,8 @@ class EvaluateSettings:
         sample_queries: rows asked of more, by class in proportion.
         class_cap: rows of each class that can be found, when a sample is asked, by the metrics that rank as deep as
             the class is large (R-precision, MAP@R).
-        clusters: how clusters are looked for; None = not at all.
+        families: whether separation, confusion, hierarchy, geometry and clusters are measured besides retrieval.
+        clusters: how clusters are looked for, among the families; None = not at all.
         several_k: further depths of precision, hit and recall, where some query has as many neighbours.
     """
 
@@ -59,6 +60,7 @@ class EvaluateSettings:
     exact_rows: int = 50_000
     sample_queries: int = 10_000
     class_cap: int = 1_000
+    families: bool = True
     clusters: ClusterSettings | None = ClusterSettings()  # noqa: RUF009 - frozen
     several_k: tuple[int, ...] = (1, 5, 10, 20)
 

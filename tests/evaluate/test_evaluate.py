@@ -58,7 +58,8 @@ def clustered(n=120, n_classes=6, dim=16, seed=0, spread=1.0):
 
 
 def run(vectors, labels=None, **settings):
-    return evaluate(vectors, np.arange(len(vectors)) + 1000, labels, EvaluateSettings(**settings))
+    asked = EvaluateSettings(**{"families": False, **settings})
+    return evaluate(vectors, np.arange(len(vectors)) + 1000, labels, asked)
 
 
 def every_metric(evaluation):

@@ -12,7 +12,9 @@ K, SEVERAL = 4, (1, 3, 7)
 
 
 def settings(**changes):
-    return EvaluateSettings(**{"k": K, "several_k": SEVERAL, "graph_k": 6, "bootstrap": 0, **changes})
+    return EvaluateSettings(
+        **{"k": K, "several_k": SEVERAL, "graph_k": 6, "bootstrap": 0, "families": False, **changes}
+    )
 
 
 @pytest.fixture
