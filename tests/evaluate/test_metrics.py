@@ -209,5 +209,7 @@ def test_progress_is_told_by_stage_and_ends_where_it_should():
     told = []
     vectors, labels = large(n=300)
     evaluate(vectors, np.arange(300), labels, progress=lambda *state: told.append(state))
-    assert list(dict.fromkeys(stage for stage, _, _ in told)) == ["vectors", "neighbours", "intervals", "classes"]
+    core = ["vectors", "neighbours", "intervals", "classes"]
+    families = ["separation", "confusion", "hierarchy", "geometry", "clusters"]
+    assert list(dict.fromkeys(stage for stage, _, _ in told)) == core + families
     assert ("neighbours", 300, 300) in told
