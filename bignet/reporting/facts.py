@@ -216,8 +216,9 @@ class Facts:
 
     @property
     def hub_max(self) -> float | None:
-        """Share of all lists that the most popular image is in."""
-        return self.number("hub_max")
+        """Share of the lists looked at that the most popular image is in."""
+        hubness = self.evaluation.geometry.hubness if self.evaluation.geometry else None
+        return float(hubness.counts.max() / len(hubness.rows)) if hubness and len(hubness.rows) else None
 
     @cached_property
     def _counts(self) -> dict[int, int]:

@@ -53,6 +53,10 @@ _FILES = {
     "class_pairs.parquet": "one row a pair of classes: their mean distance",
 }
 _SPECTRUM = {"spectrum.parquet": "one row a dimension: its share of the variance, its singular value"}
+_CLUSTERS = {
+    "clusters.parquet": "one row a cluster: its size, label, cohesion and medoid",
+    "cluster_members.parquet": "one row an image in a cluster: how central it is, and how nearly it belongs to another",
+}
 _ATLAS = {"atlas.parquet": "one row an image, its place on the map and its neighbours, for Embedding Atlas"}
 
 
@@ -60,7 +64,9 @@ def files(facts: Facts) -> list[tuple[str, str]]:
     """What lies beside the page."""
     geometry = facts.evaluation.geometry
     spectrum = _SPECTRUM if geometry and geometry.spectrum else {}
-    return list((_FILES | spectrum | (_ATLAS if has_map(facts.evaluation) else {})).items())
+    clusters = _CLUSTERS if facts.evaluation.clusters else {}
+    atlas = _ATLAS if has_map(facts.evaluation) else {}
+    return list((_FILES | spectrum | clusters | atlas).items())
 
 
 def answer(facts: Facts) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from bignet.reporting.numbers import NOTHING, brief, count, decimals, figure, fi
 from bignet.reporting.sections import commands
 from bignet.reporting.sections.advice import label_images
 from bignet.reporting.sections.parts import Advice, Whisker, whisker_of
+from bignet.reporting.vocabulary.definition import RETRIEVAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
 
 
 _RAW = ("value", "lo", "hi", "cluster_lo", "cluster_hi", "chance")
-TITLES = FAMILIES | {OTHER: "Others"}
+_DEPTHS = "depths"
+_DEPTH = re.compile(r"@(\d+)(?:/minRk)?(?:\.macro)?(?:\.nogroups)?$")
+TITLES = FAMILIES | {_DEPTHS: "The same at other depths of the lists", OTHER: "Others"}
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,15 @@ class Family:
 def families(facts: Facts) -> list[Family]:
     """Every defined metric, grouped by the question it answers."""
     defined = [_row(metric) for metric in facts.metrics if finite(metric.value) is not None]
-    grouped = [Family(title, [row for row in defined if row.words.family == key]) for key, title in TITLES.items()]
+    grouped = [Family(title, [row for row in defined if _family(row, facts) == key]) for key, title in TITLES.items()]
     return [family for family in grouped if family.rows]
+
+
+def _family(row: ScoreRow, facts: Facts) -> str:
+    """Where a row stands; retrieval at depths that the strips do not show stands apart."""
+    depth = _DEPTH.search(row.id)
+    aside = row.words.family == RETRIEVAL and depth and int(depth.group(1)) not in (1, facts.evaluation.k)
+    return _DEPTHS if aside else row.words.family
 
 
 def undefined(facts: Facts) -> list[ScoreRow]:

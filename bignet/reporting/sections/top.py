@@ -132,7 +132,8 @@ def _chosen(facts: Facts) -> Sequence[Metric]:
     ranked: dict[str, tuple[int, Metric]] = {}
     for metric in facts.metrics:
         words = define(metric)
-        if words.tile and whisker_of(metric) is not None and facts.n_labelled:
+        other_depth = metric.k not in (None, 1, facts.evaluation.k)
+        if words.tile and not other_depth and whisker_of(metric) is not None and facts.n_labelled:
             ranked.setdefault(metric.id.partition(".")[0], (words.tile, metric))
     ordered = sorted(ranked.values(), key=lambda pair: pair[0])
     return [metric for _, metric in ordered[:_MOST_TILES]]

@@ -87,7 +87,7 @@ WORDS = {
     "hub_occupancy": Share(
         "Held by hubs", "share of places held by images in twice the usual number of lists", "places of N_k ≥ 2k / all"
     ),
-    "hub_max": Share("Largest hub", "share of all lists that the most popular image is in", "max N_k / n"),
+    "hub_max": Scaled("Largest hub", "lists that the most popular image is in", "max N_k", low_is_good=True),
     "twonn": Scaled(
         "Intrinsic dimension (TwoNN)",
         "directions the data varies in around a point",
