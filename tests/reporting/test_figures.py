@@ -22,7 +22,7 @@ SETTINGS = ReportSettings()
 
 @pytest.fixture(scope="module")
 def world():
-    return make_world(None, ["a", "b", "c", None] * 15, families=True)
+    return make_world(None, ["a", "b", "c", None] * 15, spread=2.5, families=True)
 
 
 def facts_of(world, **changes):
@@ -92,7 +92,9 @@ def test_medoids_and_hubs_get_pictures_before_the_rest(world):
 def test_pictures_of_the_map_are_spread_over_it_whatever_the_order_of_rows(world):
     projection = world.evaluation.geometry.projections[0]
     chosen = spread_over(projection, replace(SETTINGS, map_pictures=9))
-    assert 3 <= len(chosen) <= 9
+    low, high = projection.xy.min(axis=0), projection.xy.max(axis=0)
+    cells = np.minimum(2, ((projection.xy - low) / (high - low) * 3).astype(int)) @ [3, 1]
+    assert sorted(cells[chosen]) == sorted(set(cells))
     assert chosen == spread_over(projection, replace(SETTINGS, map_pictures=9))
     assert set(chosen) <= set(projection.rows.tolist())
 
@@ -156,6 +158,7 @@ def test_bars_of_the_histograms_add_up(world):
 
 def test_pairs_next_to_chance_are_no_confusion(world):
     found = world.evaluation.confusion
+    assert found.pairs
     plain = replace(found, pairs=tuple(replace(pair, lift=1.1) for pair in found.pairs))
     assert "no lift reaches 1.2" in confusion.answer(facts_of(world, confusion=plain))
     assert confusion.pairs(facts_of(world, confusion=plain), SETTINGS) == []

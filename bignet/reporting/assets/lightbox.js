@@ -1,5 +1,5 @@
 /* One picture, large, and the way to the others of its group. */
-const lightbox = { dialog: find("#lightbox"), group: [], at: 0, opener: null };
+const lightbox = { dialog: find("#lightbox"), group: [], at: 0 };
 
 function itemOf(row) {
   return report.items[row] ?? { ...listed.item(row), size: [0, 0], missing: "no picture on this page" };
@@ -21,8 +21,8 @@ function placeholder(text) {
   return made;
 }
 
-function openLightbox(group, at, opener) {
-  Object.assign(lightbox, { group, at, opener });
+function openLightbox(group, at) {
+  Object.assign(lightbox, { group, at });
   if (!lightbox.dialog.open) lightbox.dialog.showModal();
   lightbox.dialog.focus();
   drawLightbox();
@@ -34,7 +34,7 @@ document.addEventListener("click", (event) => {
   if (!button) return;
   const buttons = all("[data-enlarge]", button.closest("[data-group]") ?? button.parentElement);
   const group = buttons.map((one) => ({ row: Number(one.dataset.enlarge), note: one.dataset.note ?? "" }));
-  openLightbox(group, buttons.indexOf(button), button);
+  openLightbox(group, buttons.indexOf(button));
 });
 lightbox.dialog.addEventListener("keydown", (event) => {
   const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
@@ -44,7 +44,6 @@ lightbox.dialog.addEventListener("keydown", (event) => {
   drawLightbox();
 });
 lightbox.dialog.addEventListener("click", (event) => { if (event.target === lightbox.dialog) lightbox.dialog.close(); });
-lightbox.dialog.addEventListener("close", () => lightbox.opener?.focus());
 find("#lightbox-copy").addEventListener("click", (event) => {
   const item = itemOf(lightbox.group[lightbox.at].row);
   copy(item.paste ?? item.path ?? item.id, event.currentTarget);

@@ -39,7 +39,7 @@ function boxOf([x0, y0], [x1, y1]) {
 }
 
 function enlargeHere() {
-  if (atlas.at >= 0) openLightbox([{ row: atlas.rows[atlas.at], note: "" }], 0, atlas.canvas);
+  if (atlas.at >= 0) openLightbox([{ row: atlas.rows[atlas.at], note: "" }], 0);
 }
 
 /* The next image in a direction: the nearest within a quarter circle that way. */
