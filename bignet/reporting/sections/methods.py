@@ -109,7 +109,7 @@ def _definition(metric: Metric) -> tuple[str, str, str, str]:
     items.append(f"gallery {metric.gallery_size:,}")
     left_out = {name: n for name, n in vars(metric.excluded).items() if n}
     items += [f"{n:,} {name} left out" for name, n in left_out.items()]
-    return words.name, words.meaning, words.formula, visible("; ".join(items))
+    return words.title, words.meaning, words.formula, visible("; ".join(items))
 
 
 def _rule(finding: Finding) -> tuple[str, str, str, str, bool]:

@@ -141,10 +141,11 @@ def _chosen(facts: Facts) -> Sequence[Metric]:
 
 def _score_tile(metric: Metric) -> Tile:
     words = define(metric)
-    queries = counted(metric.n_queries, "query", "queries")
     lo, hi = finite(metric.lo), finite(metric.hi)
-    note = queries if lo is None or hi is None else f"{decimals(lo)} to {decimals(hi)} · {queries}"
-    return Tile(words.name, decimals(metric.value), words.meaning, note, whisker_of(metric))
+    notes = [] if lo is None or hi is None else [f"{decimals(lo)} to {decimals(hi)}"]
+    notes += [counted(metric.n_queries, "query", "queries")] if metric.n_queries else []
+    note = " · ".join(notes)
+    return Tile(words.title, decimals(metric.value), words.meaning, note, whisker_of(metric))
 
 
 def _similarity_tiles(facts: Facts) -> list[Tile | None]:

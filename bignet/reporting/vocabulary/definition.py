@@ -28,3 +28,8 @@ class Definition:
     unit_scale: bool = True
     low_is_good: bool = False
     tile: int = 0
+
+    @property
+    def title(self) -> str:
+        """The name where it stands alone: nDCG and mAP keep their small letter, "macro" does not."""
+        return self.name[:1].upper() + self.name[1:] if self.name.startswith("macro ") else self.name
