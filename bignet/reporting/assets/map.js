@@ -146,7 +146,7 @@ function drawNames() {
     room.append(name);
     const half = name.offsetWidth / 2 + 2;
     const x = Math.min(atlas.wide - half, Math.max(half, at[0]));
-    const free = [0, 20, -20, 40, -40, 60].map((by) => at[1] + by)
+    const free = (at[2] < 4 ? [18, -18, 36, -36] : [0, 20, -20, 40, -40, 60]).map((by) => at[1] + by)
       .find((y) => y > 12 && y < atlas.high - 12 && taken.every(([left, right, line]) => Math.abs(line - y) >= 20 || x + half < left || x - half > right));
     if (free === undefined) { name.remove(); continue; }
     taken.push([x - half, x + half, free]);
@@ -159,7 +159,7 @@ function middleOf(code) {
   const own = [];
   for (let i = 0; i < atlas.n; i += 1) if (atlas.labels[i] === code) own.push(i);
   const middle = (place) => own.map(place).sort((a, b) => a - b)[own.length >> 1];
-  return own.length ? [middle(mapX), middle(mapY)] : null;
+  return own.length ? [middle(mapX), middle(mapY), own.length] : null;
 }
 
 /* The last part of a path says most, and its middle least. */

@@ -84,7 +84,8 @@ def answer(facts: Facts) -> str:
         return "No class has two images, so no neighbour can be right or wrong yet."
     pairs = above_chance(found)
     if not pairs:
-        return f"No class stands among another's neighbours much more often than chance: no lift reaches {NOTABLE:g}."
+        start = f"No class is taken for another much more often than by chance (no lift reaches {NOTABLE:g})"
+        return f"{start}; {_mixed(found)}."
     return f"{_worst(found, pairs[0])}; {_mixed(found)}."
 
 
@@ -97,7 +98,10 @@ def advice(facts: Facts) -> Advice:
         return label_images(facts.source, "Sort the images into one folder per class and extract them again.")
     pairs = above_chance(found)
     if not pairs:
-        return Advice("Nothing to mend here: read on.")
+        if not _n_mixed(found):
+            return Advice("Nothing to mend here: read on.")
+        text = "The mistakes follow no pattern: add images to small classes, or try another layer or a stronger model."
+        return Advice(text, commands.make_report(facts.source))
     worst = pairs[0]
     text = (
         f"Look at {visible(worst.label)} beside {visible(worst.other)}. If people would confuse them too, merge them "
@@ -162,11 +166,17 @@ def _worst(found: Confusion, pair: ConfusedPair) -> str:
 
 
 def _mixed(found: Confusion) -> str:
-    known = [row.purity for row in found.classes if finite(row.purity) is not None]
-    n = sum((value or 0.0) < _MIXED for value in known)
+    n, known = _n_mixed(found), sum(finite(row.purity) is not None for row in found.classes)
     if not n:
         return "every class holds at least half of its own places"
-    return f"{n:,} of {len(known):,} classes {'holds' if n == 1 else 'hold'} less than half of their own places"
+    if n == known:
+        return "no class holds half of its own places"
+    return f"{n:,} of {known:,} classes {'holds' if n == 1 else 'hold'} less than half of their own places"
+
+
+def _n_mixed(found: Confusion) -> int:
+    known = (finite(row.purity) for row in found.classes)
+    return sum(value is not None and value < _MIXED for value in known)
 
 
 def _times(lift: float) -> str:

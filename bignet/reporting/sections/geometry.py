@@ -52,6 +52,10 @@ def answer(facts: Facts) -> str:
             return text
     if found.hubness is None:
         return "There are too few images for lists, so hubs and dimensions cannot be judged."
+    if are_few(found.hubness):
+        return (
+            f"{counted(len(found.hubness.rows), 'image is', 'images are')} too few to judge hubs by; nothing is broken."
+        )
     skew = metric_value(found.hubness.metrics, "hub_skew")
     return (
         f"No hub crowds the lists (skew {decimals(skew, 2)}) and the vectors use their dimensions: "
@@ -77,6 +81,8 @@ def advice(facts: Facts) -> Advice:
             "components; write the report again and compare the skew and MAP@R."
         )
         return Advice(text, commands.make_report(facts.source))
+    if are_few(found.hubness):
+        return add_images(facts.source, "Add images: hubs and dimensions can be judged from some hundreds on.")
     return Advice("Leave the vectors as they are: neither centring nor PCA promises anything here.")
 
 
