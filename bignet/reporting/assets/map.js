@@ -158,6 +158,7 @@ function drawNames() {
 function middleOf(code) {
   const own = [];
   for (let i = 0; i < atlas.n; i += 1) if (atlas.labels[i] === code) own.push(i);
+  if (own.length && own.length < 4) return [mapX(own[0]), mapY(own[0]), own.length];
   const middle = (place) => own.map(place).sort((a, b) => a - b)[own.length >> 1];
   return own.length ? [middle(mapX), middle(mapY), own.length] : null;
 }
