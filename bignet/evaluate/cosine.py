@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bignet.evaluate.blas import a_core_left_over
 from bignet.evaluate.candidates import candidates, cells, too_close
 from bignet.evaluate.ranked import Ranked
 
@@ -122,7 +123,7 @@ class Cosines:
     @property
     def block_size(self) -> int:
         """Queries whose scores fit the memory budget."""
-        return max(_FEWEST_QUERIES, self.rows.dim // 8, BLOCK_CELLS // max(1, len(self)))
+        return max(_FEWEST_QUERIES, self.rows.dim // 4, BLOCK_CELLS // max(1, len(self)))
 
     def blocks(self, queries: Ints) -> Iterator[Ints]:
         """(Q,) positions -> the same in pieces of that size."""
@@ -136,7 +137,7 @@ class Cosines:
         """
         largest = max((len(piece) for piece in pieces), default=0)
         buffers = np.empty((min(2, len(pieces)), largest * len(self)), dtype=np.float32)
-        with ThreadPoolExecutor(1) as ahead:
+        with a_core_left_over(), ThreadPoolExecutor(1) as ahead:
             waiting = [ahead.submit(self.block, piece, buffers[0]) for piece in pieces[:1]]
             for number in range(len(pieces)):
                 scores = waiting.pop().result()

@@ -23,11 +23,12 @@ _COUNT_CELLS = 2**18
 
 @dataclass(frozen=True)
 class Resampling:
-    """How to draw: ``times`` resamples from a generator fixed by ``seed``, and the coverage wanted."""
+    """How to draw: ``times`` resamples from a generator fixed by ``seed``, the coverage wanted, what no end can leave."""
 
     times: int = 2000
     seed: int = 0
     level: float = 0.95
+    bounds: tuple[float, float] = (0.0, 1.0)
 
     def percentiles(self, means: Floats) -> Floats:
         """(times, M) resampled means -> (2, M), the lower and upper end; resamples without a value (NaN) left out."""
@@ -81,8 +82,8 @@ def macro_interval(values: Floats, classes: Ints, how: Resampling, weights: Floa
 
     Queries are drawn within their class, n - 1 of n: with n draws the variance of a class of two images would
     come out at half of what it is, with n - 1 it is unbiased (McCarthy and Snowden 1985, "The bootstrap and
-    finite population sampling"). Where few classes are that small the interval is still somewhat narrow:
-    simulated at sizes 60, 20, 5, 3, 2, 2 a 95 % interval held the truth 88 % of the time.
+    finite population sampling"). Where a few small classes make most of the spread, that spread is itself known badly:
+    the ends are moved out as Student's t is wider than the normal at Satterthwaite's degrees of freedom (1946).
 
     Args:
         values: NaN = none.
@@ -95,13 +96,16 @@ def macro_interval(values: Floats, classes: Ints, how: Resampling, weights: Floa
     found, start, sizes = np.unique(classes[order], return_index=True, return_counts=True)
     share = sizes.astype(np.float64) if weights is None else weights
     even, weighted = (_Mean(how.times, values.shape[1]) for _ in range(2))
-    each = np.empty((len(found), 2, values.shape[1]))
+    each, spread = np.empty((len(found), 2, values.shape[1])), _Spread(values.shape[1])
     for place, members in enumerate(np.split(order, start[1:])):
         means = _resampled_means(values[members], max(1, len(members) - 1), how.times, rng)
         each[place] = how.percentiles(means)
         even.add(means, 1.0)
+        spread.add(values[members])
         weighted.add(means, float(share[place]))
-    return ClassIntervals(found, each, how.percentiles(even.value()), how.percentiles(weighted.value()))
+    wider = spread.beyond_normal(how.level)
+    macro = _moved_out(how.percentiles(even.value()), wider, how.bounds)
+    return ClassIntervals(found, each, macro, how.percentiles(weighted.value()))
 
 
 def cluster_interval(values: Floats, clusters: Ints, how: Resampling, weights: Floats | None = None) -> Floats:
@@ -142,6 +146,39 @@ class _Mean:
     def value(self) -> Floats:
         """(times, M)."""
         return _ratio(self._total, self._weight)
+
+
+class _Spread:
+    """How well the spread of a mean of class means is known, column by column."""
+
+    def __init__(self, width: int) -> None:
+        self._variance, self._square = np.zeros(width), np.zeros(width)
+
+    def add(self, values: Floats) -> None:
+        """(n, M) values of one class, NaN = none."""
+        n = (~np.isnan(values)).sum(axis=0)
+        some = np.maximum(n, 2)
+        centred = np.nan_to_num(values - np.nansum(values, axis=0) / np.maximum(n, 1))
+        variance = np.where(n > 1, (centred**2).sum(axis=0) / (some - 1) / some, 0.0)
+        self._variance += variance
+        self._square += variance**2 / (some - 1)
+
+    def beyond_normal(self, level: float) -> Floats:
+        """(M,) Student's quantile over the normal one (Abramowitz and Stegun 1964, 26.7.5)."""
+        freedom = np.where(self._square > 0, self._variance**2 / np.where(self._square > 0, self._square, 1.0), np.inf)
+        z, v = NormalDist().inv_cdf((1 + level) / 2), np.maximum(freedom, 2.0)
+        terms = (
+            (z**3 + z) / 4,
+            (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+            (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        )
+        return np.asarray(1 + sum(term / v**power for power, term in enumerate(terms, 1)) / z)
+
+
+def _moved_out(ends: Floats, factor: Floats, bounds: tuple[float, float]) -> Floats:
+    """(2, M) ends, farther from their middle by a factor, within bounds."""
+    middle = ends.mean(axis=0)
+    return np.asarray(np.round(np.clip(middle + (ends - middle) * factor, *bounds), DECIMALS))
 
 
 def _resampled_means(values: Floats, draws: int, times: int, rng: np.random.Generator) -> Floats:

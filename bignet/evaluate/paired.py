@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -47,6 +47,7 @@ def paired_difference(
     value = _mean(change[:, 0], classes)
     if len(change) < 2 or how.times == 0:
         return Difference(value, None, None, len(change))
+    how = replace(how, bounds=(-1.0, 1.0))
     ends = micro_interval(change, how) if classes is None else macro_interval(change, classes, how).macro
     return Difference(value, float(ends[0, 0]), float(ends[1, 0]), len(change))
 

@@ -141,7 +141,7 @@ class Records:
 
     @property
     def _resampling(self) -> Resampling:
-        return Resampling(self.settings.bootstrap, self.settings.seed, self.settings.level)
+        return Resampling(self.settings.bootstrap, self.settings.seed, self.settings.level, (-np.inf, np.inf))
 
     def _with(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {**fields, "params": {**self.shared, **fields.get("params", {})}}

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bignet.names import storable
+from bignet.reporting.record import SCHEMA_VERSION
 from bignet.reporting.relation import NAMES, Relations
 
 if TYPE_CHECKING:
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     from bignet.evaluate.result import Evaluation
     from bignet.files import HashingFile
     from bignet.reporting.source import ReportSource
-
-SCHEMA_VERSION = 2
 
 
 def per_query_table(evaluation: Evaluation, source: ReportSource) -> pa.Table:

@@ -71,7 +71,7 @@ def test_micro_interval_covers_the_truth_as_often_as_it_says():
 
 @pytest.mark.parametrize(
     ("sizes", "least"),
-    [([2] * 25, 0.9), ([200, 80, 40, 20, 12, 10, 8, 8, 6, 6], 0.9), ([60, 20, 5, 3, 2, 2], 0.85)],
+    [([2] * 25, 0.9), ([200, 80, 40, 20, 12, 10, 8, 8, 6, 6], 0.9), ([60, 20, 5, 3, 2, 2], 0.9)],
     ids=["all classes of two", "fat tail", "six classes, two of them of two"],
 )
 def test_macro_interval_covers_the_truth_about_as_often_as_it_says(sizes, least):

@@ -11,6 +11,7 @@ import pytest
 from bignet.errors import ResourceError
 from bignet.evaluate.clusters.result import Cluster, Clustering
 from bignet.reporting.cluster_tables import ROLES, cluster_members_table, clusters_table
+from bignet.reporting.record import SCHEMA_VERSION
 from bignet.reporting.write_clusters import write_clusters
 
 if TYPE_CHECKING:
@@ -83,7 +84,10 @@ def test_both_files_say_what_they_are_and_two_runs_write_the_same_bytes(tmp_path
     ]
     for path in (files.clusters, files.members):
         metadata = pq.read_schema(path).metadata
-        assert (metadata[b"bignet.kind"], metadata[b"schema_version"]) == (path.stem.encode(), b"1")
+        assert (metadata[b"bignet.kind"], metadata[b"schema_version"]) == (
+            path.stem.encode(),
+            str(SCHEMA_VERSION).encode(),
+        )
 
 
 def test_a_file_in_the_folders_place_is_an_error_of_the_disk(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_more_strips_appear_on_request(browser, animals):
     with opened(browser, animals[1].html) as (page, _):
         before = page.locator(SHOWN).count()
         page.click("#more")
-        assert page.locator(SHOWN).count() > before
+        page.wait_for_function("([css, before]) => document.querySelectorAll(css).length > before", arg=[SHOWN, before])
 
 
 def test_tables_sort_and_copy_as_csv(browser, animals):

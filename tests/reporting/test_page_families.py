@@ -218,6 +218,7 @@ def test_a_frame_drawn_on_the_map_lists_and_exports_its_images(browser, zoo):
         page.mouse.down()
         page.mouse.move(room["x"] + 0.6 * room["width"], room["y"] + 0.7 * room["height"], steps=4)
         page.mouse.up()
+        page.wait_for_function("location.hash.includes('box=')")
         wanted = framed(world.evaluation.geometry.projections[0], box_in(page.url))
         assert 3 < len(wanted) < 100
         ids = {int(world.evaluation.ids[row]) for row in wanted}
