@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Scores = NDArray[np.floating[Any]]
 
-BLOCK_CELLS = 2**21  # float32 scores of a block: 8 MiB, or an eighth of the matrix where that is more
+BLOCK_CELLS = 2**21  # float32 scores of a block: 8 MiB, or a quarter of the matrix where that is more
 _FEWEST_QUERIES = 32
 _SLICE_CELLS = 2**20  # scores looked at in one go: stay in the processor's cache
 _COLUMNS = 2**13  # rows multiplied in one go, likewise

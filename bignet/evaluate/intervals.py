@@ -23,7 +23,7 @@ _COUNT_CELLS = 2**18
 
 @dataclass(frozen=True)
 class Resampling:
-    """How to draw: ``times`` resamples from a generator fixed by ``seed``, the coverage wanted, what no end can leave."""
+    """How to draw: ``times`` resamples fixed by ``seed``, the coverage wanted, and what no end can leave."""
 
     times: int = 2000
     seed: int = 0
