@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.evaluate.clusters.find import find_clusters
 from bignet.evaluate.confusion import measure_confusion
 from bignet.evaluate.geometry import measure_geometry
 from bignet.evaluate.hierarchy import measure_hierarchy
+from bignet.evaluate.leaks import leak_rate
 from bignet.evaluate.separation_scores import measure_separation
 
 if TYPE_CHECKING:
@@ -31,14 +32,16 @@ class Families:
     hierarchy: Hierarchy | None = None
     geometry: Geometry | None = None
     clusters: Clusters | None = None
+    leak_rate: Metric | None = None
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Of all of them, in their order; the levels of the hierarchy last."""
-        found = (getattr(self, item.name) for item in fields(self))
+        found = (self.separation, self.confusion, self.hierarchy, self.geometry, self.clusters)
         levels = self.hierarchy.levels if self.hierarchy is not None else ()
         own = tuple(metric for family in found if family is not None for metric in family.metrics)
-        return own + tuple(metric for level in levels for metric in (level.p1, level.map_r))
+        leaks = () if self.leak_rate is None else (self.leak_rate,)
+        return leaks + own + tuple(metric for level in levels for metric in (level.p1, level.map_r))
 
 
 def measure_families(subject: Subject, spread: ClassSpread | None, clock: Clock) -> Families:
@@ -64,4 +67,4 @@ def measure_families(subject: Subject, spread: ClassSpread | None, clock: Clock)
     if subject.settings.clusters is not None:
         with clock("clusters"):
             clusters = find_clusters(subject, subject.settings.clusters)
-    return Families(separation, confusion, hierarchy, geometry, clusters)
+    return Families(separation, confusion, hierarchy, geometry, clusters, leak_rate(subject))

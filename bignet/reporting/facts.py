@@ -215,6 +215,11 @@ class Facts:
         return None if self.ungrouped is None or self.value is None else self.ungrouped - self.value
 
     @property
+    def leak_rate(self) -> float | None:
+        """Share of the images asked whose very vector is in the gallery; None without a split."""
+        return self.number("leak_rate")
+
+    @property
     def hub_max(self) -> float | None:
         """Share of the lists looked at that the most popular image is in."""
         hubness = self.evaluation.geometry.hubness if self.evaluation.geometry else None

@@ -13,7 +13,7 @@ from bignet.reporting.rule import Rule
 if TYPE_CHECKING:
     from bignet.reporting.facts import Facts
 
-GAP, HUB, RANK, PLAUSIBLE, TWINS = 0.05, 0.05, 0.1, 0.7, 0.02
+GAP, LEAK, HUB, RANK, PLAUSIBLE, TWINS = 0.05, 0.01, 0.05, 0.1, 0.7, 0.02
 
 
 def _is_chance(facts: Facts) -> bool:
@@ -111,6 +111,12 @@ RULES: tuple[Rule, ...] = (
         ("value", "ungrouped", "group_gap"), "trust",
         lambda f: f.group_gap is not None and f.group_gap > GAP,
         say.inflated,
+    ),
+    Rule(
+        "V1-leak", "flag", f"more than {percent(LEAK)} of the images asked are in the gallery too",
+        ("leak_rate",), "trust",
+        lambda f: f.leak_rate is not None and f.leak_rate > LEAK,
+        say.leaking,
     ),
     Rule(
         "V4-margin", "flag", "a class margin is below 0", ("n_negative_margins", "worst_pairs"), "classes",

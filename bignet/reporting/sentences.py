@@ -131,6 +131,14 @@ def inflated(facts: Facts) -> str:
     )
 
 
+def leaking(facts: Facts) -> str:
+    """How many of the images asked can find themselves."""
+    return (
+        f"{percent(facts.leak_rate)} of the images asked have the same vector as one in the gallery: scores speak for "
+        "new images only without them."
+    )
+
+
 def crowded(facts: Facts) -> str:
     """That one image is in too many lists."""
     return f"One image is in {percent(facts.hub_max)} of all lists: try centring, PCA or another layer."

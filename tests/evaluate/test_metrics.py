@@ -100,6 +100,20 @@ def test_folds_are_group_exclusion_with_coarse_groups(seed, oracle, hard, monkey
     assert_agrees(found, Brute(oracle, vectors, labels, apart=folds))
 
 
+def test_copies_across_a_split_are_counted_and_need_a_split():
+    rng = np.random.default_rng(0)
+    vectors = rng.standard_normal((60, 8))
+    vectors[40:50] = 3 * vectors[:10]  # of the 20 asked, half have a copy among the 40 that can be found
+    words, labels = ["train"] * 40 + ["test"] * 20, [f"c{row % 3}" for row in range(60)]
+    found = evaluate(vectors, np.arange(60), labels, settings(mode="split", families=True), split=words).metric(
+        "leak_rate"
+    )
+    assert (found.value, found.n_queries, found.ci) == (0.5, 20, "wilson")
+    everybody = evaluate(vectors, np.arange(60), labels, settings(families=True)).metric("leak_rate")
+    assert everybody.value is None
+    assert "split" in everybody.reason
+
+
 def test_frames_of_one_video_find_each_other_only_without_groups():
     rng = np.random.default_rng(0)
     videos = np.repeat(np.arange(30), 4)

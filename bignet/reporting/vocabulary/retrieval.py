@@ -85,8 +85,8 @@ WORDS = {
     ),
     "leak_rate": Definition(
         "Leak rate",
-        "share of test images with a near duplicate in the training part",
-        "test images in a near-duplicate set that crosses the split / test images",
+        "share of the images asked whose very vector is in the gallery too (mode split)",
+        "images asked with an equal vector among those that can be found / images asked",
         low_is_good=True,
     ),
 }
