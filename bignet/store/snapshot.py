@@ -121,6 +121,7 @@ class Snapshot:
         n_threads = min(len(os.sched_getaffinity(0)), _MOST_SHARDS_AT_ONCE)
         with ThreadPoolExecutor(n_threads, "bignet-read") as threads:
             list(threads.map(read, self.manifest.shards, ends))
+        pa.default_memory_pool().release_unused()  # else Arrow keeps about as much as it read
         return out
 
     def vectors_at(self, rows: Sequence[int] | NDArray[np.int64], name: str | None = None) -> NDArray[np.float32]:
