@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 # Read side by side: copying into new memory takes a core about as long as reading does. Each holds its bytes twice.
 _MOST_SHARDS_AT_ONCE = 4
+_WORTH_A_THREAD = 8
 
 
 class Snapshot:
@@ -118,7 +119,8 @@ class Snapshot:
             column = self.read_shard(record, [spec.name])[spec.name]
             shards.matrix(column, out[end - record.rows : end])
 
-        n_threads = min(len(os.sched_getaffinity(0)), _MOST_SHARDS_AT_ONCE)
+        few = 1 + len(self.manifest.shards) // _WORTH_A_THREAD  # each thread holds a shard
+        n_threads = min(len(os.sched_getaffinity(0)), _MOST_SHARDS_AT_ONCE, few)
         with ThreadPoolExecutor(n_threads, "bignet-read") as threads:
             list(threads.map(read, self.manifest.shards, ends))
         pa.default_memory_pool().release_unused()  # else Arrow keeps about as much as it read
