@@ -9,6 +9,7 @@ from bignet.reporting.listing import listing, lists_every_row
 from bignet.reporting.numbers import counted
 from bignet.reporting.sections import cluster_curve, clusters, confusion, geometry, hierarchy, hubs, spectrum
 from bignet.reporting.sections import map as flat_map
+from bignet.reporting.weakness import NOTABLE
 
 if TYPE_CHECKING:
     from bignet.reporting.facts import Facts
@@ -63,7 +64,7 @@ def _confusion(facts: Facts, settings: ReportSettings) -> dict[str, Any]:
         "k": found.k if found else facts.evaluation.k,
         "matrix": confusion.matrix(facts, settings),
         "pairs": confusion.pairs(facts, settings),
-        "notable": f"{confusion.NOTABLE:g}",
+        "notable": f"{NOTABLE:g}",
         "n_pairs": confusion.n_pairs(facts),
         "purities": confusion.purities(facts, settings),
         "has_classes": facts.n_classes > 1,

@@ -11,6 +11,7 @@ import numpy as np
 from bignet.reporting.definitions import define
 from bignet.reporting.numbers import finite
 from bignet.reporting.plain import PlainScore, plain_score
+from bignet.reporting.unsaid import unsaid_warnings
 from bignet.reporting.weakness import FEW_QUERIES, ClassShare, class_shares
 
 if TYPE_CHECKING:
@@ -183,10 +184,15 @@ class Facts:
         rates = self.evaluation.graph.tie_rate
         return max((rate for k, rate in rates.items() if k <= self.evaluation.k), default=0.0)
 
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """Warnings of the evaluation that nothing else on the page says."""
+        return unsaid_warnings(self.evaluation)
+
     @property
     def n_warnings(self) -> int:
-        """Warnings that came with the evaluation."""
-        return len(self.evaluation.warnings)
+        """How many those are."""
+        return len(self.warnings)
 
     @cached_property
     def margins(self) -> tuple[ClassRow, ...]:

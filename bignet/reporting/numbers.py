@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MINUS = "\u2212"
 NARROW = "\u00a0"  # a space that keeps a number and its unit on one line
@@ -70,6 +74,11 @@ def percent(share: float | None) -> str:
         return f"over 99.9{NARROW}%"
     digits = 3 if number >= 0.01 else 2
     return f"{100 * number:.{digits}g}{NARROW}%"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a, b and c``."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
 def sentence(text: str) -> str:

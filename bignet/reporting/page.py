@@ -110,6 +110,8 @@ def _top(facts: Facts, verdict: Verdict) -> dict[str, Any]:
         "embedding": visible(source.embedding),
         "headline": top.headline_tile(facts),
         "hundred": top.hundred(facts),
+        "ruler": top.ruler(facts),
+        "tested": top.tested(facts),
         "weak": top.weak_classes(facts),
         "tiles": top.tiles(facts),
         "verdict": verdict,
@@ -130,7 +132,7 @@ def _middle(facts: Facts, settings: ReportSettings) -> dict[str, Any]:
             "joined": trust.joined(facts),
             "rejected": trust.rejected(facts),
             "ties": trust.ties(facts),
-            "warnings": [sentence(visible(text)) for text in facts.evaluation.warnings],
+            "warnings": [sentence(visible(text)) for text in facts.warnings],
         },
         "scores": {
             "answer": scorecard.answer(facts),

@@ -175,7 +175,8 @@ RULES: tuple[Rule, ...] = (
         say.plausible,
     ),
     Rule(
-        "F0-warnings", "note", "warnings came with the evaluation", ("n_warnings",), "trust",
+        "F0-warnings", "note", "warnings came with the evaluation that no other rule speaks of",
+        ("n_warnings",), "trust",
         lambda f: f.n_warnings > 0,
         lambda f: f"{counted(f.n_warnings, 'warning')} came with the evaluation, listed in section 1.",
     ),

@@ -6,9 +6,9 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from bignet.names import shorten, visible
-from bignet.reporting.numbers import counted, decimals, percent, sentence, signed
+from bignet.reporting.numbers import counted, decimals, listed, percent, sentence, signed
 from bignet.reporting.plain import of_hundred
-from bignet.reporting.weakness import SHOWN, lift_of
+from bignet.reporting.weakness import NOTABLE, SHOWN, lift_of
 
 if TYPE_CHECKING:
     from bignet.reporting.facts import Facts
@@ -60,10 +60,19 @@ def too_few(facts: Facts) -> str:
 
 def precise(facts: Facts) -> str:
     """The number to quote, and which differences it can show."""
-    text = f"The score to quote is {quoted(facts)}, from {queries(facts)}"
+    text = f"The strict score for comparing models is {quoted(facts)}, from {queries(facts)}"
+    text += _beside(facts)
     if facts.width is None:
         return f"{text}; no interval was computed."
     return f"{text}. Models that differ by less than {decimals(facts.width)} cannot be told apart."
+
+
+def _beside(facts: Facts) -> str:
+    """That a strict score looks low beside the plain one."""
+    if facts.plain is None or not facts.headline_name.startswith("macro MAP@R"):
+        return ""
+    plain = f"{of_hundred(facts.plain.share)} of 100 is the plain one"
+    return f"; {plain}, the strict one also asks for all of a class, its images in the first places"
 
 
 def contrast(facts: Facts) -> str:
@@ -82,13 +91,14 @@ def weakest(facts: Facts) -> str:
             f"No class is bad: the weakest, {named(ranked[0].label)}, has {of_hundred(ranked[0].share)} of 100 right."
         )
     worst = [_taken(item) for item in ranked[: min(SHOWN, len(ranked) - 1)]]
-    listed = worst[0] if len(worst) == 1 else f"{', '.join(worst[:-1])} and {worst[-1]}"
     best = ranked[-1]
-    return f"Weakest for {listed}; strongest for {named(best.label)} ({of_hundred(best.share)} of 100 right)."
+    return f"Weakest for {listed(worst)}; strongest for {named(best.label)} ({of_hundred(best.share)} of 100 right)."
 
 
 def _taken(item: ClassShare) -> str:
     label = named(item.label)
+    if item.is_spread:
+        return f"{label} (spread over {listed([named(other) for other in item.taken_for])})"
     return f"{label} (taken for {named(item.taken_for[0])})" if item.taken_for else label
 
 
@@ -99,8 +109,8 @@ def _pairs(facts: Facts) -> str:
 
 def _pair(facts: Facts, label: str, other: str | None, margin: float | None) -> str:
     lift = lift_of(facts, label, other)
-    more = "" if lift is None else f", found {_times(lift)} as often as by chance"
-    return f"{named(label)} against {named(other or '?')} ({signed(margin)}{more})"
+    more = "" if lift is None or lift < NOTABLE else f", found {_times(lift)} as often as by chance"
+    return f"{named(label)} against {named(other or '?')} (margin {signed(margin)}{more})"
 
 
 def _times(lift: float) -> str:
@@ -111,15 +121,17 @@ def negative_margins(facts: Facts) -> str:
     """Which classes lie nearer to another, and to which."""
     of_all = f"{facts.n_negative_margins:,} of {counted(len(facts.margins), 'class', 'classes')}"
     of_all += " of two or more images" if len(facts.margins) < facts.n_classes else ""
-    lie = "lies" if facts.n_negative_margins == 1 else "lie"
-    return f"{of_all} {lie} nearer to another class than to their own images: {_pairs(facts)}."
+    one = facts.n_negative_margins == 1
+    lie, own = ("lies", "its") if one else ("lie", "their")
+    return f"By average distance {of_all} {lie} nearer to another class than to {own} own images: {_pairs(facts)}."
 
 
 def all_separate(facts: Facts) -> str:
     """The narrowest margin when all are at least 0."""
     row = facts.margins[0]
     pair = f"{named(row.label)} against {named(row.nearest_class or '?')}"
-    return f"No class lies nearer to another than to itself; the narrowest margin is {pair} ({signed(row.margin)})."
+    start = "By average distance no class lies nearer to another than to itself"
+    return f"{start}; the narrowest margin is {pair} ({signed(row.margin)})."
 
 
 def inflated(facts: Facts) -> str:
@@ -141,14 +153,14 @@ def leaking(facts: Facts) -> str:
 
 def crowded(facts: Facts) -> str:
     """That one image is in too many lists."""
-    return f"One image is in {percent(facts.hub_max)} of all lists: try centring, PCA or another layer."
+    return f"One image is in {percent(facts.hub_max)} of all lists: try another layer."
 
 
 def flat(facts: Facts) -> str:
     """That the vectors use few of their directions."""
     return (
         f"The vectors use about {percent(facts.rank_share)} of their {facts.source.dims:,} directions: "
-        "try centring, PCA or another layer."
+        "try another layer."
     )
 
 
@@ -164,8 +176,8 @@ def unscored(facts: Facts) -> str:
         "alone in their class": facts.n_singleton,
         "with an unusable vector": facts.n_unusable,
     }
-    listed = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items() if n)
-    return f"{percent(facts.unscored_share)} of the embedded images are not scored: {listed}."
+    counts = ", ".join(f"{n:,} {reason}" for reason, n in reasons.items() if n)
+    return f"{percent(facts.unscored_share)} of the embedded images are not scored: {counts}."
 
 
 def rejected(facts: Facts) -> str:

@@ -9,12 +9,15 @@ from bignet.reporting.numbers import finite
 from bignet.reporting.plain import fills_lists
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bignet.evaluate.confusion_result import ConfusedPair
-    from bignet.evaluate.result import ClassRow
     from bignet.reporting.facts import Facts
 
 FEW_QUERIES = 5  # fewer say little about a class
 SHOWN = 3
+NOTABLE = 1.2  # a lift below it is next to chance
+AHEAD = 1.2  # times the second: less is no lead
 
 
 @dataclass(frozen=True)
@@ -24,25 +27,28 @@ class ClassShare:
     Attributes:
         label: the class.
         share: of its neighbours that are its own; of first neighbours where confusion was not counted.
-        taken_for: up to two other classes that hold the rest, most wrongly first.
+        taken_for: up to three other classes that its neighbours are of more often than by chance, most often first.
+        is_spread: whether the first of them is not clearly ahead of the second.
     """
 
     label: str
     share: float
     taken_for: tuple[str, ...]
+    is_spread: bool = False
 
 
 def class_shares(facts: Facts) -> list[ClassShare]:
     """Classes that were asked often enough to say something, worst first; none if all are small."""
     enough = [row for row in facts.evaluation.classes if row.n_queries >= FEW_QUERIES]
-    confusion = facts.evaluation.confusion if fills_lists(facts) else None
+    confusion, counts = facts.evaluation.confusion, fills_lists(facts)
     known = {item.label: item for item in confusion.classes} if confusion else {}
     found = []
     for row in enough:
         item = known.get(row.label)
-        share = finite(item.purity) if item else finite(row.p1.value)
+        share = finite(item.purity) if item and counts else finite(row.p1.value)
+        top = [pair for pair in item.top if pair.lift > 1] if item else []
         if share is not None:
-            found.append(ClassShare(row.label, share, _taken_for(row, item.top if item else ())))
+            found.append(ClassShare(row.label, share, tuple(pair.other for pair in top[:3]), is_spread(top)))
     return sorted(found, key=lambda item: (item.share, item.label))
 
 
@@ -52,7 +58,6 @@ def lift_of(facts: Facts, label: str, other: str | None) -> float | None:
     return next((pair.lift for pair in pairs if (pair.label, pair.other) == (label, other)), None)
 
 
-def _taken_for(row: ClassRow, top: tuple[ConfusedPair, ...]) -> tuple[str, ...]:
-    if top:
-        return tuple(pair.other for pair in top[:2] if pair.lift > 1)
-    return () if row.nearest_class is None else (row.nearest_class,)
+def is_spread(top: Sequence[ConfusedPair]) -> bool:
+    """Whether several classes share what the first would have to hold alone: it is not clearly ahead."""
+    return len(top) > 1 and top[0].share < AHEAD * top[1].share

@@ -109,7 +109,7 @@ def test_the_map_keeps_both_axes_on_one_scale(world):
 
 
 @pytest.mark.parametrize(("skew", "most", "says"), [
-    (1.9, 0.01, "lopsided"), (0.4, 0.2, "a hub; try centring"), (0.4, 0.01, "No hub crowds the lists"),
+    (1.9, 0.01, "lopsided"), (0.4, 0.2, "a hub; try another layer"), (0.4, 0.01, "No hub crowds the lists"),
 ])  # fmt: skip
 def test_the_geometry_names_the_first_thing_that_is_wrong(world, skew, most, says):
     found = world.evaluation.geometry

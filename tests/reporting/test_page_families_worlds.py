@@ -83,8 +83,8 @@ def test_hundreds_of_classes_stay_readable(browser, tmp_path, write):
         assert "class-0123" in shown
         page.locator("#map-canvas").scroll_into_view_if_needed()
         page.wait_for_selector("#map-canvas[data-layout]", timeout=5000)
-        assert page.locator("#map-classes li").count() == 8
-        assert page.locator("#map-add option").count() == 293
+        assert page.locator("#map-classes li").count() == 10
+        assert page.locator("#map-add option").count() == 291
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
         watch.assert_quiet()
 

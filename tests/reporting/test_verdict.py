@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from bignet.evaluate.confusion_result import ConfusedPair
+from bignet.evaluate.findings import about_classes
 from bignet.evaluate.geometry_result import Geometry, Hubness
 from bignet.evaluate.result import Metric
 from bignet.reporting.facts import Facts
 from bignet.reporting.rules import RULES
+from bignet.reporting.sections.top import weak_classes
 from bignet.reporting.verdict import judge
 from tests.reporting.factory import make_evaluation, make_world
 
@@ -63,6 +66,48 @@ SPEAKS = [
 @pytest.mark.parametrize(("labels", "options", "rule"), SPEAKS, ids=[rule for *_, rule in SPEAKS])
 def test_each_rule_speaks_when_its_condition_holds(labels, options, rule):
     assert rule in fired(labels, **options)
+
+
+def findings_of(evaluation, source):
+    verdict = judge(Facts(evaluation, source))
+    return {item.rule.id: item for item in verdict.findings if item.fired}
+
+
+def test_a_warning_that_a_flag_says_is_not_counted_again():
+    world = make_world(None, ["a", "b"] * 80, vectors=opposite())
+    margins = tuple(about_classes(world.evaluation.classes))
+    assert margins
+    found = findings_of(replace(world.evaluation, warnings=margins), world.source)
+    assert "V4-margin" in found
+    assert "F0-warnings" not in found
+    found = findings_of(replace(world.evaluation, warnings=(*margins, "another")), world.source)
+    assert found["F0-warnings"].sentence.startswith("1 warning came")
+
+
+def test_a_negative_margin_is_called_one_and_its_lift_is_said_only_where_it_tells_something():
+    world = make_world(None, ["a", "b"] * 80, vectors=opposite(), families=True)
+    confusion = world.evaluation.confusion
+    for lift, says in ((1.1, False), (1.5, True)):
+        pairs = (ConfusedPair("a", "b", share=0.5, lift=lift, n_slots=80),)
+        evaluation = replace(world.evaluation, confusion=replace(confusion, pairs=pairs))
+        text = findings_of(evaluation, world.source)["V4-margin"].sentence
+        assert text.startswith("By average distance 1 of 2 classes lies nearer")
+        assert "a against b (margin \u2212" in text
+        assert ("found 1.5 times as often as by chance" in text) == says
+        assert "1.1 times" not in text
+
+
+def test_a_class_whose_mistakes_no_other_leads_is_spread_over_several():
+    world = make_world(None, [*"abcdef"] * 40, spread=1.6, families=True)
+    confusion = world.evaluation.confusion
+    row = min(confusion.classes, key=lambda item: item.purity)
+    pair = row.top[0]
+    for second, says in ((0.10, "taken for b"), (0.14, "spread over b and c")):
+        top = (replace(pair, other="b", share=0.15, lift=2.0), replace(pair, other="c", share=second, lift=1.5))
+        classes = tuple(replace(item, top=top) if item is row else item for item in confusion.classes)
+        evaluation = replace(world.evaluation, confusion=replace(confusion, classes=classes))
+        assert f"{row.label} ({says})" in findings_of(evaluation, world.source)["C2-classes"].sentence
+        assert weak_classes(Facts(evaluation, world.source))[0].taken_for == says
 
 
 def with_metrics(*metrics, labels=("a", "b") * 80, **options):

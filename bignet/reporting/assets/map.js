@@ -8,6 +8,8 @@ const SHAPES = [
   (p, x, y, r) => { p.rect(x - r * 1.15, y - r * 0.4, r * 2.3, r * 0.8); p.rect(x - r * 0.4, y - r * 1.15, r * 0.8, r * 2.3); },
   (p, x, y, r) => p.rect(x - r * 1.2, y - r * 0.5, r * 2.4, r),
   (p, x, y, r) => p.rect(x - r * 0.5, y - r * 1.2, r, r * 2.4),
+  (p, x, y, r) => polygon(p, [[x + r * 1.2, y], [x - r * 0.8, y + r * 1.1], [x - r * 0.8, y - r * 1.1]]),
+  (p, x, y, r) => polygon(p, [[x - r * 1.2, y], [x + r * 0.8, y + r * 1.1], [x + r * 0.8, y - r * 1.1]]),
 ];
 const MARGIN = 16;
 const atlas = {

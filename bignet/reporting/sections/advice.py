@@ -19,6 +19,14 @@ def label_images(source: ReportSource, text: str) -> Advice:
     return Advice(text, commands.extract_folder(source))
 
 
+def another_layer(source: ReportSource, text: str) -> Advice:
+    """How another layer is chosen: ``text`` for a store that was extracted."""
+    if source.imported:
+        text = "Try another layer or another encoder on the same images, and compare the two reports."
+        return Advice(text, commands.import_vectors(source))
+    return Advice(text, commands.list_layers(source))
+
+
 def add_images(source: ReportSource, text: str) -> Advice:
     """How images get into the store: ``text`` for one that was extracted."""
     if source.imported:

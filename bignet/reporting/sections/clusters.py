@@ -37,7 +37,7 @@ class Card:
         number: from 1, as printed.
         title: its label, or its number.
         size: images in it.
-        size_bar: against the largest, in percent.
+        share_bar: the share of its label among its labelled images, in percent; None without labels.
         facts: name, value and meaning of each number.
         medoid: the picture that stands for it.
         groups: name, meaning and pictures.
@@ -48,7 +48,7 @@ class Card:
     number: int
     title: Name
     size: str
-    size_bar: float
+    share_bar: float | None
     line: str
     facts: list[tuple[str, str, str]]
     medoid: Picture
@@ -148,6 +148,8 @@ def _split(found: Clusters) -> str:
     value = f"(stability {decimals(stability, 2)}{spread})"
     if stability < _FAIRLY:
         return f"No split is stable: {clusters} {value} come nearest"
+    if len(found.curve) > 1 and found.suggested == min(item.k for item in found.curve):
+        value += ", the smallest number tried"
     stays = "stays stable" if stability >= _STABLE else "stays fairly stable"
     return f"{clusters} {'is' if found.chosen.k == 1 else 'are'} the finest split that {stays} {value}"
 
@@ -160,7 +162,6 @@ def _none_of(n: int, of: int) -> str:
 
 def _view(key: int, clustering: Clustering, gallery: Gallery, suggested: bool) -> ClusteringView:
     method = _METHODS.get(clustering.method, visible(clustering.method))
-    largest = max((card.size for card in clustering.clusters), default=1)
     titles = {card.number: _title(card) for card in clustering.clusters}
     noise = finite(clustering.noise_share) or 0.0
     line = f"{method}, {counted(len(clustering.clusters), 'cluster')}"
@@ -169,7 +170,7 @@ def _view(key: int, clustering: Clustering, gallery: Gallery, suggested: bool) -
         name=str(key) if clustering.method == "kmeans" else f"{method} {key}",
         suggested=suggested,
         line=f"{line}, {percent(noise)} of the images in none" if noise else line,
-        cards=[_card(card, gallery, largest, titles) for card in clustering.clusters],
+        cards=[_card(card, gallery, titles) for card in clustering.clusters],
         warnings=[sentence(visible(text)) for text in clustering.warnings],
         figures=[
             (define(metric).name, decimals(metric.value))
@@ -179,7 +180,7 @@ def _view(key: int, clustering: Clustering, gallery: Gallery, suggested: bool) -
     )
 
 
-def _card(card: Cluster, gallery: Gallery, largest: int, titles: dict[int, Name]) -> Card:
+def _card(card: Cluster, gallery: Gallery, titles: dict[int, Name]) -> Card:
     share, lift = finite(card.label_share), finite(card.label_lift)
     groups = [
         ("Nearest", "nearest to the centre", gallery.pictures(card.nearest_rows, "near the centre")),
@@ -191,7 +192,7 @@ def _card(card: Cluster, gallery: Gallery, largest: int, titles: dict[int, Name]
         number=card.number + 1,
         title=_title(card),
         size=counted(card.size, "image"),
-        size_bar=round(100 * card.size / largest, 2),
+        share_bar=None if share is None else round(100 * share, 2),
         line=_line(share, lift),
         facts=_facts(card, titles),
         medoid=gallery.picture(card.medoid, "medoid"),
@@ -228,8 +229,8 @@ def _facts(card: Cluster, titles: dict[int, Name]) -> list[tuple[str, str, str]]
         items.append(("unlabelled", percent(card.unlabelled_share), "share of its images without a label"))
     if card.nearest is not None:
         near = titles.get(card.nearest)
-        name = f" {near.short}" if near and card.label is not None else ""
-        text = f"{card.nearest + 1}{name}"
+        name = f" ({near.short})" if near and card.label is not None else ""
+        text = f"cluster {card.nearest + 1}{name}"
         items.append(("next to", text, "the cluster with the nearest centre"))
     return items
 

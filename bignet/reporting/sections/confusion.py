@@ -11,8 +11,9 @@ from bignet.names import visible
 from bignet.reporting.colour import step_of
 from bignet.reporting.numbers import NOTHING, brief, count, decimals, finite, percent
 from bignet.reporting.sections import commands
-from bignet.reporting.sections.advice import label_images
+from bignet.reporting.sections.advice import another_layer, label_images
 from bignet.reporting.sections.parts import Advice, Name, name_of
+from bignet.reporting.weakness import NOTABLE, is_spread
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,16 +24,19 @@ if TYPE_CHECKING:
 
 _NUMBERS_UP_TO = 12
 _MIXED = 0.5
-NOTABLE = 1.2  # a lift below it is next to chance
 
 
 @dataclass(frozen=True)
 class ShareCell:
-    """A share of a class's places: whole percents, its exact text, its step of colour; None on the diagonal."""
+    """A share of a class's places: whole percents, its exact text, its step of colour.
+
+    The diagonal has no step: ``held`` says how full the colour of the class's own places is, in percent.
+    """
 
     whole: str
     text: str
     step: int | None
+    held: int
 
 
 @dataclass(frozen=True)
@@ -67,6 +71,7 @@ class PurityLine:
     purity: str
     bar: float
     taken_for: list[tuple[Name, str]]
+    is_spread: bool
     plausible: str
     raw: dict[str, float | int | None]
 
@@ -101,7 +106,7 @@ def advice(facts: Facts) -> Advice:
         if not _n_mixed(found):
             return Advice("Nothing to mend here: read on.")
         text = "The mistakes follow no pattern: add images to small classes, or try another layer or a stronger model."
-        return Advice(text, commands.make_report(facts.source))
+        return another_layer(facts.source, text)
     worst = pairs[0]
     text = (
         f"Look at {visible(worst.label)} beside {visible(worst.other)}. If people would confuse them too, merge them "
@@ -194,8 +199,8 @@ def _kept(found: Confusion, most: int) -> list[int]:
 
 def _cells(line: NDArray[np.float64], own: int, top: float) -> list[ShareCell]:
     return [
-        ShareCell(_whole(float(share)), percent(float(share)), None if i == own else step_of(float(share), 0.0, top))
-        for i, share in enumerate(line)
+        ShareCell(_whole(share), percent(share), None if i == own else step_of(share, 0.0, top), round(100 * share))
+        for i, share in enumerate(line.tolist())
     ]
 
 
@@ -221,11 +226,13 @@ def _lowest_first(row: ClassConfusion) -> tuple[bool, float, str]:
 
 def _purity(row: ClassConfusion) -> PurityLine:
     purity = finite(row.purity)
+    top = [pair for pair in row.top if pair.lift >= NOTABLE]
     return PurityLine(
         label=name_of(row.label),
         purity=NOTHING if purity is None else percent(purity),
         bar=round(100 * (purity or 0.0), 2),
-        taken_for=[(name_of(pair.other), decimals(pair.lift, 1)) for pair in row.top if pair.lift >= NOTABLE],
+        taken_for=[(name_of(pair.other), decimals(pair.lift, 1)) for pair in top],
+        is_spread=is_spread(top),
         plausible=NOTHING if finite(row.plausible_fp) is None else percent(row.plausible_fp),
         raw={"purity": brief(purity), "plausible": brief(row.plausible_fp)},
     )

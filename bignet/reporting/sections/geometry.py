@@ -9,7 +9,7 @@ from bignet.names import visible
 from bignet.reporting.definitions import define
 from bignet.reporting.numbers import NOTHING, brief, count, counted, decimals, finite, percent
 from bignet.reporting.sections import commands
-from bignet.reporting.sections.advice import add_images
+from bignet.reporting.sections.advice import add_images, another_layer
 from bignet.reporting.sections.hierarchy import metric_value
 from bignet.reporting.sections.parts import Advice
 
@@ -71,19 +71,16 @@ def advice(facts: Facts) -> Advice:
     if found is None or found.spectrum is None or found.hubness is None:
         return add_images(facts.source, "Add images to the store; some dozens make lists that can be judged.")
     if dead_share(found.spectrum):
-        return Advice(
-            "Dead dimensions carry nothing: check that the right layer was pooled, or take the next one.",
-            commands.list_layers(facts.source),
+        return another_layer(
+            facts.source, "Dead dimensions carry nothing: check that the right layer was pooled, or take the next one."
         )
     if is_hubby(found.hubness) or is_narrow(found.spectrum, facts.source.dims):
-        text = (
-            "Subtract the mean vector (centring) from all vectors, queries too, or keep the leading principal "
-            "components; write the report again and compare the skew and MAP@R."
+        return another_layer(
+            facts.source, "Try another layer or a stronger network, write its report, and compare the skew and MAP@R."
         )
-        return Advice(text, commands.make_report(facts.source))
     if are_few(found.hubness):
         return add_images(facts.source, "Add images: hubs and dimensions can be judged from some hundreds on.")
-    return Advice("Leave the vectors as they are: neither centring nor PCA promises anything here.")
+    return Advice("Leave the vectors as they are: another layer promises nothing here.")
 
 
 def lines(found: Geometry | None) -> list[MetricLine]:
@@ -144,16 +141,16 @@ def _hubs(found: Geometry, _dims: int) -> str:
     if (skew or 0.0) > SKEWED:
         return (
             f"The neighbour lists are lopsided: their skew is {decimals(skew, 2)}, where more than {SKEWED:g} is too "
-            "much; try centring or PCA."
+            "much; try another layer."
         )
-    return f"One image is in {percent(hub_share(found.hubness))} of all lists: a hub; try centring or PCA."
+    return f"One image is in {percent(hub_share(found.hubness))} of all lists: a hub; try another layer."
 
 
 def _narrow(found: Geometry, dims: int) -> str:
     if found.spectrum is None or not is_narrow(found.spectrum, dims):
         return ""
     rank = metric_value(found.spectrum.metrics, "rankme_centered")
-    return f"The vectors use about {decimals(rank, 0)} of {dims:,} dimensions after centring: try centring or PCA."
+    return f"The vectors use about {decimals(rank, 0)} of {dims:,} dimensions after centring: try another layer."
 
 
 def _line(metric: Metric) -> MetricLine:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.geometry_result import Projection
     from bignet.reporting.facts import Facts
 
-COLOURS = 8  # classes coloured at a time; more cannot be told apart
+COLOURS = 10  # classes coloured at a time; more cannot be told apart
 _SIDE = 65535
 _METHODS = {"pca": "PCA", "tsne": "t-SNE"}
 _FAITHFUL, _ROUGH = 0.95, 0.8

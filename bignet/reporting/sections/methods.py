@@ -45,6 +45,13 @@ LIMITS = (
     "Labels are taken as true. A neighbour marked as a wrong label counts as a mistake until it is mended.",
     "The strips are a selection; all neighbours are in neighbours.parquet, all queries in per_query.parquet.",
 )
+_SETTINGS = {"k": "neighbours listed for each image", "mode": "who is compared", "unlabelled": "images without a label"}
+_PLAIN = {
+    ("mode", "loo"): "each image against all others",
+    ("mode", "split"): "the images to ask against those that can be found",
+    ("mode", "folds"): "each image against those of the other folds",
+    ("unlabelled", "drop"): "left out of the scores",
+}
 _FILES = {
     "report.json": "every number with its interval, its reason if undefined, and the verdict's rules",
     "per_query.parquet": "one row an image: its scores and its farthest image",
@@ -95,10 +102,16 @@ def provenance_rows(source: ReportSource, fingerprint: str) -> list[tuple[str, s
 
 def setup(facts: Facts) -> list[tuple[str, str]]:
     """How it was measured: what was asked for, and what was left to chance."""
-    rows = [(key.replace("_", " "), str(value)) for key, value in facts.source.method.items()]
+    rows = [_asked_for(key, str(value)) for key, value in facts.source.method.items()]
     if facts.is_sampled:
         rows.append(("queries asked", f"{len(facts.evaluation.graph.rows):,} of {facts.n_evaluated:,} images"))
     return [(visible(key), visible(value)) for key, value in rows]
+
+
+def _asked_for(key: str, value: str) -> tuple[str, str]:
+    """A setting in plain words, its own name in brackets."""
+    words = _PLAIN.get((key, value))
+    return _SETTINGS.get(key, key.replace("_", " ")), value if words is None else f"{words} ({value})"
 
 
 def _definition(metric: Metric) -> tuple[str, str, str, str]:

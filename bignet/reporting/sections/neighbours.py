@@ -168,7 +168,7 @@ class StripPainter:
 
 @dataclass(frozen=True)
 class Scale:
-    """The distances that the strips' shades run between."""
+    """The distances that the strips' shades run between: the darker, the farther."""
 
     low: float
     high: float
@@ -186,8 +186,8 @@ class Scale:
 
     @property
     def legend(self) -> tuple[str, str]:
-        """Both ends as text."""
-        return decimals(self.low), decimals(self.high)
+        """Both ends as the strips print them: the similarity of the nearest and of the farthest tile."""
+        return decimals(1 - self.low), decimals(1 - self.high)
 
 
 def filters_of(strips: Sequence[Strip]) -> list[tuple[str, str, str, int]]:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from bignet.names import visible
 from bignet.reporting.definitions import FAMILIES, OTHER, define
 from bignet.reporting.numbers import NOTHING, brief, count, decimals, figure, finite, percent, sentence
-from bignet.reporting.sections import commands
 from bignet.reporting.sections.advice import label_images
 from bignet.reporting.sections.parts import Advice, Whisker, whisker_of
 from bignet.reporting.vocabulary.definition import RETRIEVAL
@@ -103,7 +102,7 @@ def advice(facts: Facts) -> Advice:
         f"Quote {facts.headline_name} with its interval, and compare it only over the same images "
         f"({facts.evaluation.gallery_fingerprint[:12]})."
     )
-    return Advice(text, commands.make_report(facts.source))
+    return Advice(text)
 
 
 def _row(metric: Metric) -> ScoreRow:

@@ -9,8 +9,8 @@ import numpy as np
 
 from bignet.names import shorten, visible
 from bignet.reporting.definitions import define
-from bignet.reporting.numbers import count, counted, decimals, finite, percent
-from bignet.reporting.plain import of_hundred
+from bignet.reporting.numbers import count, counted, decimals, finite, listed, percent
+from bignet.reporting.plain import GOOD, MIXED, VERY_GOOD, of_hundred
 from bignet.reporting.record import provenance
 from bignet.reporting.sections.parts import Name, Whisker, draw, name_of, whisker_of
 from bignet.reporting.weakness import SHOWN
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.result import Metric
     from bignet.reporting.facts import Facts
     from bignet.reporting.source import ReportSource
+    from bignet.reporting.weakness import ClassShare
 
 _FIRST_LOOK = ("model", "imported_from", "weights", "preprocess", "precision", "device", "bignet", "bignet_version")
 _MOST_TILES = 5
@@ -49,23 +50,37 @@ class Hundred:
         unit: what the hundred are.
         cells: the kind of each square.
         chance: how many would be right by chance, as text; None if unknown.
-        gain: how far that is on the way from chance to perfect; empty without chance.
     """
 
     share: str
     unit: str
     cells: tuple[str, ...]
     chance: str | None
-    gain: str
+
+
+@dataclass(frozen=True)
+class Ruler:
+    """The scale of the verdict's words, from chance to perfect.
+
+    Attributes:
+        steps: word, width in percent and whether this embedding stands there.
+        at: where it stands, in percent.
+        text: the same in words.
+    """
+
+    steps: tuple[tuple[str, float, bool], ...]
+    at: float
+    text: str
 
 
 @dataclass(frozen=True)
 class WeakClass:
-    """A class the embedding serves badly: its share of right neighbours, and what it is taken for."""
+    """A class the embedding serves badly: its share of right neighbours, and what it is taken for, in words."""
 
     name: Name
     right: str
     width: str
+    chance: str | None
     taken_for: str
 
 
@@ -82,23 +97,51 @@ def hundred(facts: Facts) -> Hundred | None:
         unit=unit,
         cells=tuple(kinds + ["wrong"] * (_CELLS - len(kinds))),
         chance=None if score.chance is None else of_hundred(score.chance),
-        gain="" if score.chance is None or score.gain < 0 else percent(round(score.gain, 2)),
     )
+
+
+def ruler(facts: Facts) -> Ruler | None:
+    """Where the plain score stands between chance and perfect; None where it is not above chance."""
+    gain = facts.gain
+    if gain is None or gain < 0 or facts.n_classes < 2 or (facts.plain and facts.plain.chance is None):
+        return None
+    ends = (0.0, MIXED, GOOD, VERY_GOOD, 1.0)
+    words = ("weak", "mixed", "good", "very good")
+    place = sum(gain >= end for end in ends[1:-1])
+    steps = tuple((word, round(100 * (ends[i + 1] - ends[i]), 2), i == place) for i, word in enumerate(words))
+    return Ruler(steps, round(100 * min(1.0, gain), 1), f"{percent(round(gain, 2))} of the way from chance to perfect")
+
+
+def tested(facts: Facts) -> str:
+    """What was tested, and the network that made the vectors if it is known."""
+    images = counted(facts.n_evaluated, "image")
+    classes = f" in {counted(facts.n_classes, 'class', 'classes')}" if facts.n_classes else ", none with a label"
+    model = facts.source.provenance.get("model")
+    return f"{images}{classes}" + (f", embedded by {visible(str(model))}" if model else "")
 
 
 def weak_classes(facts: Facts) -> list[WeakClass]:
     """The worst classes, worst first; none where there is nothing to compare."""
     ranked = facts.classes_by_share
     shown = ranked[: min(SHOWN, len(ranked) - 1)] if len(ranked) > 1 else []
+    chance = facts.plain.chance if facts.plain else None
     return [
         WeakClass(
             name=name_of(item.label),
             right=of_hundred(item.share),
             width=f"{100 * item.share:.3g}%",
-            taken_for=" and ".join(shorten(visible(other), 24) for other in item.taken_for),
+            chance=None if chance is None else f"{100 * chance:.3g}%",
+            taken_for=_taken_for(item),
         )
         for item in shown
     ]
+
+
+def _taken_for(item: ClassShare) -> str:
+    others = [shorten(visible(other), 24) for other in item.taken_for]
+    if item.is_spread:
+        return f"spread over {listed(others)}"
+    return f"taken for {others[0]}" if others else ""
 
 
 def headline_tile(facts: Facts) -> Tile:

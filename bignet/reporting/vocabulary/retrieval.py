@@ -7,7 +7,7 @@ from bignet.reporting.vocabulary.definition import Definition
 WORDS = {
     "map@r": Definition(
         "MAP@R",
-        "how many of the R nearest are right and how early, R being as many as exist: the strictest score",
+        "strict: of as many neighbours as the class has other images, how many are right, early ones counting more",
         "(1/R) Σ over r ≤ R of precision@r · [neighbour r is relevant]; R = relevant images of the query",
         tile=1,
     ),
