@@ -233,8 +233,11 @@ def clusters(
 
 
 def _check_folder(out: str | os.PathLike[str] | None, what: str) -> None:
-    if out is not None and (not os.fspath(out) or is_store(Path(out))):
-        raise UsageError(f"'{os.fspath(out)}' cannot hold {what}: it is a store or no name; give a new folder")
+    if out is None:
+        return
+    inside = Path(out).absolute()
+    if not os.fspath(out) or any(is_store(folder) for folder in (inside, *inside.parents)):
+        raise UsageError(f"'{os.fspath(out)}' cannot hold {what}: it is a store, in one, or no name; give a new folder")
 
 
 def _names_of(snapshot: Snapshot, labels: str | os.PathLike[str] | None) -> tuple[Any, list[bytes], Sequence[Any]]:

@@ -139,7 +139,8 @@ def _sides(ids: Ints, split: Sequence[str | None] | None, settings: EvaluateSett
         raise UsageError(f"mode 'split' needs the column 'split', one word a row; allowed are {allowed}")
     for row_id, word in zip(ids.tolist(), split, strict=True):
         if word not in QUERY_WORDS + GALLERY_WORDS:
-            raise UsageError(f"split of id {row_id}: found {word!r}; allowed are {allowed}")
+            found = "nothing" if word is None else repr(word)
+            raise UsageError(f"split of id {row_id}: found {found}; every row needs a side, allowed are {allowed}")
     return np.array([word in QUERY_WORDS for word in split], dtype=bool)
 
 

@@ -146,7 +146,7 @@ def _check_once(file: Path, paths: Sequence[bytes]) -> None:
 def _named(table: pa.Table, lines: Sequence[int]) -> tuple[str, ...]:
     """How the file names what is on those lines."""
     key = table["id" if "id" in table.column_names else "path"].take(pa.array(lines, pa.int64())).to_pylist()
-    return tuple(os.fsdecode(item) if isinstance(item, bytes) else str(item or "") for item in key)
+    return tuple(os.fsdecode(item) if isinstance(item, bytes) else "" if item is None else str(item) for item in key)
 
 
 def _images(number: int) -> str:

@@ -81,7 +81,9 @@ def _verdict(low: float, high: float) -> str:
 
 
 def _unlike(now: PastReport, before: PastReport) -> str | None:
-    """``mode loo before, folds now``; None if both were measured in the same way."""
+    """``mode loo before, folds now``; None if both were measured in the same way on the same images."""
+    if now.fingerprint != before.fingerprint:
+        return "other images; scores depend on how many there are and which"
     differ = [name for name in now.method if now.method[name] != before.method[name]]
     return ", ".join(f"{name} {before.method[name]} before, {now.method[name]} now" for name in differ) or None
 
@@ -90,8 +92,6 @@ def _unpaired(now: PastReport, before: PastReport) -> str | None:
     """Why the two cannot be compared query by query; None if they can."""
     if before.scores is None or now.scores is None:
         return f"{'the baseline' if before.scores is None else 'this report'} has no per_query.parquet beside it"
-    if now.fingerprint != before.fingerprint:
-        return "they are of different images"
     if now.scores.labels != before.scores.labels:
         return "the labels differ"
     if not np.array_equal(now.scores.asked, before.scores.asked):

@@ -46,8 +46,9 @@ def per_class_table(evaluation: Evaluation) -> pa.Table:
 def _spread_columns(details: Sequence[ClassDetails]) -> dict[str, pa.Array]:
     spread = [item.spread for item in details]
     return {
-        "cdnv_min": _numbers([item.cdnv if item else None for item in spread]),
+        "cdnv": _numbers([item.cdnv if item else None for item in spread]),
         "cdnv_class": labels_column([item.cdnv_class if item else None for item in spread]),
+        "cdnv_min": _numbers([item.cdnv_min if item else None for item in spread]),
         "silhouette": _numbers([item.silhouette if item else None for item in spread]),
     }
 

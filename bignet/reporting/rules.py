@@ -160,7 +160,8 @@ RULES: tuple[Rule, ...] = (
         "F4-ties", "flag", "more than 1 % of the queries have tied neighbours at the edge of a list",
         ("tie_rate",), "trust",
         lambda f: f.tie_rate > 0.01,
-        lambda f: f"{percent(f.tie_rate)} of the lists end in a tie: there the order is by row.",
+        lambda f: f"{percent(f.tie_rate)} of the lists have equally similar images at place 1 or at their end: "
+        "there the order is by row.",
     ),
     Rule(
         "F5-small", "flag", "most classes have fewer than 5 queries",

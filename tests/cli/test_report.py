@@ -114,11 +114,20 @@ def test_what_cannot_be_asked_of_a_report_is_explained(
 
 
 def test_an_unknown_metric_still_says_where_the_report_is(bignet_command: Command, store: Path, tmp_path: Path) -> None:
-    done = bignet_command("report", store, "-o", tmp_path / "r", "--check", "leak_rate<=0.01")
+    done = bignet_command("report", store, "-o", tmp_path / "r", "--check", "leek_rate<=0.01")
 
     assert done.code == 2
     assert f"report: {tmp_path}/r/report.html" in done.out
-    assert "metric 'leak_rate' is not in the report; nearest: " in done.err
+    assert "metric 'leek_rate' is not in the report; nearest: leak_rate" in done.err
+
+
+def test_a_rate_that_needs_a_split_fails_its_check_without_one(
+    bignet_command: Command, store: Path, tmp_path: Path
+) -> None:
+    done = bignet_command("report", store, "-o", tmp_path / "r", "--check", "leak_rate<=0.01")
+
+    assert done.code == 3
+    assert "split" in done.out + done.err
 
 
 def test_a_mistake_in_a_condition_shows_before_anything_is_measured(

@@ -203,7 +203,12 @@ def test_without_labels_a_sample_is_drawn_at_random():
     ("changes", "columns", "error", "words"),
     [
         ({"mode": "split"}, {}, UsageError, "needs the column 'split'"),
-        ({"mode": "split"}, {"split": ["train", "test", "dev"]}, UsageError, "split of id 2: found 'dev'; allowed are"),
+        (
+            {"mode": "split"},
+            {"split": ["train", "test", "dev"]},
+            UsageError,
+            "split of id 2: found 'dev'; every row needs a side",
+        ),
         ({}, {"groups": ["a"]}, MismatchError, "groups: found 1; the vectors have 3 rows"),
         ({"mode": "split"}, {"split": ["test"]}, MismatchError, "split: found 1; the vectors have 3 rows"),
     ],

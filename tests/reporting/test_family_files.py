@@ -176,8 +176,8 @@ def test_per_class_has_spread_and_confusion_by_name(filled):
         evaluation.separation.classes, evaluation.confusion.classes, evaluation.classes, strict=True
     ):
         line = table[row.label]
-        assert (line["silhouette"], line["cdnv_min"], line["cdnv_class"]) == (
-            spread.silhouette, spread.cdnv, spread.cdnv_class,
+        assert (line["silhouette"], line["cdnv"], line["cdnv_class"], line["cdnv_min"]) == (
+            spread.silhouette, spread.cdnv, spread.cdnv_class, spread.cdnv_min,
         )  # fmt: skip
         assert (line["purity"], line["plausible_fp"]) == (confusion.purity, confusion.plausible_fp)
         assert line["top3_confused"] == [pair.other for pair in confusion.top]

@@ -33,7 +33,10 @@ CONVENTIONS = (
         "of another label, with Wilson's interval; neighbours marked as wrong labels are no mistakes of the embedding."
     ),
     "Chance is what the same lists would score with the labels shuffled.",
-    "A query bootstrap answers: the same classes, other images. The interval with other classes or groups is wider.",
+    (
+        "A query bootstrap answers: the same classes, other queries, asked of these same images. With other images to "
+        "be found too the spread is up to about 1.5 times as wide; for other classes or groups see the interval beside."
+    ),
     (
         "A class's margin is its distance to the nearest other class minus the distance within; "
         "below 0 the class lies nearer to another than to itself."
