@@ -118,7 +118,7 @@ def test_an_unknown_metric_still_says_where_the_report_is(bignet_command: Comman
 
     assert done.code == 2
     assert f"report: {tmp_path}/r/report.html" in done.out
-    assert "metric 'leek_rate' is not in the report; nearest: leak_rate" in done.err
+    assert "metric 'leek_rate' is not in the report; nearest: 'leak_rate'" in done.err
 
 
 def test_a_rate_that_needs_a_split_fails_its_check_without_one(
