@@ -19,7 +19,8 @@ from tests import oracle
 ROOT = Path(__file__).parents[2]
 FULL = os.environ.get("BIGNET_FAULTS") == "full"
 BIGNET = [sys.executable, "-m", "bignet.cli.main"]
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+# Byte code that Python keeps would be files that appear without our doing.
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 SHARD_ROWS = 5
 SECONDS = 120
 
