@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from bignet.extractor.sources import Scan
     from bignet.store.manifest import Manifest
 
+_NAMED = 3  # pairs of each kind that a message names
+
 
 def check_request(settings: ExtractSettings, embeddings: Sequence[EmbeddingSpec]) -> None:
     """What was asked for in words against what the store has; what was left open is the store's.
@@ -27,7 +29,7 @@ def check_request(settings: ExtractSettings, embeddings: Sequence[EmbeddingSpec]
     """
     encoder = embeddings[0].computed_by
     pools = {str(parse_pool(pool)) for pool in settings.pools}
-    pairs = [
+    pairs: list[tuple[str, str, str]] = [
         ("model", encoder.model, settings.model or encoder.model),
         ("layers", _listed({spec.layer for spec in embeddings}), _listed(set(settings.layers))),
         ("pools", _listed({spec.pool for spec in embeddings}), _listed(pools)),
@@ -40,6 +42,29 @@ def check_request(settings: ExtractSettings, embeddings: Sequence[EmbeddingSpec]
                 f"the store was made with {name} {stored} (fingerprint {embeddings[0].fingerprint}), not {asked}; "
                 "leave the option out to go on with the store's own, or extract into another store"
             )
+    _check_taps(settings, embeddings)
+
+
+def _check_taps(settings: ExtractSettings, embeddings: Sequence[EmbeddingSpec]) -> None:
+    """Which layer with which pool: a store need not have every pair of its layers and pools."""
+    stored = {(spec.layer, spec.pool) for spec in embeddings}
+    asked = {(tap.layer, str(parse_pool(tap.pool))) for tap in settings.taps}
+    if settings.layers or settings.pools:
+        layers = settings.layers or tuple({spec.layer for spec in embeddings})
+        pools = settings.pools or tuple({spec.pool for spec in embeddings})
+        asked = {(layer, str(parse_pool(pool))) for layer in layers for pool in pools}
+    if asked and asked != stored:
+        raise MismatchError(
+            f"the store holds {len(stored)} pairs of a layer and a pool (fingerprint {embeddings[0].fingerprint}), not "
+            f"the {len(asked)} asked for ({_differing(asked - stored, 'new')}{_differing(stored - asked, 'missing')}); "
+            "leave layers and pools out to go on with the store's own, or extract into another store"
+        )
+
+
+def _differing(pairs: set[tuple[str, str]], which: str) -> str:
+    named = ", ".join(f"{layer} with {pool}" for layer, pool in sorted(pairs)[:_NAMED])
+    more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
+    return f" {which}: {named}{more}" if pairs else ""
 
 
 def _form(settings: ExtractSettings, spec: EmbeddingSpec) -> list[tuple[str, str, str]]:

@@ -46,6 +46,22 @@ def decode(data: bytes, preprocess: Preprocess, limits: Limits) -> tuple[Tensor,
     return squares(picture, preprocess, size), *size
 
 
+def decode_all(data: bytes, wanted: Sequence[Preprocess], limits: Limits) -> tuple[list[Tensor], int, int]:
+    """The same for several networks at once: the pixels are decoded once, but for those who want them decoded fast.
+
+    Returns:
+        ``decode``'s squares for each of ``wanted``, and width and height.
+
+    Raises:
+        RejectedImage: with a reason of the closed list.
+    """
+    header = images.open_header(data, limits)
+    drafts = [_draft_size(header.size, each) if each.decode == "fast" else None for each in wanted]
+    pictures = {draft: images.load_rgb(images.open_header(data, limits), draft) for draft in dict.fromkeys(drafts)}
+    found = [squares(pictures[draft][0], each, pictures[draft][1]) for each, draft in zip(wanted, drafts, strict=True)]
+    return found, *pictures[drafts[0]][1]
+
+
 def squares(picture: Image.Image, preprocess: Preprocess, size: tuple[int, int] | None = None) -> Tensor:
     """RGB picture -> (V, 3, crop, crop) uint8, channels-last in memory.
 

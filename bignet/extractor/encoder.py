@@ -9,25 +9,21 @@ import torch
 from torch import Tensor, nn
 
 from bignet.errors import BigNetError, MismatchError, ResourceError, UsageError
-from bignet.extractor import backbones, pools, tail, taps, weights
+from bignet.extractor import backbones, pools, sampled, tail, weights
 from bignet.extractor.forward import is_out_of_memory
 from bignet.extractor.machine import find_device
 from bignet.extractor.network import TYPES, Plain, prepare
-from bignet.extractor.settings import DEFAULT_MODEL, DEFAULT_POOL, Form
+from bignet.extractor.settings import DEFAULT_MODEL, DEFAULT_POOL, Form, Tap
 from bignet.spec import EmbeddingSpec, EncoderSpec, Preprocess, differences
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
 
     from bignet.extractor import int8
-    from bignet.extractor.backbones import Backbone
     from bignet.extractor.pools import Pool
-
-
-_ROUNDING = 1e-3  # what batches of other sizes may differ by
 
 
 @dataclass(frozen=True)
@@ -138,16 +134,33 @@ def draw(
     Raises:
         UsageError: an unknown model, layer or pool, or weights that cannot be loaded.
     """
-    request = weights_request or "default"
-    backbone = backbones.as_published(backbones.find(model or DEFAULT_MODEL), request)
+
+    def chosen(usual_layer: Callable[[], str]) -> list[Tap]:
+        found = layers or [usual_layer()]
+        return [Tap(layer, pool) for layer in found for pool in pool_names or (DEFAULT_POOL,)]
+
+    return _drawn(model or DEFAULT_MODEL, weights_request or "default", form, chosen)
+
+
+def draw_taps(model: str | None, weights_request: str | None, wanted: Sequence[Tap], form: Form) -> Blueprint:
+    """As ``draw``, of these layers with these pools and no others.
+
+    Raises:
+        UsageError: see ``draw``.
+    """
+    return _drawn(model or DEFAULT_MODEL, weights_request or "default", form, lambda _usual_layer: wanted)
+
+
+def _drawn(model: str, request: str, form: Form, choose: Callable[[Callable[[], str]], Sequence[Tap]]) -> Blueprint:
+    backbone = backbones.as_published(backbones.find(model), request)
     network, loaded = weights.prepare(request, backbone)
     preprocess = form.applied_to(backbone.preprocess)
     if preprocess.crop != backbone.preprocess.crop:
-        _check_size(network, backbone, preprocess)
-    wanted = list({pool.name: pool for pool in map(pools.find, pool_names or (DEFAULT_POOL,))}.values())
+        sampled.check_size(network, backbone, preprocess)
     try:
-        chosen = list(dict.fromkeys(layers)) or [backbone.usual_layer or backbones.last_map(network, preprocess)]
-        _check_alone_and_together(network, chosen, _noise(preprocess))
+        chosen = choose(lambda: backbone.usual_layer or backbones.last_map(network, preprocess))
+        wanted = _by_layer(chosen)
+        sampled.check_alone_and_together(network, list(wanted), sampled.noise_for(preprocess))
     except BigNetError:
         raise
     except Exception as error:  # whatever a network's own code raises
@@ -159,7 +172,16 @@ def draw(
             "mend the model, or give another"
         ) from error
     spec = EncoderSpec(backbone.name, loaded.origin, loaded.sha256, preprocess, form.precision, form.ranges)
-    return _blueprint(network, spec, chosen, wanted, form.storage)
+    return _blueprint(network, spec, wanted, form.storage)
+
+
+def _by_layer(chosen: Sequence[Tap]) -> dict[str, list[Pool]]:
+    """Layer -> its pools, each once, in the order asked for."""
+    wanted: dict[str, dict[str, Pool]] = {}
+    for tap in chosen:
+        pool = pools.find(tap.pool)
+        wanted.setdefault(tap.layer, {})[pool.name] = pool
+    return {layer: list(found.values()) for layer, found in wanted.items()}
 
 
 def rebuild(specs: Sequence[EmbeddingSpec], weights_request: str | None = None, device: str = "auto") -> Encoder:
@@ -184,9 +206,8 @@ def redraw(specs: Sequence[EmbeddingSpec], weights_request: str | None = None) -
         MismatchError: what can be built today is not what made the store.
     """
     encoder = specs[0].computed_by
-    layers = list(dict.fromkeys(spec.layer for spec in specs))
-    pool_names = list(dict.fromkeys(spec.pool for spec in specs))
-    drawn = draw(encoder.model, weights_request or encoder.weights, layers, pool_names, Form.of(specs[0]))
+    wanted = [Tap(spec.layer, spec.pool) for spec in specs]
+    drawn = draw_taps(encoder.model, weights_request or encoder.weights, wanted, Form.of(specs[0]))
     found = drawn.heads[0].spec.computed_by
     if found.weights_sha256 != encoder.weights_sha256:
         raise MismatchError(
@@ -218,78 +239,16 @@ def check_same(ours: Sequence[EmbeddingSpec], theirs: Sequence[EmbeddingSpec]) -
 _ELSEWHERE = "use the store's own settings, or extract into another store"
 
 
-def _blueprint(
-    network: nn.Module, spec: EncoderSpec, layers: Sequence[str], wanted: Sequence[Pool], storage: str
-) -> Blueprint:
-    """Every layer with every pool, tried on one noise image so that a wrong choice fails before the first photo."""
+def _blueprint(network: nn.Module, spec: EncoderSpec, wanted: Mapping[str, Sequence[Pool]], storage: str) -> Blueprint:
+    """Every layer with its pools, tried on one noise image so that a wrong choice fails before the first photo."""
     network.requires_grad_(False)
-    noise = _noise(spec.preprocess)
+    noise = sampled.noise_for(spec.preprocess)
     heads, vectors = [], []
-    for layer, output in sample_outputs(network, layers, noise).items():
-        for pool in wanted:
+    for layer, output in sampled.outputs_of(network, list(wanted), noise).items():
+        for pool in wanted[layer]:
             dims = pools.check(pool, layer, output)
             used = pools.coverage(pool, *output.shape[2:]) if output.ndim == 4 else 1.0
             heads.append(Head(EmbeddingSpec(spec, layer, pool.name, dims, storage), pool, used))
             vectors.append(pool.apply(output))
-    by_layer = {layer: [head.pool.apply for head in heads if head.spec.layer == layer] for layer in layers}
+    by_layer = {layer: [pool.apply for pool in found] for layer, found in wanted.items()}
     return Blueprint(Plain(network, by_layer, noise, vectors), tuple(heads))
-
-
-def _check_size(network: nn.Module, backbone: Backbone, preprocess: Preprocess) -> None:
-    """Whether a network takes pictures of another size than in training."""
-    try:
-        with torch.inference_mode():
-            network(_noise(preprocess))
-    except (AssertionError, RuntimeError, ValueError) as error:
-        raise backbones.wrong_size(backbone, preprocess.crop, error) from None
-
-
-def _check_alone_and_together(network: nn.Module, layers: Sequence[str], noise: Tensor) -> None:
-    """Whether a picture's vector is its own: the same whatever else is in the batch.
-
-    Raises:
-        UsageError: it is not.
-    """
-    alone = sample_outputs(network, layers, noise)
-    try:
-        together = sample_outputs(network, layers, torch.cat([noise, noise.flip(-1)]))
-    except (MemoryError, RuntimeError) as error:
-        if is_out_of_memory(error):
-            return  # one at a time it may still go
-        raise
-    for layer, output in together.items():
-        if len(output) != 2:  # two pictures went in
-            raise UsageError(f"layer '{layer}' gives {len(output)} outputs for two pictures; tap one that gives two")
-        room = _ROUNDING * float(output.abs().max())
-        if float((output[:1] - alone[layer]).abs().max()) > room:
-            raise UsageError(
-                f"layer '{layer}' gives a picture another output in other company or at another time; "
-                "look for batch norms without fixed statistics and dropout that is left on"
-            )
-
-
-def _noise(preprocess: Preprocess) -> Tensor:
-    generator = torch.Generator().manual_seed(0)
-    return torch.randn(1, 3, preprocess.crop, preprocess.crop, generator=generator)
-
-
-def sample_outputs(network: nn.Module, layers: Sequence[str], batch: Tensor) -> dict[str, Tensor]:
-    """Each layer's output for a batch, in the order asked for.
-
-    Raises:
-        UsageError: a layer that is not there, never runs, or gives no tensor with an image's own numbers.
-    """
-    outputs: dict[str, Tensor] = {}
-
-    def keep(layer: str) -> taps.OnOutput:
-        def on_output(output: Tensor) -> None:
-            outputs[layer] = output.clone()
-
-        return on_output
-
-    expected = taps.calls(network, layers, batch)
-    taps.run(network, batch, {layer: keep(layer) for layer in layers}, expected)
-    unusable = [layer for layer, output in outputs.items() if output.ndim < 2]
-    if unusable:
-        raise UsageError(f"layer '{unusable[0]}' gives one number for the whole batch; choose another")
-    return {layer: outputs[layer] for layer in layers}

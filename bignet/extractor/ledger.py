@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
+from bignet.extractor.outcomes import Decoded, Refused, SameBytes
 from bignet.extractor.plan import Known, Place, Plan
 from bignet.extractor.sources import label_of
-from bignet.extractor.workers import Decoded, Refused, SameBytes
 from bignet.images import Reason
 from bignet.store import shards
 from bignet.store.writer import Batch

@@ -95,6 +95,30 @@ def streams_for(device: torch.device, cores: int) -> Streams:
     return Streams(number, max(cores // number, 1))
 
 
+@dataclass(frozen=True)
+class Workplace:
+    """Where a run computes: ``cuda`` without a number stands for every GPU."""
+
+    device: torch.device
+    cores: int
+    streams: Streams
+
+    @property
+    def devices(self) -> list[torch.device]:
+        """Each of them."""
+        return devices_for(self.device)
+
+
+def workplace(name: str) -> Workplace:
+    """The workplace that a device of that name gives, see find_device.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    device, cores = find_device(name), available_cores()
+    return Workplace(device, cores, streams_for(device, cores))
+
+
 def batch_size_for(device: torch.device, n_pixels: int) -> int:
     """Images a pass so that its memory is about the same for all sizes of input.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from bignet.extractor.workers import Decoded, Outcome, Refused
+from bignet.extractor.outcomes import Decoded, Outcome, Refused
 from bignet.images import Reason
 
 if TYPE_CHECKING:

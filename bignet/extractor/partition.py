@@ -6,20 +6,21 @@ their own, each on its own cores, while the next partition is being decoded alre
 
 from __future__ import annotations
 
+import itertools
 import queue
-import time
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
-from bignet.extractor.workers import Claims, Decoded, DecodePool, Outcome, Refused, SameBytes
+from bignet.extractor.outcomes import Decoded, Outcome, Refused, SameBytes, Shared
 from bignet.images import Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Executor, Future
 
     from numpy.typing import NDArray
 
@@ -31,6 +32,14 @@ if TYPE_CHECKING:
 BATCHES_AHEAD = 3
 # Batches handed to the network, for each stream: one in it, and half of the time one that waits.
 _SUBMITTED_AHEAD = 1.5
+_Claims = TypeVar("_Claims", contravariant=True)
+
+
+class Decodes(Protocol[_Claims]):
+    """Whoever says what becomes of files, in their order, a bounded number ahead."""
+
+    def outcomes(self, entries: Iterable[Entry], claims: _Claims, ahead: int) -> Iterator[Outcome | Shared]:
+        """The outcome of each entry; one that is not shared is that of everyone who wants the file."""
 
 
 @dataclass
@@ -55,21 +64,29 @@ class Partition:
         return len(self.decoded) + len(self.same_bytes) + len(self.refused)
 
 
+class _Batch(NamedTuple):
+    """Files in the network, numbered in the order in which they went in."""
+
+    number: int
+    files: list[Decoded]
+    future: Future[Passed]
+
+
 class _Open:
     """A partition some of whose batches are still in the network."""
 
     def __init__(self) -> None:
         self.partition = Partition()
         self.parts: list[dict[str, NDArray[np.float32]]] = []
-        self.batches: deque[tuple[list[Decoded], Future[Passed]]] = deque()
+        self.batches: deque[_Batch] = deque()
         self.all_decoded = False
 
     def take(self) -> int:
         """Wait for the oldest batch and put it in its place -> its number of images."""
-        batch, future = self.batches.popleft()
-        passed = future.result()
+        batch = self.batches.popleft()
+        passed = batch.future.result()
         self.partition.forward_seconds += passed.seconds
-        for item, usable in zip(batch, passed.usable, strict=True):
+        for item, usable in zip(batch.files, passed.usable, strict=True):
             if usable:
                 self.partition.decoded.append(item.without_pixels())
             else:
@@ -78,7 +95,7 @@ class _Open:
         everything = bool(passed.usable.all())
         kept = {name: values if everything else values[passed.usable] for name, values in passed.vectors.items()}
         self.parts.append(kept)
-        return len(batch)
+        return len(batch.files)
 
     def finished(self, specs: Sequence[EmbeddingSpec]) -> Partition:
         """The partition, its vectors in one piece."""
@@ -91,73 +108,80 @@ class _Open:
         return self.partition
 
 
-@dataclass
-class Embedder:
-    """Everything that embeds partitions.
+class Lane:
+    """One encoder's part: the files it wants in batches of its own, the batches in its seats, its partitions."""
 
-    Attributes:
-        seats: places where a forward pass can run, at least one.
-        pool: the decoding threads.
-        batch_size: images a pass.
-        on_progress: told how many more files are done.
-        wait_seconds: time in which nothing was ready to be handed on.
-    """
+    def __init__(self, seats: Sequence[Seat], batch_size: int, wants: Callable[[Entry], bool] | None = None) -> None:
+        self.seats = seats
+        self.batch_size = batch_size
+        self.wants = wants
+        self._free: queue.SimpleQueue[Seat] = queue.SimpleQueue()
+        for seat in seats:
+            self._free.put(seat)
+        self._opened: deque[_Open] = deque()
+        self._batch: list[Decoded] = []
+        self._n_files = self._last_from = self._size_of_last = 0
 
-    seats: Sequence[Seat]
-    pool: DecodePool
-    batch_size: int
-    on_progress: Callable[[int], None]
-    wait_seconds: float = 0.0
+    @property
+    def ahead(self) -> int:
+        """Decoded files that may wait for it."""
+        return BATCHES_AHEAD * self.batch_size * len(self.seats)
 
-    def embed(self, partitions: Iterable[Sequence[Entry]], claims: Claims) -> Iterator[Partition]:
-        """Embed partitions, yielding each, whole and in order, while later ones are under way."""
-        free: queue.SimpleQueue[Seat] = queue.SimpleQueue()
-        for seat in self.seats:
-            free.put(seat)
-        opened: deque[_Open] = deque()
-        with ThreadPoolExecutor(len(self.seats), "bignet-forward") as executor:
-            for entries in partitions:
-                opened.append(_Open())
-                for batch in self._batches(entries, claims, opened[-1].partition):
-                    opened[-1].batches.append((batch, executor.submit(_pass, batch, free)))
-                    yield from self._finished(opened, int(_SUBMITTED_AHEAD * len(self.seats)))
-                opened[-1].all_decoded = True
-                self.on_progress(len(opened[-1].partition.same_bytes))
-            yield from self._finished(opened, 0)
+    @property
+    def n_waiting(self) -> int:
+        """Batches whose vectors were not taken yet."""
+        return sum(len(item.batches) for item in self._opened)
 
-    def _finished(self, opened: deque[_Open], n_waiting: int) -> Iterator[Partition]:
-        """Partitions that are done, once no more than so many batches wait."""
-        start = time.perf_counter()
-        while opened:
-            first = opened[0]
-            if first.batches and (first.batches[0][1].done() or sum(len(item.batches) for item in opened) > n_waiting):
-                self.on_progress(first.take())
+    @property
+    def oldest(self) -> int:
+        """The number of the first of them."""
+        return next(item.batches[0].number for item in self._opened if item.batches)
+
+    def begin(self, entries: Sequence[Entry]) -> None:
+        """Open a partition."""
+        n_files = len(entries) if self.wants is None else sum(map(self.wants, entries))
+        self._opened.append(_Open())
+        self._n_files = 0
+        self._last_from, self._size_of_last = self._last_batches(n_files)
+
+    def put(self, outcome: Outcome) -> bool:
+        """Put an outcome where it belongs -> whether its batch is to be handed on."""
+        partition = self._opened[-1].partition
+        self._n_files += 1
+        if isinstance(outcome, Decoded):
+            self._batch.append(outcome)
+        elif isinstance(outcome, SameBytes):
+            partition.same_bytes.append(outcome)
+        else:
+            partition.refused.append(outcome)
+        return len(self._batch) >= (self._size_of_last if self._n_files > self._last_from else self.batch_size)
+
+    def hand_on(self, executor: Executor, number: int) -> None:
+        """The batch so far, to whichever seat is free."""
+        if self._batch:
+            future = executor.submit(_pass, self._batch, self._free)
+            self._opened[-1].batches.append(_Batch(number, self._batch, future))
+            self._batch = []
+
+    def end(self) -> int:
+        """No file of the partition is to come -> how many had bytes that were met before."""
+        self._opened[-1].all_decoded = True
+        return len(self._opened[-1].partition.same_bytes)
+
+    def take_oldest(self) -> int:
+        """Wait for the first batch -> its number of images."""
+        return next(item for item in self._opened if item.batches).take()
+
+    def take_done(self) -> Iterator[int | Partition]:
+        """Numbers of images of batches that are done, and partitions that are whole."""
+        while self._opened:
+            first = self._opened[0]
+            if first.batches and first.batches[0].future.done():
+                yield first.take()
             elif first.all_decoded and not first.batches:
-                self.wait_seconds += time.perf_counter() - start
-                yield opened.popleft().finished(self.seats[0].encoder.specs)
-                start = time.perf_counter()
+                yield self._opened.popleft().finished(self.seats[0].encoder.specs)
             else:
-                break
-        self.wait_seconds += time.perf_counter() - start
-
-    def _batches(self, entries: Sequence[Entry], claims: Claims, partition: Partition) -> Iterator[list[Decoded]]:
-        """Decoded files in batches, the last ones as many for each seat; the others go where they belong."""
-        batch: list[Decoded] = []
-        ahead = BATCHES_AHEAD * self.batch_size * len(self.seats)
-        last_from, size_of_last = self._last_batches(len(entries))
-        for number, outcome in enumerate(self._timed(self.pool.outcomes(entries, claims, ahead=ahead)), 1):
-            if isinstance(outcome, Decoded):
-                batch.append(outcome)
-            elif isinstance(outcome, SameBytes):
-                partition.same_bytes.append(outcome)
-            else:
-                partition.refused.append(outcome)
-                self.on_progress(1)
-            if len(batch) >= (size_of_last if number > last_from else self.batch_size):
-                yield batch
-                batch = []
-        if batch:
-            yield batch
+                return
 
     def _last_batches(self, n_files: int) -> tuple[int, int]:
         """From which file on batches are smaller, and how large they are: no seat is to wait long for the others."""
@@ -165,14 +189,95 @@ class Embedder:
         n_last = n_files % a_round or min(n_files, a_round)
         return n_files - n_last, -(-n_last // len(self.seats))
 
-    def _timed(self, outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+
+class Convoy(Generic[_Claims]):
+    """Several lanes behind the same decoded files; their passes share the machine.
+
+    Args:
+        lanes: at least one.
+        pool: the decoding threads.
+        on_progress: told how many more files are done; a file that two lanes want counts twice.
+    """
+
+    def __init__(self, lanes: Sequence[Lane], pool: Decodes[_Claims], on_progress: Callable[[int], None]) -> None:
+        self.lanes = lanes
+        self.pool = pool
+        self.on_progress = on_progress
+        self._n_seats = max(len(lane.seats) for lane in lanes)
+        self._numbers = itertools.count()
+
+    def embed(self, partitions: Iterable[Sequence[Entry]], claims: _Claims) -> Iterator[tuple[int, Partition]]:
+        """Embed partitions, yielding each with its lane's number, a lane's in order, while later ones are under way."""
+        n_waiting = int(_SUBMITTED_AHEAD * self._n_seats)
+        ahead = max(lane.ahead for lane in self.lanes)
+        with ThreadPoolExecutor(self._n_seats, "bignet-forward") as executor:
+            for entries in partitions:
+                for lane in self.lanes:
+                    lane.begin(entries)
+                for outcome in self.pool.outcomes(entries, claims, ahead=ahead):
+                    if self._put(outcome, executor):
+                        yield from self._finished(n_waiting)
+                for lane in self.lanes:
+                    lane.hand_on(executor, next(self._numbers))
+                    yield from self._finished(n_waiting)
+                    self.on_progress(lane.end())
+            yield from self._finished(0)
+
+    def _put(self, outcome: Outcome | Shared, executor: Executor) -> bool:
+        """An outcome to whom it concerns -> whether a batch was handed on."""
+        handed_on = False
+        for lane, mine in zip(self.lanes, self._each(outcome), strict=True):
+            if mine is None:
+                continue
+            if isinstance(mine, Refused):
+                self.on_progress(1)
+            if lane.put(mine):
+                lane.hand_on(executor, next(self._numbers))
+                handed_on = True
+        return handed_on
+
+    def _each(self, outcome: Outcome | Shared) -> Iterable[Outcome | None]:
+        if isinstance(outcome, Shared):
+            return outcome.each
+        entry = outcome.entry
+        return [outcome if lane.wants is None or lane.wants(entry) else None for lane in self.lanes]
+
+    def _finished(self, n_waiting: int) -> Iterator[tuple[int, Partition]]:
+        """Partitions that are done, once no more than so many batches wait."""
         while True:
-            start = time.perf_counter()
-            outcome = next(outcomes, None)
-            self.wait_seconds += time.perf_counter() - start
-            if outcome is None:
+            for number, lane in enumerate(self.lanes):
+                for item in lane.take_done():
+                    if isinstance(item, Partition):
+                        yield number, item
+                    else:
+                        self.on_progress(item)
+            busy = [lane for lane in self.lanes if lane.n_waiting]
+            if sum(lane.n_waiting for lane in busy) <= n_waiting:
                 return
-            yield outcome
+            self.on_progress(min(busy, key=lambda lane: lane.oldest).take_oldest())
+
+
+@dataclass
+class Embedder(Generic[_Claims]):
+    """Everything that embeds partitions for one encoder.
+
+    Attributes:
+        seats: places where a forward pass can run, at least one.
+        pool: the decoding threads.
+        batch_size: images a pass.
+        on_progress: told how many more files are done.
+    """
+
+    seats: Sequence[Seat]
+    pool: Decodes[_Claims]
+    batch_size: int
+    on_progress: Callable[[int], None]
+
+    def embed(self, partitions: Iterable[Sequence[Entry]], claims: _Claims) -> Iterator[Partition]:
+        """Embed partitions, yielding each, whole and in order, while later ones are under way."""
+        convoy = Convoy([Lane(self.seats, self.batch_size)], self.pool, self.on_progress)
+        for _lane, partition in convoy.embed(partitions, claims):
+            yield partition
 
 
 def _pass(batch: list[Decoded], free: queue.SimpleQueue[Seat]) -> Passed:

@@ -13,7 +13,6 @@ from bignet.extractor.clock import RunningClock
 from bignet.images import Limits, Reason, RejectedImage, read_image_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
 
     from bignet.extractor.settings import ExtractSettings
     from bignet.extractor.sources import Entry, Scan
@@ -77,11 +76,6 @@ class Plan:
     def nothing_to_do(self) -> bool:
         """Whether the store already says what is on disk."""
         return not (self.pending or self.gone or self.gone_rejected)
-
-    def partitions(self, size: int) -> Iterator[list[Entry]]:
-        """The pending files in runs of ``size``."""
-        for start in range(0, len(self.pending), size):
-            yield self.pending[start : start + size]
 
 
 def plan(scan: Scan, snapshot: Snapshot | None, settings: ExtractSettings) -> Plan:

@@ -193,15 +193,17 @@ class _Run:
     def _embed(self, work: Plan, snapshot: Snapshot | None) -> Summary:
         start = time.perf_counter()
         from bignet.extractor.job import Job
+        from bignet.extractor.strand import Strand
 
         importing = time.perf_counter() - start
-        job = Job(self.found, work, self.writer, self.settings)
-        tally = job.run(snapshot, self.listener)
+        strand = Strand(self.found, work, self.writer, self.settings)
+        job = Job(self.found, [strand], self.settings)
+        job.run(self.writer.path, [snapshot], self.listener)
         self.seconds |= job.seconds
         self.seconds["load model"] += importing
         if snapshot is not None:
             snapshot.close()
-        return self._summary(work, tally)
+        return self._summary(work, strand.ledger.tally)
 
     def _summary(self, work: Plan, tally: Tally | None) -> Summary:
         newest = self.writer.manifest

@@ -23,6 +23,14 @@ MAX_WORKERS = 256
 
 
 @dataclass(frozen=True)
+class Tap:
+    """A layer, and the pool that makes a vector of what it gives."""
+
+    layer: str
+    pool: str
+
+
+@dataclass(frozen=True)
 class Form:
     """How pictures become vectors, apart from network, layers and pools.
 
@@ -78,7 +86,8 @@ class ExtractSettings:
         model: name of the backbone.
         weights: ``default``, ``random:SEED``, ``factory`` or a file.
         layers: names of layers; empty = the model's last feature map.
-        pools: see ``bignet.extractor.pools``; empty = gap.
+        pools: see ``bignet.extractor.pools``; empty = gap. Each layer gets each pool.
+        taps: layers each with a pool of its own, in place of layers and pools.
         size: side of the square the network sees, pixels; None = as in training.
         resize_mode: ``crop``, ``squash`` or ``pad``.
         views: ``centre``, ``flip``, ``five`` or ``ten``: squares of a picture whose vectors are averaged.
@@ -101,6 +110,7 @@ class ExtractSettings:
     weights: str | None = None
     layers: tuple[str, ...] = ()
     pools: tuple[str, ...] = ()
+    taps: tuple[Tap, ...] = ()
     size: int | None = None
     resize_mode: str | None = None
     views: str | None = None

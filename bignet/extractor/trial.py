@@ -22,8 +22,9 @@ from bignet.extractor.clock import RunningClock
 from bignet.images import Limits, Reason
 
 if TYPE_CHECKING:
+    from bignet.extractor.outcomes import Outcome
     from bignet.extractor.sources import Entry
-    from bignet.extractor.workers import Claims, Loader, Outcome
+    from bignet.extractor.workers import Claims, Loader
 
 DEATHS = 2  # so many in as many tries are the file's fault
 _SECONDS_TO_START = 120.0
@@ -57,8 +58,8 @@ class Trials:
 
     def load(self, entry: Entry, claims: Claims) -> Outcome:
         """What ``Loader.load`` gives, but read and decoded by the child; by this process only if none can be had."""
+        from bignet.extractor.outcomes import Decoded, Refused, SameBytes
         from bignet.extractor.parcel import unpacked
-        from bignet.extractor.workers import Decoded, Refused, SameBytes
 
         answer = self._tried(entry.path)
         if answer is None:
