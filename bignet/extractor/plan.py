@@ -13,7 +13,6 @@ from bignet.extractor.clock import RunningClock
 from bignet.images import Limits, Reason, RejectedImage, read_image_file
 
 if TYPE_CHECKING:
-
     from bignet.extractor.settings import ExtractSettings
     from bignet.extractor.sources import Entry, Scan
     from bignet.store.snapshot import Snapshot

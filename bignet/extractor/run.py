@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from bignet.extractor.prove import Proof
     from bignet.extractor.settings import ExtractSettings
     from bignet.spec import EmbeddingSpec
-    from bignet.store.manifest import Manifest
 
 
 class Listener(Protocol):
@@ -49,7 +48,7 @@ class Listener(Protocol):
         return
 
 
-class _Silent(Listener):
+class Silent(Listener):
     """Nobody listens."""
 
 
@@ -110,19 +109,55 @@ def extract(
         ResourceError: disk full, read-only, ...; what was committed stays, and the same command goes on.
     """
     start = time.perf_counter()
-    listener = listener or _Silent()
-    _check_device(settings.device)
+    listener = listener or Silent()
+    check_device(settings.device)
     _check_names(settings, Path(store))
+    found = scan_for_work(images)
+    with writing(store) as writer:
+        run = StoreRun(found, writer, settings)
+        run.seconds["scan"] = time.perf_counter() - start
+        listener.scanned(found, run.work)
+        if run.is_up_to_date:
+            run.leave()
+        else:
+            embed([run], writer.path, listener)
+        run.seconds["total"] = time.perf_counter() - start
+        return run.summary()
+
+
+def embed(runs: Sequence[StoreRun], folder: Path, listener: Listener) -> None:
+    """Do what there is to do in stores of the same images, each file decoded once; heavy imports wait until here.
+
+    Args:
+        runs: at least one, whose settings differ in network, weights, layers and pools at most.
+        folder: for the journal; held by this process.
+        listener: told what goes on.
+    """
+    start = time.perf_counter()
+    from bignet.extractor.job import Job
+    from bignet.extractor.strand import Strand
+
+    importing = time.perf_counter() - start
+    strands = [Strand(run.found, run.work, run.writer, run.settings) for run in runs]
+    Job(runs[0].found, strands, runs[0].settings).run(folder, [run.snapshot for run in runs], listener)
+    for run, strand in zip(runs, strands, strict=True):
+        run.finished(strand.ledger.tally, strand.seconds | {"load model": strand.seconds["load model"] + importing})
+
+
+def scan_for_work(images: str | os.PathLike[str]) -> Scan:
+    """The files of a source.
+
+    Raises:
+        UsageError: there are none.
+    """
     found = scan(images)
     if not found.entries:
         hidden = f" ({found.skipped['hidden']} hidden names passed over)" if found.skipped["hidden"] else ""
         raise UsageError(f"no files found in '{images}'{hidden}; give a folder with images in it")
-    with writing(store) as writer:
-        run = _Run(found, writer, settings, listener, start)
-        return run.go()
+    return found
 
 
-def _check_device(device: str) -> None:
+def check_device(device: str) -> None:
     """A GPU that was asked for and is not there is an error before anything is scanned."""
     if device not in ("auto", "cpu"):
         from bignet.extractor.machine import find_device
@@ -154,62 +189,58 @@ def _model_of(store: Path) -> str | None:
     return manifest.newest(store).embeddings[0].encoder.model
 
 
-class _Run:
-    """One run's state; the heavy parts are imported only if there is something to embed."""
+class StoreRun:
+    """One run's state of one store: what is asked of it, held against what it has.
 
-    def __init__(
-        self, found: Scan, writer: StoreWriter, settings: ExtractSettings, listener: Listener, start: float
-    ) -> None:
+    Raises:
+        MismatchError: the store was made with other settings, or of other images.
+    """
+
+    def __init__(self, found: Scan, writer: StoreWriter, settings: ExtractSettings) -> None:
         self.found = found
         self.writer = writer
         self.settings = settings
-        self.listener = listener
-        self.start = start
         self.seconds: dict[str, float] = {}
+        self.tally: Tally | None = None
+        before = writer.manifest
+        self.snapshot = Snapshot.open(writer.path) if before is not None else None
+        if before is not None:
+            check_request(settings, before.embeddings)
+        self.work = plan(found, self.snapshot, settings)
+        if before is not None:
+            check_source(found, before, self.work)
 
-    def go(self) -> Summary:
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether the store says already what is on disk, and that it is all."""
         before = self.writer.manifest
-        snapshot = Snapshot.open(self.writer.path) if before is not None else None
-        if before is not None:
-            check_request(self.settings, before.embeddings)
-        work = plan(self.found, snapshot, self.settings)
-        if before is not None:
-            check_source(self.found, before, work)
-        self.seconds["scan"] = time.perf_counter() - self.start
-        self.listener.scanned(self.found, work)
-        if before is not None and before.complete and work.nothing_to_do:
-            self._note_where_images_are(before)
-            journal.forget(self.writer.path)
-            return self._summary(work, None)
-        return self._embed(work, snapshot)
+        return before is not None and before.complete and self.work.nothing_to_do
 
-    def _note_where_images_are(self, before: Manifest) -> None:
-        """The same images under another root: the store is told, and nothing else changes."""
+    def leave(self) -> None:
+        """Change nothing, but where the same images are found under another root: that the store is told."""
+        before = self.writer.manifest
         source = self.found.source(self.writer.path)
-        if source.root != before.source.root:
+        if before is not None and source.root != before.source.root:
             progress = Progress(len(self.found.entries), complete=True, source=source, timings=before.timings)
             self.writer.commit(Batch(), progress)
+        journal.forget(self.writer.path)
+        self._close()
 
-    def _embed(self, work: Plan, snapshot: Snapshot | None) -> Summary:
-        start = time.perf_counter()
-        from bignet.extractor.job import Job
-        from bignet.extractor.strand import Strand
+    def finished(self, tally: Tally, seconds: Mapping[str, float]) -> None:
+        """What was done, and how long it took."""
+        self.tally = tally
+        self.seconds |= seconds
+        self._close()
 
-        importing = time.perf_counter() - start
-        strand = Strand(self.found, work, self.writer, self.settings)
-        job = Job(self.found, [strand], self.settings)
-        job.run(self.writer.path, [snapshot], self.listener)
-        self.seconds |= job.seconds
-        self.seconds["load model"] += importing
-        if snapshot is not None:
-            snapshot.close()
-        return self._summary(work, strand.ledger.tally)
+    def _close(self) -> None:
+        if self.snapshot is not None:
+            self.snapshot.close()
 
-    def _summary(self, work: Plan, tally: Tally | None) -> Summary:
-        newest = self.writer.manifest
+    def summary(self) -> Summary:
+        """What came of it."""
+        newest, work, tally = self.writer.manifest, self.work, self.tally
         if newest is None:
             raise RuntimeError("a run ended without a manifest")
-        self.seconds["total"] = time.perf_counter() - self.start
         return Summary(
             store=self.writer.path,
             snapshot=newest.number,
