@@ -54,17 +54,18 @@ def _check_taps(settings: ExtractSettings, embeddings: Sequence[EmbeddingSpec]) 
         pools = settings.pools or tuple({spec.pool for spec in embeddings})
         asked = {(layer, str(parse_pool(pool))) for layer in layers for pool in pools}
     if asked and asked != stored:
+        parts = (("new", asked - stored), ("lacking", stored - asked))
+        named = "; ".join(f"{which}: {_few(pairs)}" for which, pairs in parts if pairs)
         raise MismatchError(
             f"the store holds {len(stored)} pairs of a layer and a pool (fingerprint {embeddings[0].fingerprint}), not "
-            f"the {len(asked)} asked for ({_differing(asked - stored, 'new')}{_differing(stored - asked, 'missing')}); "
-            "leave layers and pools out to go on with the store's own, or extract into another store"
+            f"the {len(asked)} asked for ({named}); leave layers and pools out to go on with the store's own, or "
+            "extract into another store"
         )
 
 
-def _differing(pairs: set[tuple[str, str]], which: str) -> str:
+def _few(pairs: set[tuple[str, str]]) -> str:
     named = ", ".join(f"{layer} with {pool}" for layer, pool in sorted(pairs)[:_NAMED])
-    more = f" and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else ""
-    return f" {which}: {named}{more}" if pairs else ""
+    return f"{named} and {len(pairs) - _NAMED} more" if len(pairs) > _NAMED else named
 
 
 def _form(settings: ExtractSettings, spec: EmbeddingSpec) -> list[tuple[str, str, str]]:
