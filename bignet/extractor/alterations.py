@@ -177,10 +177,10 @@ _KINDS = {
 USUAL = tuple(
     Alteration(kind, strength)
     for kind, strengths in (
-        ("rotate", (10, 45, 90, 180)),
-        ("scale", (0.5, 1.5)),
-        ("blur", (0.01, 0.03)),
-        ("jpeg", (20,)),
+        ("rotate", (15, 45, 90, 180)),
+        ("scale", (0.5, 2)),
+        ("blur", (0.01, 0.02)),
+        ("jpeg", (10,)),
         ("brightness", (0.5,)),
         ("flip", (1,)),
         ("occlusion", (0.15,)),
