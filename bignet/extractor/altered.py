@@ -138,7 +138,7 @@ def encoder_of(specs: Sequence[EmbeddingSpec], weights: str | None = None, devic
         MismatchError: what can be built today is not what made the store.
     """
     target = machine.devices_for(machine.find_device(device))[0]
-    with machine.threads_of_torch(machine.streams_for(target, machine.available_cores()).threads):
+    with machine.threads_of_a_pass(target):
         return encoders.redraw(specs, weights).encoder(target)
 
 
@@ -208,7 +208,7 @@ class _Work:
         n_threads = max(machine.available_cores(), self._streams.number)
         with (
             machine.freed_memory_kept(),
-            machine.threads_of_torch(self._streams.threads),
+            machine.threads_of_a_pass(self._networks[0].device),
             ThreadPoolExecutor(n_threads, "bignet-altered") as threads,
         ):
             yield from threads.map(self._group, parts)

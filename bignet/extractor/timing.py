@@ -106,10 +106,9 @@ def layer_rates(
     """
     target = machine.devices_for(machine.find_device(device))[0]
     blueprint = encoders.redraw(specs, weights)
-    streams = machine.streams_for(target, machine.available_cores())
     rates = {}
     for layer in dict.fromkeys(head.spec.layer for head in blueprint.heads):  # the earliest first, as they were asked
-        with machine.threads_of_torch(streams.threads):
+        with machine.threads_of_a_pass(target):
             shortened = cut_off(blueprint, layer).encoder(target)
         rates[layer] = forward_rate(shortened, seconds)
     name = torch.cuda.get_device_name(target) if target.type == "cuda" else target.type
@@ -148,14 +147,14 @@ def forward_rate(encoder: Encoder, seconds: float = FORWARD_SECONDS) -> ForwardR
     """Images a second of a network alone.
 
     Args:
-        encoder: made while torch had the threads of a stream, see machine.streams_for; else passes are slower.
+        encoder: made inside ``machine.threads_of_a_pass``; else it is slower than in a run.
         seconds: of measuring; a pass that takes longer is measured once.
     """
     streams = machine.streams_for(encoder.device, machine.available_cores())
     batch, squares = _noise(encoder)
     with (
         machine.freed_memory_kept(),
-        machine.threads_of_torch(streams.threads),
+        machine.threads_of_a_pass(encoder.device),
         ThreadPoolExecutor(streams.number, "bignet-timing") as threads,
         PeakMemory(encoder.device) as memory,
     ):
