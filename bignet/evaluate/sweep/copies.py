@@ -109,7 +109,7 @@ class Copies:
         for part in _parts(len(self.gallery), len(queries)):
             scores = left @ _units(self.gallery, part, dtype).T
             here = np.flatnonzero((own >= part.start) & (own < part.stop))
-            scores[here, own[here] - part.start] = -np.inf
+            scores[here, own[here] - part.start] = -np.inf  # else float32 could never tell
             np.maximum(best, scores.max(axis=1, initial=-np.inf), out=best)
         return best
 
