@@ -115,7 +115,9 @@ def test_influences_equal_means_without_the_image(oracle, mode, seed):
     found, _ = measured(vectors, labels, apart, asked, findable, distractors=mode == "distractors", complete=True)
     shallow, _ = measured(vectors, labels, apart, asked, findable, distractors=mode == "distractors", complete=False)
     wanted = expected(brute, None)
-    names = set(wanted) - {"ncc_acc", "hit@1", "recall@1"} - ({f"ndcg@{K}"} if seed % 2 else set())  # its ties are averaged
+    names = (
+        set(wanted) - {"ncc_acc", "hit@1", "recall@1"} - ({f"ndcg@{K}"} if seed % 2 else set())
+    )  # its ties are averaged
     assert {"map", "mrr", "knn_acc", *AT_R} <= names
     for name in names:
         each = found.influences.of(name, found.scored.values[name])

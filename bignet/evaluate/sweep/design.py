@@ -63,9 +63,9 @@ class Design:
         return Taxonomy(self.coded.names)
 
     @property
-    def tells_right(self) -> bool:
-        """Whether labels say which neighbours are right: there are two classes, and in each half somebody to ask."""
-        return len(self.coded.names) > 1 and all(len(half.queries) for half in self.halves)
+    def labels(self) -> tuple[str | None, ...]:
+        """(N,) None = unlabelled."""
+        return tuple(None if code < 0 else self.coded.names[code] for code in self.coded.codes.tolist())
 
     def _half(self, part: Bools) -> Gallery:
         return Gallery(self.coded.codes, part, part, part & (self.coded.codes >= 0), self.groups)

@@ -34,7 +34,7 @@ def reported_half(ids: Ints, codes: Ints, groups: Ints | None, seed: int) -> Boo
     order = np.argsort([_hashed(seed, image) for image in ids.tolist()], kind="stable")
     fold = np.empty(len(ids), dtype=np.int64)
     fold[order] = stratified_folds(codes[order], _units(codes, groups)[order], 2, seed)
-    return fold == 1
+    return np.asarray(fold == 1)
 
 
 def _hashed(seed: int, image: int) -> int:

@@ -52,7 +52,7 @@ class LabelScores:
         self._design, self._settings, self._templates = design, settings, templates
         draw = PairDraw(design.coded.codes, design.groups, settings.pairs, settings.seed)
         self._same, self._different = draw.same(), draw.different()
-        self._chance = _chance(design.gallery)
+        self._chance = chance_levels(design.gallery)
 
     def metrics(self, look: Look, subject: Subject) -> Iterator[Metric]:
         """Every number, in the order of the table."""
@@ -137,7 +137,7 @@ def _kinds(pairs: Pairs) -> Kinds:
     return Kinds(pairs.kinds, pairs.counts, pairs.sampled)
 
 
-def _chance(gallery: Gallery) -> dict[str, float]:
+def chance_levels(gallery: Gallery) -> dict[str, float]:
     """By metric, what a random order would score: exact expectations."""
     queries = gallery.queries
     R, M = gallery.n_relevant[queries], gallery.n_others[queries]

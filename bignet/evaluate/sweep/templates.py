@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.sweep.design import Design
     from bignet.evaluate.sweep.settings import SweepSettings
 
+INTERVAL = "jackknife over images"
 NO_QUERIES = "no image has another one of its class to find"
 
 
@@ -27,7 +28,7 @@ class Templates:
     def __init__(self, design: Design, settings: SweepSettings) -> None:
         self._design, self._level = design, settings.level
         self.shared = {"metric": "cosine", "seed": settings.seed}
-        self._labelled = self._template(design.gallery)
+        self._labelled = self.over(design.gallery)
 
     def labelled(self, metric_id: str, value: float | None, reason: str | None = None, **fields: Any) -> Metric:
         """A record of a number that needs labels; ``reason`` = why there is none."""
@@ -39,20 +40,21 @@ class Templates:
         template = replace(template, n_queries=len(self._design), gallery_size=len(self._design))
         return self._filled(template, metric_id, value, reason, fields)
 
-    def mean(self, metric_id: str, estimate: Estimate, gallery: Gallery | None = None, **fields: Any) -> Metric:
+    def mean(self, metric_id: str, estimate: Estimate, template: Metric | None = None, **fields: Any) -> Metric:
         """A record of a mean score with its interval: other images of the same classes, asked and to be found."""
-        template = self._labelled if gallery is None else self._template(gallery)
+        template = template or self._labelled
         lo, hi, ci = None, None, "none"
         if estimate.n_queries > 1:
             spread = estimate.spread()
             half = normal_quantile(self._level) * float(beyond_normal(spread.freedom, self._level)) * spread.error
-            lo, hi, ci = max(0.0, estimate.value - half), min(1.0, estimate.value + half), "jackknife over images"
+            lo, hi, ci = max(0.0, estimate.value - half), min(1.0, estimate.value + half), INTERVAL
             lo, hi = round(lo, DECIMALS), round(hi, DECIMALS)
         value = round(estimate.value, DECIMALS)
         fields = {"lo": lo, "hi": hi, "ci": ci, "n_queries": estimate.n_queries, **fields}
         return self._filled(template, metric_id, value, None, fields)
 
-    def _template(self, gallery: Gallery) -> Metric:
+    def over(self, gallery: Gallery) -> Metric:
+        """What records of scores over some gallery share."""
         asked = gallery.asked
         unlabelled = int((asked & (gallery.codes < 0)).sum())
         alone = int(asked.sum()) - unlabelled - len(gallery.queries)
