@@ -26,15 +26,23 @@ _SMALL_QUALITY = 92  # blocks would show in a picture that is enlarged many time
 
 
 class Pictured(Protocol):
-    """Rows whose pictures may be at hand: their folder, None without one, and their relative paths."""
+    """Rows whose pictures may be at hand."""
 
     @property
     def image_root(self) -> Path | None:
-        """Where the paths start from."""
+        """Where the paths start from; None without pictures."""
 
     @property
     def paths(self) -> Sequence[bytes]:
         """One for each row."""
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """Relative paths, one for each row, and the folder they start from; None without pictures."""
+
+    image_root: Path | None
+    paths: Sequence[bytes]
 
 
 @dataclass(frozen=True)
