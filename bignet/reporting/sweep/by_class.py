@@ -79,8 +79,8 @@ def answer(facts: SweepFacts) -> str:
         return f"For no class is another choice ahead of {named(taken.choice.name)} by {NOTABLE:g} or more."
     label = max(better, key=lambda one: better[one])
     return (
-        f"For {count(len(better))} of {counted(len(best), 'class', 'classes')} another choice is ahead by {NOTABLE:g} or "
-        f"more; most for {class_named(label)}, {signed(better[label])} with {named(best[label].choice.name)}."
+        f"For {count(len(better))} of {counted(len(best), 'class', 'classes')} another choice is ahead by {NOTABLE:g} "
+        f"or more; most for {class_named(label)}, {signed(better[label])} with {named(best[label].choice.name)}."
     )
 
 
@@ -90,8 +90,8 @@ def advice(facts: SweepFacts) -> Advice:
         return Advice("One folder per class, or a file of labels, fills this section.",
                       commands.sweep(facts.source, "--labels labels.csv"))  # fmt: skip
     text = (
-        "The best of many choices on one class's few images is partly luck: take another choice for the sake of a class "
-        "only if that class matters most and the lead holds in its own report."
+        "The best of many choices on one class's few images is partly luck: take another choice for the sake of a "
+        "class only if that class matters most and the lead holds in its own report."
     )
     return Advice(text, commands.report_on(facts.source, facts.taken.choice))
 

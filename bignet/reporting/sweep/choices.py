@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from bignet.names import visible
 from bignet.reporting.numbers import NOTHING, brief, count, decimals, finite, percent, signed
-from bignet.reporting.sections.parts import Advice, Name, Whisker, name_of, whisker_of
+from bignet.reporting.sections.charts import Axis
+from bignet.reporting.sections.parts import Advice, Name, Whisker, draw, name_of
 from bignet.reporting.sweep import commands
 from bignet.reporting.sweep.facts import PRESETS, brief_rate, choices, named, value_of
 from bignet.reporting.sweep.shapes import shape, tint
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.sweep.result import Scored
     from bignet.reporting.sweep.facts import SweepFacts
 
-EXTRA = {"p@1": "P@1", "pair_auroc": "Pair AUROC", "self_hit@1": "Self-hit", "overlap_stability": "Stability"}
+FURTHER = {"p@1": "P@1", "pair_auroc": "Pair AUROC", "self_hit@1": "Self-hit", "overlap_stability": "Stability"}
 _MEANINGS = {
     "p@1": "share of images whose nearest image shows the same class",
     "pair_auroc": "chance that two images of one class are more similar than two of different ones",
@@ -74,18 +76,33 @@ def advice(facts: SweepFacts) -> Advice:
     return Advice(text, commands.report_on(facts.source, facts.taken.choice))
 
 
-def extra(facts: SweepFacts) -> list[tuple[str, str, str]]:
+def further(facts: SweepFacts) -> list[tuple[str, str, str]]:
     """Further columns that have a value for some choice: id, head, meaning."""
     return [
         (name, head, _MEANINGS[name])
-        for name, head in EXTRA.items()
-        if name != facts.sweep.ranking and any(_value(item, name) is not None for item in facts.scored)
+        for name, head in FURTHER.items()
+        if name != facts.sweep.ranking
+        and (name != "overlap_stability" or not facts.is_labelled)
+        and any(_value(item, name) is not None for item in facts.scored)
     ]
+
+
+def axis(facts: SweepFacts) -> Axis:
+    """From the lowest to the highest end of all intervals: on 0 to 1 they would all look alike."""
+    found = [finite(end) for item in facts.scored for end in (item.reported.lo, item.reported.value, item.reported.hi)]
+    known = [end for end in found if end is not None]
+    low, high = (min(known), max(known)) if known else (0.0, 1.0)
+    return Axis(math.floor(low * 20) / 20, math.ceil(high * 20) / 20 if high > low else low + 0.05)
+
+
+def ends(facts: SweepFacts) -> tuple[str, str]:
+    """Of that axis, as printed."""
+    return decimals(axis(facts).low, 2), decimals(axis(facts).high, 2)
 
 
 def rows(facts: SweepFacts) -> list[Row]:
     """Every choice, best first."""
-    columns = [name for name, _, _ in extra(facts)]
+    columns = [name for name, _, _ in further(facts)]
     return [_row(facts, i, item, columns) for i, item in enumerate(facts.scored)]
 
 
@@ -100,7 +117,7 @@ def _row(facts: SweepFacts, number: int, item: Scored, columns: list[str]) -> Ro
         badges=_badges(facts, item),
         score=decimals(value_of(item)),
         interval=_interval(item.reported),
-        whisker=whisker_of(item.reported),
+        whisker=_whisker(item.reported, axis(facts)),
         to_best=NOTHING if item.to_best is None else signed(item.to_best.value),
         to_best_interval="" if item.to_best is None else _interval(item.to_best),
         tied=item.tied,
@@ -114,8 +131,24 @@ def _row(facts: SweepFacts, number: int, item: Scored, columns: list[str]) -> Ro
     )
 
 
+def _whisker(metric: Metric, along: Axis) -> Whisker | None:
+    """A score on the table's own axis."""
+    value, lo, hi, chance = (finite(end) for end in (metric.value, metric.lo, metric.hi, metric.chance))
+    if value is None:
+        return None
+    drawn = draw(value, lo, hi, chance, percent(metric.level))
+    tick = chance is not None and along.low <= chance <= along.high
+    return replace(
+        drawn,
+        dot=f"{along.place(value):g}%",
+        left=None if drawn.left is None or lo is None else f"{along.place(lo):g}%",
+        right=None if drawn.right is None or hi is None else f"{along.place(hi):g}%",
+        tick=f"{along.place(chance):g}%" if tick and chance is not None else None,
+    )
+
+
 def _badges(facts: SweepFacts, item: Scored) -> list[tuple[str, str]]:
-    made = [("preset", PRESETS[preset].lower()) for preset in facts.presets_of.get(item.choice.name, [])]
+    made = [("chosen", PRESETS[preset].lower()) for preset in facts.presets_of.get(item.choice.name, [])]
     made += [("", "front")] if item.on_front else []
     return made + ([("warn", "untrained")] if not item.choice.trained else [])
 
@@ -132,8 +165,7 @@ def _value(item: Scored, name: str) -> float | None:
 def _raw(facts: SweepFacts, number: int, item: Scored) -> dict[str, str | float | int | None]:
     """What the table holds and more, for CSV; attribute names, hence without signs."""
     choice, cost, gap = item.choice, item.cost, item.to_best
-    metrics = {attribute(name): brief(metric.value) for name, metric in item.metrics.items()}
-    return {
+    found: dict[str, str | float | int | None] = {
         "choice": visible(choice.name),
         "rank": number + 1,
         "model": visible(choice.model),
@@ -161,7 +193,9 @@ def _raw(facts: SweepFacts, number: int, item: Scored) -> dict[str, str | float 
         "dims": choice.dims,
         "bytes": cost.bytes_per_vector,
         "coverage": brief(choice.coverage),
-    } | {name: value for name, value in metrics.items() if name != attribute(facts.sweep.ranking)}
+    }
+    others = {name: metric for name, metric in item.metrics.items() if name != facts.sweep.ranking}
+    return found | {attribute(name): brief(metric.value) for name, metric in others.items()}
 
 
 def attribute(name: str) -> str:

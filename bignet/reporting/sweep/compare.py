@@ -10,7 +10,6 @@ import numpy as np
 from bignet.names import pasteable, shorten, visible
 from bignet.reporting.numbers import count, counted, decimals, finite
 from bignet.reporting.relation import NAMES, SAME, TITLES, UNLABELLED, Relations
-from bignet.reporting.sections.gallery import Gallery, Picture
 from bignet.reporting.sections.neighbours import Scale, missing_note
 from bignet.reporting.sections.parts import Advice, Name, name_of
 from bignet.reporting.strips import Neighbour
@@ -20,9 +19,10 @@ from bignet.reporting.sweep.facts import named
 from bignet.reporting.sweep.shapes import shape, tint
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from bignet.evaluate.sweep.result import Strip
+    from bignet.reporting.sections.gallery import Gallery, Picture
     from bignet.reporting.sweep.facts import SweepFacts
     from bignet.reporting.thumbnails import Thumbnail
 
@@ -182,7 +182,11 @@ class Comparison:
             query=gallery.picture(strip.query, "query"),
             label="" if label is None else visible(label),
             spread=max(right, default=0) - min(right, default=0),
-            lines=[self._line(gallery, i, number, name) for number, name in enumerate(self._names) if name in self._found[i]],
+            lines=[
+                self._line(gallery, i, number, name)
+                for number, name in enumerate(self._names)
+                if name in self._found[i]
+            ],
         )
 
     def _line(self, gallery: Gallery, i: int, number: int, name: str) -> Line:
@@ -212,8 +216,3 @@ class Comparison:
         item |= {} if paste == shown else {"paste": paste}
         item |= {} if label is None else {"label": visible(label)}
         return item | {"size": [thumbnail.width, thumbnail.height], "missing": thumbnail.missing}
-
-
-def most(names: Sequence[str], at_a_time: int) -> list[int]:
-    """Numbers of the choices that are shown first."""
-    return list(range(min(len(names), at_a_time)))

@@ -95,9 +95,8 @@ class SweepFacts:
 
     @cached_property
     def by_forward(self) -> bool:
-        """Whether speed means the network alone; else reading and decoding come on top."""
-        forward = any(finite(item.cost.images_s_forward) for item in self.scored)
-        return forward or not any(finite(item.cost.images_s_end2end) for item in self.scored)
+        """Whether speed means the network alone: only where nothing was measured end to end, as the rules ask for."""
+        return not any(finite(item.cost.images_s_end2end) for item in self.scored)
 
     def speed(self, cost: Cost) -> float | None:
         """Images a second, of the same kind for every choice."""

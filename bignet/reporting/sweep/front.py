@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bignet.names import visible
-from bignet.reporting.numbers import brief, count, decimals, finite, listed, percent, signed
+from bignet.reporting.numbers import count, decimals, finite, listed, percent, signed
 from bignet.reporting.sections.charts import Axis, Tick, even_ticks
 from bignet.reporting.sections.parts import Advice, name_of
 from bignet.reporting.sweep import commands
@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from bignet.reporting.sections.parts import Name
     from bignet.reporting.sweep.facts import SweepFacts
 
-_SMALLEST, _LARGEST = 4.0, 11.0  # pixels from the middle of a spot
+_SMALLEST, _LARGEST = 5.0, 12.0  # pixels from the middle of a spot
 _ROOM = 0.06  # of the figure, left free around the spots
-_LEFT_HALF = 55  # a name right of this stands left of its spot
+_LABEL_WIDE, _LABEL_HIGH = 24.0, 5.0  # of the figure, taken by a name
+_LEFT_HALF, _LEFT_OF_EDGE = 55, 82  # a long or a short name right of this stands left of its spot
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Spot:
         low: lower end of the whisker; None without an interval.
         hollow: whether another choice is as good in everything and better in something.
         label: what stands beside it; empty for all but the presets.
+        label_y: where, from the top.
         flip: whether the label stands at its left.
     """
 
@@ -50,6 +52,7 @@ class Spot:
     hollow: bool
     ringed: bool
     label: str
+    label_y: float
     flip: bool
 
 
@@ -87,7 +90,9 @@ def answer(facts: SweepFacts) -> str:
     if n == 1:
         return "One choice was scored: there is no other to weigh it against."
     beaten = n - facts.n_front
-    rest = f"the other {count(beaten)} {'is' if beaten == 1 else 'are'} beaten in all three" if beaten else "all of them"
+    rest = (
+        f"the other {count(beaten)} {'is' if beaten == 1 else 'are'} beaten in all three" if beaten else "all of them"
+    )
     if not beaten:
         return f"Each of the {choices(n)} is better than any other in something: quality, speed or bytes."
     return f"Of {choices(n)}, {count(facts.n_front)} are worth a thought: {rest}, quality, speed and bytes."
@@ -98,7 +103,9 @@ def advice(facts: SweepFacts) -> Advice:
     if facts.taken is None:
         return Advice("Sweep again with layers and pools whose vectors are short enough.",
                       commands.sweep(facts.source, "--max-dims 8192"))  # fmt: skip
-    text = "Move the weights until they say what quality, speed and bytes are worth to you; then search with that choice."
+    text = (
+        "Move the weights until they say what quality, speed and bytes are worth to you; then search with that choice."
+    )
     return Advice(text, commands.search(facts.source, facts.taken.choice))
 
 
@@ -112,7 +119,7 @@ def front(facts: SweepFacts) -> Front | None:
     return Front(
         spots=_spots(facts, placed, x, y),
         x_ticks=tuple(Tick(x.place(v), brief_rate(v)) for v in log_ticks(x)),
-        y_ticks=tuple(Tick(y.place(v), f"{v:g}") for v in even_ticks(y)),
+        y_ticks=tuple(Tick(y.place(v), f"{v:g}") for v in even_ticks(y, 7)),
         x_name="images a second through the network" if facts.by_forward else "images a second, reading included",
         y_name=f"{facts.score}, on queries that did not choose",
         stairs=_stairs(facts, items, x, y),
@@ -136,9 +143,10 @@ def data(facts: SweepFacts) -> list[dict[str, Any]]:
     return [
         {
             "name": visible(item.choice.name),
-            "quality": value_of(item),
-            "speed": facts.speed(item.cost),
+            "chosen": finite(item.chosen_half.value),
+            "speed": finite(item.cost.images_s_end2end),
             "bytes": item.cost.bytes_per_vector,
+            "front": item.on_front,
             "model": facts.models[item.choice.model],
             "lines": reading(facts, item),
         }
@@ -151,7 +159,7 @@ def reading(facts: SweepFacts, item: Scored) -> list[list[str]]:
     found = item.reported
     lo, hi = finite(found.lo), finite(found.hi)
     spread = "" if lo is None else f" ({decimals(lo)} to {decimals(hi)})"
-    made = [
+    return [
         [facts.score, decimals(found.value) + spread],
         ["to the best", to_best(item)],
         ["speed", rate(facts.speed(item.cost))],
@@ -160,7 +168,6 @@ def reading(facts: SweepFacts, item: Scored) -> list[list[str]]:
         ["weights", visible(item.choice.weights) if item.choice.trained else "random: untrained"],
         ["standing", standing(facts, item)],
     ]
-    return made
 
 
 def to_best(item: Scored) -> str:
@@ -210,7 +217,17 @@ def _scores(items: Sequence[Scored]) -> Axis:
 def _spots(facts: SweepFacts, placed: Sequence[tuple[int, Scored]], x: Axis, y: Axis) -> list[Spot]:
     dims = [item.choice.dims for _, item in placed]
     made = [_spot(facts, number, item, (x, y), radius_of(item.choice.dims, dims)) for number, item in placed]
-    return sorted(made, key=lambda spot: (spot.ringed, not spot.hollow, -spot.radius))  # those that matter lie on top
+    return sorted(_apart(made), key=lambda spot: (spot.ringed, not spot.hollow, -spot.radius))  # what matters on top
+
+
+def _apart(spots: Sequence[Spot]) -> list[Spot]:
+    """The same with labels moved down where they would stand on another."""
+    made: list[Spot] = []
+    for spot in sorted(spots, key=lambda one: one.y):
+        near = [other.label_y for other in made if spot.label and other.label and abs(other.x - spot.x) < _LABEL_WIDE]
+        floor = max((y + _LABEL_HIGH for y in near if spot.y < y + _LABEL_HIGH), default=spot.y)
+        made.append(replace(spot, label_y=floor))
+    return made
 
 
 def _spot(facts: SweepFacts, number: int, item: Scored, axes: tuple[Axis, Axis], radius: float) -> Spot:
@@ -230,7 +247,8 @@ def _spot(facts: SweepFacts, number: int, item: Scored, axes: tuple[Axis, Axis],
         hollow=not item.on_front,
         ringed=bool(presets),
         label=listed([PRESETS[preset].lower() for preset in presets]),
-        flip=across > _LEFT_HALF,
+        label_y=100 - y.place(value_of(item) or 0.0),
+        flip=across > (_LEFT_HALF if len(presets) > 1 else _LEFT_OF_EDGE),
     )
 
 
@@ -252,7 +270,8 @@ def _stairs(facts: SweepFacts, items: Sequence[Scored], x: Axis, y: Axis) -> str
     for item in sorted(items, key=lambda one: -(facts.speed(one.cost) or 0.0)):
         value, across = value_of(item) or 0.0, x.place(facts.speed(item.cost) or 0.0)
         if value > best:
-            points += [(across, 100.0 if best == -math.inf else 100 - y.place(best)), (across, 100 - y.place(value))]
+            points += [] if best == -math.inf else [(across, 100 - y.place(best))]
+            points.append((across, 100 - y.place(value)))
             best = value
     points.append((0.0, points[-1][1]))
     return " ".join(f"{across:g},{down:g}" for across, down in points)
@@ -260,7 +279,9 @@ def _stairs(facts: SweepFacts, items: Sequence[Scored], x: Axis, y: Axis) -> str
 
 def _summary(facts: SweepFacts, items: Sequence[Scored]) -> str:
     shown = [item for item in items if item.on_front][:12]
-    words = [f"{named(item.choice.name)}: {decimals(value_of(item))} at {rate(facts.speed(item.cost))}" for item in shown]
+    words = [
+        f"{named(item.choice.name)}: {decimals(value_of(item))} at {rate(facts.speed(item.cost))}" for item in shown
+    ]
     return f"{facts.score} over images a second, {choices(len(items))}. On the front: {'; '.join(words)}."
 
 
@@ -271,5 +292,5 @@ def _unplaced(facts: SweepFacts, n: int) -> str:
 
 
 def weighed(facts: SweepFacts) -> bool:
-    """Whether there is anything to weigh: two choices whose score and speed are known."""
-    return sum(brief(value_of(item)) is not None and _is_placed(facts, item) for item in facts.scored) > 1
+    """Whether there is anything to weigh: two choices on the front that have a score."""
+    return sum(item.on_front and finite(item.chosen_half.value) is not None for item in facts.scored) > 1

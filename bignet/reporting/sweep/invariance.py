@@ -23,7 +23,7 @@ KINDS = ("", "second", "third", "fourth")
 _WORDS = {
     "rotate": ("Rotation", "degrees"),
     "scale": ("Scale", "times larger"),
-    "blur": ("Blur", "standard deviation, share of the shorter side"),
+    "blur": ("Blur", "share of the shorter side"),
     "jpeg": ("JPEG", "quality"),
     "brightness": ("Brightness", "times brighter"),
     "flip": ("Mirror image", ""),
@@ -87,7 +87,9 @@ def answer(facts: SweepFacts, settings: SweepPageSettings) -> str:
     if not items:
         return "No altered copies were embedded, so it is not known which choices bear being turned, scaled or blurred."
     taken = facts.taken if facts.taken in items and facts.taken is not None else items[0]
-    points = [(share, kind, s) for kind, line in taken.self_hit.items() for s, share in line if finite(share) is not None]
+    points = [
+        (share, kind, s) for kind, line in taken.self_hit.items() for s, share in line if finite(share) is not None
+    ]
     if not points:
         return "Altered copies were embedded, but none could be compared."
     worst, best = min(points), max(points)
@@ -158,7 +160,9 @@ def _place(kind: str, strength: float) -> str:
     unit = _WORDS.get(kind, ("", ""))[1]
     if kind == "flip":
         return title_of(kind)
-    return f"{title_of(kind)} {strength:g}" + (f" {unit}" if unit in ("degrees", "times larger", "times brighter") else "")
+    return f"{title_of(kind)} {strength:g}" + (
+        f" {unit}" if unit in ("degrees", "times larger", "times brighter") else ""
+    )
 
 
 def _line(kind: str, strength: float, items: Sequence[Scored]) -> AlteredLine:

@@ -32,7 +32,7 @@ _SHOWN_PAIRS = 6
 
 @dataclass(frozen=True)
 class Cell:
-    """One place of a table: its number, its colour, what is read out; kind ``void`` = dropped, ``blank`` = not asked."""
+    """One place of a table: number, colour, what is read out; kind ``void`` = dropped, ``blank`` = not asked for."""
 
     text: str
     step: int | None
@@ -91,7 +91,8 @@ def advice(facts: SweepFacts) -> Advice:
 def models(facts: SweepFacts) -> list[ModelLayers]:
     """Every model that was tried, best first."""
     dropped_only = [item.model for item in facts.sweep.dropped if item.model not in facts.models]
-    return [_model(facts, model) for model in dict.fromkeys([*facts.models, *dropped_only])]
+    made = [_model(facts, model) for model in dict.fromkeys([*facts.models, *dropped_only])]
+    return sorted(made, key=lambda model: model.alike is None)  # the small ones side by side, below
 
 
 def legend(facts: SweepFacts) -> tuple[str, str, str]:
@@ -133,7 +134,7 @@ def _why_not(found: tuple[tuple[str, ...], NDArray[np.float64]] | None, items: S
         return "No layer of it was scored, so none can be compared."
     if found is None:
         return "How alike its layers are was not measured."
-    return "It has one layer here, so there is no other that could say the same."
+    return "One layer: there is no other that could say the same."
 
 
 def _order(facts: SweepFacts, model: str, items: Sequence[Scored], dropped: Sequence[Dropped]) -> list[str]:
@@ -206,7 +207,9 @@ def _alike_cell(layers: tuple[str, ...], i: int, j: int, value: float) -> Cell:
     return Cell(decimals(value, 2), step_of(value, 0.0, 1.0), f"{pair}: CKA {decimals(value)}", kind)
 
 
-def _pairs(facts: SweepFacts, items: Sequence[Scored], layers: tuple[str, ...], matrix: NDArray[np.float64]) -> list[str]:
+def _pairs(
+    facts: SweepFacts, items: Sequence[Scored], layers: tuple[str, ...], matrix: NDArray[np.float64]
+) -> list[str]:
     """Layers that are one choice, most alike first, and which of each pair to keep."""
     above = [(float(matrix[i, j]), i, j) for i, j in zip(*np.triu_indices(len(layers), 1), strict=True)]
     found = sorted((pair for pair in above if pair[0] > ALIKE), reverse=True)

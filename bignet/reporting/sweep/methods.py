@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bignet.evaluate.sweep.weights import FORMULA
 from bignet.names import visible
 from bignet.reporting.numbers import count, counted, listed, percent
 from bignet.reporting.record import without_folders
@@ -15,21 +16,36 @@ if TYPE_CHECKING:
     from bignet.reporting.sweep.facts import SweepFacts
 
 FAIRNESS = (
-    "All choices see the same images and queries and leave out the same ones: an image that one model could not embed "
-    "is left out for all.",
-    "Choices are ranked and recommended by one half of the queries; every score shown is that of the other half, which "
-    "had no say. Without that the winner's score would be too good.",
-    "A difference to the best is taken query by query, so that hard queries do not blur it.",
+    (
+        "All choices see the same images and queries and leave out the same ones: an image that one model could not "
+        "embed is left out for all."
+    ),
+    (
+        "Choices are ranked and weighed by one half of the images; every score shown is that of the other half, which "
+        "had no say: its images are asked and found among themselves. Without that the winner's score would be too "
+        "good."
+    ),
+    "A difference to the best is taken image by image, so that hard images do not blur it.",
     "Tied means that the difference cannot be told from none after Holm's correction over all choices.",
-    "A choice is on the front if no other is as good in quality, speed and bytes and better in one of them. What was "
-    "not measured beats nothing and is beaten by nothing.",
-    f"Two layers with a CKA above {ALIKE:g} are one choice: keep the cheaper. CKA is linear and unbiased, of the vectors "
-    "averaged over the map.",
-    "Weights in the page re-pick among the choices whose score, speed and bytes are known: ",
+    (
+        "A choice is on the front if no other is as good in quality, speed and bytes and better in one of them. Where "
+        "one of these was not measured for one of two choices, neither beats the other."
+    ),
+    (
+        f"Two layers with a CKA above {ALIKE:g} are one choice: keep the cheaper. CKA is linear and unbiased, of the "
+        "vectors averaged over the map."
+    ),
+    (
+        "Weights in the page pick the choice on the front with the highest worth, of equals the better one: worth = "
+        f"{FORMULA}. The score is that of the half that chooses, images/s are end to end, and a speed that was not "
+        "measured counts as the lowest that was."
+    ),
 )
 LIMITS = (
-    "Speed is that of one machine and one setting, measured once for every choice; on another machine the order of two "
-    "close ones may turn.",
+    (
+        "Speed is that of one machine and one setting, measured once for every choice; on another machine the order of "
+        "two close ones may turn."
+    ),
     "Scores depend on the images and their classes: what wins here wins for images like these.",
     "A pool that leaves a border of the map unseen (coverage below 100 %) misses what lies there.",
     "The strips are a small sample of queries, the same for each choice.",
@@ -45,7 +61,8 @@ def answer(facts: SweepFacts) -> str:
     """The section's sentence."""
     images = counted(len(facts.sweep.ids), "image")
     models = counted(len(facts.models), "model")
-    return f"{choices(len(facts.scored)).capitalize()} of {models} over {images}: everything needed to repeat or to doubt it."
+    tried = choices(len(facts.scored)).capitalize()
+    return f"{tried} of {models} over {images}: everything needed to repeat or to doubt it."
 
 
 def definitions(facts: SweepFacts) -> list[tuple[str, str, str, str]]:
@@ -76,7 +93,9 @@ def rules(facts: SweepFacts) -> list[tuple[str, str, str]]:
 def setup(facts: SweepFacts) -> list[tuple[str, str]]:
     """How it was measured: images, queries, exclusions, costs."""
     sweep = facts.sweep
-    made = [("images", f"{count(len(sweep.ids))}, {count(sweep.n_left_out)} left out because a model could not embed them")]
+    made = [
+        ("images", f"{count(len(sweep.ids))}, {count(sweep.n_left_out)} left out because a model could not embed them")
+    ]
     if facts.taken is not None:
         made += _queries(facts)
     made.append(("ranked by", f"{facts.score} ({sweep.ranking})"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from bignet.evaluate.sweep.weights import FORMULA
 from bignet.names import visible
 from bignet.reporting.colour import ramp
 from bignet.reporting.numbers import count, counted
@@ -11,7 +12,6 @@ from bignet.reporting.page import asset, embedded_json, environment, pictures
 from bignet.reporting.sections.gallery import Gallery
 from bignet.reporting.sweep import by_class, choices, compare, dropped, front, invariance, layers, methods, top
 from bignet.reporting.sweep.facts import SweepFacts
-from bignet.reporting.sweep.weighing import FORMULA
 from bignet.reporting.thumbnails import PictureFiles, make_thumbnails
 
 if TYPE_CHECKING:
@@ -77,14 +77,16 @@ def _numbers(facts: SweepFacts, settings: SweepPageSettings) -> dict[str, Any]:
             "advice": front.advice(facts),
             "figure": front.front(facts),
             "models": front.keys(facts),
-            "weighed": front.weighed(facts),
             "formula": FORMULA,
+            "weighed": front.weighed(facts),
+            "score": facts.score,
         },
         "choices": {
             "answer": choices.answer(facts),
             "advice": choices.advice(facts),
             "rows": choices.rows(facts),
-            "extra": [(*column, choices.attribute(column[0])) for column in choices.extra(facts)],
+            "extra": [(*column, choices.attribute(column[0])) for column in choices.further(facts)],
+            "ends": choices.ends(facts),
             "score": facts.score,
         },
         "layers": {
@@ -122,7 +124,7 @@ def _methods(facts: SweepFacts) -> dict[str, Any]:
     return {
         "methods": {
             "answer": methods.answer(facts),
-            "fairness": [*methods.FAIRNESS[:-1], methods.FAIRNESS[-1] + FORMULA],
+            "fairness": methods.FAIRNESS,
             "limits": methods.LIMITS,
             "files": methods.FILES,
             "rules": methods.rules(facts),

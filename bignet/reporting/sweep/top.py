@@ -64,35 +64,51 @@ def title(facts: SweepFacts) -> str:
 
 
 def sentences(facts: SweepFacts) -> list[tuple[str, str]]:
-    """Why, how sure, and what would change it: text and the section behind it."""
+    """Why, and what would change it: text and the section behind it."""
     if facts.recommended is None or facts.taken is None:
         return [(f"{choices(len(facts.sweep.dropped))} dropped, each with its reason.", "dropped")]
     found = facts.recommended
-    made = [(sentence(visible(found.reason)), "front"), (_certainty(facts), "choices")]
-    return [*made, (sentence(visible(found.changes)), "front")] if found.changes else made
+    changes = [(sentence(visible(found.changes)), "front")] if found.changes else []
+    return [(_plain_reason(facts, facts.taken), "choices"), *changes]
 
 
-def _certainty(facts: SweepFacts) -> str:
-    others = facts.n_tied - 1
+def _plain_reason(facts: SweepFacts, taken: Scored) -> str:
+    """What is given up and what is got for it."""
+    best = facts.best or taken
     if len(facts.scored) == 1:
-        return "It is the only choice, so there was nothing to compare it with."
-    if others <= 0:
-        return "No other choice ties with the best: its lead is larger than chance explains."
-    return (
-        f"{sentence(choices(others))} cannot be told from the best of {count(len(facts.scored))}: "
-        "among those, cost and size decide."
-    )
+        return f"It is the only choice that was scored: {facts.quoted(taken)}."
+    if taken is best:
+        others = count(len(facts.scored))
+        return f"It is the best of {others}, {facts.quoted(taken)}; none as good costs less."
+    gap = finite(taken.to_best.value) if taken.to_best else None
+    if gap is None:
+        below = f"It scores {decimals(value_of(taken))}; the best is {named(best.choice.name)}"
+    else:
+        word = "below" if gap <= 0 else "above"
+        below = f"It scores {decimals(abs(gap))} {word} the best, {named(best.choice.name)}"
+    return f"{below}, but {_ratios(facts, taken, best)}."
+
+
+def _ratios(facts: SweepFacts, taken: Scored, best: Scored) -> str:
+    """``is 2.1 times as fast with a quarter of the bytes``."""
+    own, other = facts.speed(taken.cost), facts.speed(best.cost)
+    parts = [] if own is None or other is None else [f"is {own / other:.2g} times as fast"]
+    bytes_share = taken.cost.bytes_per_vector / best.cost.bytes_per_vector
+    parts.append("takes as many bytes" if bytes_share == 1 else f"takes {bytes_share:.2g} times the bytes")
+    return listed(parts)
 
 
 def flags(facts: SweepFacts) -> list[Caution]:
     """What makes the verdict doubtful, worst first."""
     found = [Caution(sentence(visible(text)), "methods") for text in facts.sweep.warnings]
-    return found + [caution for say in (_no_labels, _like_chance, _too_few, _untrained) if (caution := say(facts))]
+    return found + [
+        caution for say in (_no_labels, _like_chance, _too_few, _untrained, _tied) if (caution := say(facts))
+    ]
 
 
 def notes(facts: SweepFacts) -> list[Caution]:
     """What a reader should know beside the verdict."""
-    return [caution for say in (_tied, _narrow_view, _left_out, _no_speed) if (caution := say(facts))]
+    return [caution for say in (_narrow_view, _left_out, _no_speed) if (caution := say(facts))]
 
 
 def cards(facts: SweepFacts) -> list[Card]:
@@ -179,8 +195,8 @@ def _tied(facts: SweepFacts) -> Caution | None:
     if facts.n_tied < 2:
         return None
     return Caution(
-        f"{choices(facts.n_tied)} are statistically tied (paired differences, Holm's correction): "
-        "rank among them means nothing, so the cheaper is the better.",
+        f"{choices(facts.n_tied)} of {count(len(facts.scored))} are statistically tied, the best among them: their "
+        "order means nothing, so the cheaper is the better.",
         "choices",
     )
 

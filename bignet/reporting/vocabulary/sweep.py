@@ -13,12 +13,12 @@ WORDS = {
     "self_hit@k": Robust(
         "self-hit@{k}",
         "share of altered copies, turned, scaled, blurred or compressed, whose nearest original is their own",
-        "mean over transforms and strengths of [the nearest of all originals is x], for copies T(x)",
+        "mean over kinds of the mean over a kind's strengths of [the nearest of all originals is x], for copies T(x)",
     ),
     "overlap_stability": Robust(
         "Overlap stability",
         "how many neighbours stay when half of the dimensions are taken away",
-        "mean share of the k nearest that two disjoint random halves of the dimensions have in common",
+        "share of the k nearest by one random half of the dimensions that the other half names too, averaged over cuts",
     ),
     "margin": definition.Definition(
         "Mean class margin",

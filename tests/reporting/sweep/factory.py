@@ -168,7 +168,7 @@ def _metrics(value, ranking, has, altered, n, rng) -> dict[str, Metric]:
     made = {ranking: _metric(ranking, value, n, rng)}
     if has:
         made |= {name: _metric(name, min(0.99, value + up), n, rng) for name, up in (
-            ("map@r", 0.01), ("p@1", 0.25), ("pair_auroc", 0.4), ("silhouette", -0.2), ("v_measure", 0.05))}  # fmt: skip
+            ("map@r", 0.01), ("p@1", 0.25), ("pair_auroc", 0.4), ("silhouette", -0.2))}  # fmt: skip
         made["margin"] = _metric("margin", 0.02, n)
     made["plausible_fp"] = _metric("plausible_fp", None, n)
     made["self_hit@1"] = _metric("self_hit@1", min(0.99, value + 0.2) if altered else None, n)

@@ -1,5 +1,6 @@
 /* The figure of quality over speed: it reads out the choice pointed at, and shows what the weights pick. */
-const UNWEIGHED = { quality: 50, speed: 25, bytes: 25 };
+const WEIGHED = ["speed", "size"];
+const UNWEIGHED = { speed: 0, size: 0 };
 const figure = { chart: find("#front-chart"), spots: new Map(), order: [], at: -1, weights: { ...UNWEIGHED }, pick: -1 };
 
 function showChoice(number, why) {
@@ -92,20 +93,17 @@ function startFront() {
 function drawPick() {
   for (const key of WEIGHED) {
     find(`#weigh-${key}`).value = figure.weights[key];
-    find(`#${key}-out`).value = figure.weights[key];
+    find(`#${key}-out`).value = figure.weights[key].toFixed(3);
   }
   figure.pick = weighedPick(report.choices, figure.weights);
-  for (const old of all(".pick-halo", figure.chart)) old.remove();
-  find("#weigh-row").hidden = figure.pick < 0;
-  const words = find("#pick");
-  if (figure.pick < 0) { words.textContent = "All weights are 0: nothing is asked for, so nothing is picked."; return; }
+  for (const old of all(".pick-halo", figure.chart ?? document)) old.remove();
   const { name, lines } = report.choices[figure.pick];
-  words.replaceChildren("These weights pick ", element("b", "", name), ` · ${lines[0][1]} · ${lines[2][1]} · ${lines[3][1]}${figure.pick === report.taken ? " · the recommended one" : ""}`);
-  const spot = figure.spots.get(figure.pick);
+  const figures = [lines[0][1], lines[2][1], lines[3][1], ...(figure.pick === report.taken ? ["the recommended one"] : [])];
+  find("#pick").replaceChildren("Then take ", element("b", "", name), ` · ${figures.join(" · ")}`);
   const ring = document.createElementNS("http://www.w3.org/2000/svg", "circle");
   ring.setAttribute("class", "pick-halo");
-  ring.setAttribute("r", "20");
-  spot.append(ring);
+  ring.setAttribute("r", "21");
+  figure.spots.get(figure.pick)?.append(ring);
 }
 
 function keepWeights() {
@@ -124,7 +122,7 @@ function startWeights() {
   follows("front", WEIGHED, (options) => {
     for (const key of WEIGHED) {
       const wanted = Number(options.get(key) ?? NaN);
-      figure.weights[key] = wanted >= 0 && wanted <= 100 ? wanted : UNWEIGHED[key];
+      figure.weights[key] = wanted >= 0 && wanted <= 0.1 ? wanted : UNWEIGHED[key];
     }
     drawPick();
   });
