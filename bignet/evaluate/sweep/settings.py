@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bignet.errors import UsageError
 
-_LEAST = {"k": 1, "bootstrap": 0, "seed": 0, "pairs": 1, "strips": 0, "resamples": 2, "exact_rows": 2}
+_LEAST = {"k": 1, "seed": 0, "pairs": 1, "strips": 0, "resamples": 1, "exact_rows": 2}
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,6 @@ class SweepSettings:
 
     Attributes:
         k: neighbours in a strip, in lists whose overlap is measured, and in lists that make hubs.
-        bootstrap: resamples behind the interval of a pair AUROC; 0 = none.
         seed: fixes halves, samples and what strips show.
         level: coverage of the intervals; 1 - level is also the error allowed for "not tied" over the whole sweep.
         pairs: pairs of images of each kind behind a pair AUROC.
@@ -26,13 +25,12 @@ class SweepSettings:
     """
 
     k: int = 10
-    bootstrap: int = 1000
     seed: int = 0
     level: float = 0.95
     pairs: int = 100_000
     strips: int = 12
     resamples: int = 4
-    exact_rows: int = 20_000
+    exact_rows: int = 10_000
 
     def __post_init__(self) -> None:
         for name, least in _LEAST.items():
