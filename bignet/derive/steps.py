@@ -86,6 +86,24 @@ def joined(steps: tuple[Step, ...]) -> str:
     return ",".join(map(str, steps))
 
 
+def warnings_about(text: str) -> tuple[str, ...]:
+    """Steps -> sentences that a reader of numbers about such a store must see before them."""
+    by_kind = {step.kind: step for step in parse_steps(text)}
+    dba, qe = by_kind.get(StepKind.DBA), by_kind.get(StepKind.QE)
+    found = []
+    if dba:
+        found.append(
+            f"{dba} has mixed every image with its nearest, so that each is in the images it finds: these figures are "
+            "too high; the one that bignet derive prints is of a split and is not"
+        )
+    if qe:
+        found.append(
+            f"{qe} is done to queries when they are searched for, not to the images measured here; the figure that "
+            "bignet derive prints is with it"
+        )
+    return tuple(found)
+
+
 def _parsed(text: str) -> Step:
     name, *numbers = text.split(":")
     if name not in set(StepKind) or not all(_NUMBER.fullmatch(number) for number in numbers):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bignet.errors import UsageError
 from bignet.extractor import journal
-from bignet.extractor.agreement import check_request, check_source
+from bignet.extractor.agreement import check_not_derived, check_request, check_source
 from bignet.extractor.plan import Plan, plan
 from bignet.extractor.sources import Scan, scan
 from bignet.spec import parse_pool
@@ -171,6 +171,7 @@ class _Run:
         before = self.writer.manifest
         snapshot = Snapshot.open(self.writer.path) if before is not None else None
         if before is not None:
+            check_not_derived(self.writer.path, before)
             check_request(self.settings, before.embeddings)
         work = plan(self.found, snapshot, self.settings)
         if before is not None:
