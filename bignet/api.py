@@ -18,6 +18,8 @@ from bignet.store.writer import writing
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from bignet.derive.run import Listener as DeriveListener
+    from bignet.derive_job import Derived
     from bignet.evaluate.result import Evaluation
     from bignet.extractor.run import Listener
     from bignet.extractor.settings import ExtractOptions
@@ -107,6 +109,37 @@ def import_vectors(
     return Store(Snapshot.open(store))
 
 
+def derive_store(  # noqa: PLR0913 - one argument for each choice
+    store: StorePath,
+    out: StorePath,
+    steps: str,
+    *,
+    embedding: str | None = None,
+    labels: str | os.PathLike[str] | None = None,
+    update: bool = False,
+    listener: DeriveListener | None = None,
+) -> Derived:
+    """Make a store of another's vectors after post-processing, which is done to its queries too, and judge it.
+
+    Args:
+        store: folder of the store to derive from.
+        out: folder of the new store; the same again changes nothing.
+        steps: ``"center,pca:256"``; see ``bignet.derive.steps.ALLOWED``.
+        embedding: which vector column; the first if None.
+        labels: CSV or Parquet with ``label`` and ``id`` or ``path``; the store's own (folder names) if None.
+        update: apply the steps, as they were fitted, to a store that has moved on since.
+        listener: told about progress.
+
+    Raises:
+        UsageError, MismatchError, LockedError, ResourceError: see ``bignet.derive.run.derive``.
+    """
+    from bignet.derive.settings import DeriveSettings
+    from bignet.derive_job import run
+
+    with Snapshot.open(store) as snapshot:
+        return run(snapshot, out, DeriveSettings(steps, embedding, update), labels, listener)
+
+
 def build_index(
     store: StorePath,
     embedding: str | None = None,
@@ -146,7 +179,8 @@ def verify(store: StorePath, *, repair: bool = False) -> Verdict:
 
     Args:
         store: its folder.
-        repair: publish a snapshot without the damaged shards; the same extraction or import again fills the gap.
+        repair: publish a snapshot without the damaged shards; the same extraction, import or derivation again
+            fills the gap.
 
     Raises:
         UsageError: there is no store.

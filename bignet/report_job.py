@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
+from bignet.derive.steps import warnings_about
 from bignet.errors import UsageError
 from bignet.evaluate.clusters.settings import AUTO, ClusterSettings
 from bignet.evaluate.evaluate import EvaluateSettings, evaluate
@@ -189,7 +190,8 @@ def _evaluated(
     )
     left_out = () if snapshot.left_out is None else (str(snapshot.left_out),)
     joined = () if names.table is None else names.table.warnings
-    return replace(evaluation, warnings=(*left_out, *joined, *evaluation.warnings))
+    steps = () if spec.derived is None else warnings_about(spec.derived.steps)
+    return replace(evaluation, warnings=(*left_out, *steps, *joined, *evaluation.warnings))
 
 
 def _source(

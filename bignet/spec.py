@@ -7,6 +7,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
+from bignet.derivation import Derivation
 from bignet.errors import UsageError
 from bignet.imported import ImportedEncoder
 
@@ -205,6 +206,7 @@ class EmbeddingSpec:
         pool: its canonical name, ``gap``, ``gem:3``; see parse_pool. Empty where the vectors were imported.
         dims: numbers in a vector.
         dtype: as stored: ``float32`` or ``float16``.
+        derived: what was done to the vectors since; None = they are as the encoder made them.
     """
 
     encoder: EncoderSpec | ImportedEncoder
@@ -212,11 +214,19 @@ class EmbeddingSpec:
     pool: str
     dims: int
     dtype: str = "float32"
+    derived: Derivation | None = None
 
     @property
     def name(self) -> str:
-        """The column's name: ``layer4.gap``, ``features.avg3``; ``clip``."""
-        return f"{self.layer}.{self.pool.replace(':', '')}" if self.pool else self.layer
+        """The column's name: ``layer4.gap``, ``features.avg3``; ``clip``; ``layer4.gap.center.pca256``."""
+        name = f"{self.layer}.{self.pool.replace(':', '')}" if self.pool else self.layer
+        return f"{name}.{self.derived.suffix}" if self.derived else name
+
+    @property
+    def before(self) -> EmbeddingSpec:
+        """What a derived embedding was derived from; of another it is that itself."""
+        derived = self.derived
+        return replace(self, dims=derived.dims, dtype=derived.dtype, derived=None) if derived else self
 
     @property
     def computed_by(self) -> EncoderSpec:
@@ -238,13 +248,19 @@ class EmbeddingSpec:
         return fingerprint_of(self)
 
     def as_json(self) -> dict[str, Any]:
-        """Plain data for a manifest."""
-        return asdict(self)
+        """Plain data for a manifest; nothing about steps where there are none."""
+        data = asdict(self)
+        return data if self.derived else {name: value for name, value in data.items() if name != "derived"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> EmbeddingSpec:
         """The inverse of as_json; fields of later versions are ignored."""
-        return cls(**_known(cls, dict(data) | {"encoder": _encoder_from_json(dict(data["encoder"]))}))
+        derived = data.get("derived")
+        parts = {
+            "encoder": _encoder_from_json(dict(data["encoder"])),
+            "derived": Derivation(**_known(Derivation, derived)) if derived else None,
+        }
+        return cls(**_known(cls, dict(data) | parts))
 
 
 def _encoder_from_json(encoder: dict[str, Any]) -> EncoderSpec | ImportedEncoder:
@@ -274,23 +290,3 @@ def fingerprint_of(spec: EmbeddingSpec) -> str:
             del data["encoder"]["ranges"]  # fingerprints from before there were any stay the same
     text = json.dumps(data, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_LENGTH]
-
-
-def differences(ours: EmbeddingSpec, theirs: EmbeddingSpec) -> list[str]:
-    """The fields in which two specs differ, as ``name: ours != theirs``."""
-    return [f"{name}: {_short(a)} != {_short(b)}" for name, a, b in _pairs(asdict(ours), asdict(theirs)) if a != b]
-
-
-def _short(value: Any) -> str:
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:60]}... ({len(value)})"
-
-
-def _pairs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
-    pairs: list[tuple[str, Any, Any]] = []
-    for name, value in ours.items():
-        if isinstance(value, dict):
-            pairs += _pairs(value, theirs[name])
-        else:
-            pairs.append((name, value, theirs[name]))
-    return pairs

@@ -55,6 +55,7 @@ def leftovers(store):
     data = _manifest(manifests(store)[0])
     needed = {"manifests/" + manifests(store)[0].name, ".lock"}
     needed |= {f"{kind}/{item['name']}" for kind in ("shards", "rejected") for item in data[kind]}
+    needed |= {f"shards/{data['fitted']['name']}"} if "fitted" in data else set()
     on_disk = {str(item.relative_to(store)) for item in store.rglob("*") if item.is_file()}
     return sorted(on_disk - needed)
 
@@ -109,7 +110,7 @@ def _table(folder, record):
 
 
 def _add_rows(content, table, data):
-    declared = {_column(item["layer"], item["pool"]): item["dims"] for item in data["embeddings"]}
+    declared = {_column(item): item["dims"] for item in data["embeddings"]}
     assert set(table.schema.names) == METADATA | declared.keys()
     vectors = {name: _vectors(table, name, dims) for name, dims in declared.items()}
     for number, row in enumerate(table.select(["path", "sha256", "id"]).to_pylist()):
@@ -119,9 +120,11 @@ def _add_rows(content, table, data):
         content.ids[row["path"]] = row["id"]
 
 
-def _column(layer, pool):
-    """``layer4.gem3``; imported vectors have no pool and are called what they were named."""
-    return f"{layer}.{pool.replace(':', '')}" if pool else layer
+def _column(item):
+    """``layer4.gem3``, ``layer4.gem3.center.whiten8-0.25``; imported vectors have no pool."""
+    steps = item["derived"]["steps"].split(",") if "derived" in item else []
+    words = [[item["layer"]], item["pool"].split(":") if item["pool"] else [], *(step.split(":") for step in steps)]
+    return ".".join(word[0] + "-".join(word[1:]) for word in words if word)
 
 
 def _vectors(table, name, dims):

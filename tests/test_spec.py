@@ -5,8 +5,9 @@ from dataclasses import fields, replace
 import pytest
 
 from bignet.errors import UsageError
+from bignet.extractor.agreement import differences
 from bignet.imported import ImportedEncoder
-from bignet.spec import EmbeddingSpec, EncoderSpec, PoolName, Preprocess, differences, parse_pool
+from bignet.spec import EmbeddingSpec, EncoderSpec, PoolName, Preprocess, parse_pool
 
 PREPROCESS = Preprocess(256, 224, "bilinear", (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 ENCODER = EncoderSpec("resnet50", "published:IMAGENET1K_V2", "ab" * 32, PREPROCESS)

@@ -75,7 +75,7 @@ def search_hint(store: str | os.PathLike[str]) -> str:
 
 def partial_warning(store: object, left_out: LeftOut) -> str:
     """What an answer lacks that was given with --allow-partial."""
-    mend = f"bignet verify {pasted(store)} --repair, then the same extraction or import, brings them back"
+    mend = f"bignet verify {pasted(store)} --repair, then the same extraction, import or derivation, brings them back"
     return f"warning: {left_out}; {mend}"
 
 

@@ -59,7 +59,7 @@ def _print_rejected(refused: list[dict[str, str]]) -> None:
 def _print(snapshot: Snapshot, refused: list[dict[str, str]]) -> None:
     manifest = snapshot.manifest
     n_bytes = sum(item.n_bytes for item in (*manifest.shards, *manifest.rejected))
-    verb = "import" if isinstance(snapshot.embeddings[0].encoder, ImportedEncoder) else "extract"
+    verb = _verb(snapshot)
     state = "complete" if manifest.complete else f"incomplete: run bignet {verb} again"
     say(f"{snapshot.path}: {counted(len(snapshot), 'row')}, {size(n_bytes)}, snapshot {manifest.number}, {state}")
     counts = manifest.counts
@@ -68,6 +68,7 @@ def _print(snapshot: Snapshot, refused: list[dict[str, str]]) -> None:
         lines = _imported(snapshot, encoder)
     else:
         lines = [("images", f"{root} ({grouped(counts.discovered)} files found)"), *_computed(snapshot, encoder)]
+    lines += _derived(snapshot)
     if refused:
         reasons = Counter(row["reason"] for row in refused).most_common()
         listed = ", ".join(f"{number:,} {reason}" for reason, number in reasons)
@@ -75,6 +76,36 @@ def _print(snapshot: Snapshot, refused: list[dict[str, str]]) -> None:
     for name, text in lines:
         say(f"  {name:9} {text}")
     _print_embeddings(snapshot)
+
+
+def _verb(snapshot: Snapshot) -> str:
+    """Which command made the store."""
+    if snapshot.manifest.parent is not None:
+        return "derive"
+    return "import" if isinstance(snapshot.embeddings[0].encoder, ImportedEncoder) else "extract"
+
+
+def _derived(snapshot: Snapshot) -> list[tuple[str, str]]:
+    """The steps of a derived store, and what they were done to."""
+    from bignet.names import visible
+    from bignet.store.parent import parent_of, update_command
+
+    parent, derived = snapshot.manifest.parent, snapshot.embeddings[0].derived
+    if parent is None or derived is None:
+        return []
+    now = parent_of(snapshot)
+    if now is None:
+        standing = "not there now"
+    elif now.number == parent.number:
+        standing = "as it is now"
+    else:
+        again = typed(update_command(snapshot, now.path))
+        standing = f"which is at {now.number} now ({counted(now.rows, 'row')}); next: {again}"
+    where = f"snapshot {parent.number} of {visible(parent.path)}, {standing}"
+    return [
+        ("steps", f"{derived.steps}, done to queries too"),
+        ("parent", f"{parent.embedding} ({counted(derived.dims, 'dim')}, {parent.fingerprint}) of {where}"),
+    ]
 
 
 def _print_embeddings(snapshot: Snapshot) -> None:
@@ -161,4 +192,4 @@ def _as_json(snapshot: Snapshot) -> dict[str, Any]:
         ],
         "shards": [vars(item) for item in manifest.shards],
         "environment": dict(manifest.environment),
-    }
+    } | ({} if manifest.parent is None else {"parent": vars(manifest.parent)})

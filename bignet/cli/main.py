@@ -14,6 +14,7 @@ from typer import Exit
 from bignet.cli import (
     clusters,
     demo,
+    derive,
     doctor,
     extract,
     import_vectors,
@@ -50,7 +51,21 @@ app = typer.Typer(
     """,
 )
 
-_MODULES = (demo, doctor, extract, import_vectors, models, layers, search, index, report, clusters, info, verify)
+_MODULES = (
+    demo,
+    doctor,
+    extract,
+    import_vectors,
+    models,
+    layers,
+    search,
+    index,
+    report,
+    clusters,
+    derive,
+    info,
+    verify,
+)
 for module in _MODULES:
     app.command(module.NAME, cls=GroupedOptions, rich_help_panel=module.PANEL)(module.command)
 

@@ -116,7 +116,7 @@ def command(
     bignet report photos.bignet -o report --check "map@r.macro>=0.60,p@1>0.9" --baseline old/report.json
     bignet report report/report.json --check "map@r.macro>=0.60"
     """
-    look = Look.asked_for(check, baseline, seed, json_output=json_output)
+    look = Look.asked_for(check, baseline, json_output=json_output)
     if is_report(Path(store)):
         look.again(Path(store))
         return

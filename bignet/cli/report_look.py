@@ -27,17 +27,16 @@ class Look:
 
     conditions: tuple[Condition, ...]
     before: PastReport | None
-    seed: int
     json_output: bool
 
     @classmethod
-    def asked_for(cls, check: str | None, baseline: str | None, seed: int, *, json_output: bool) -> Look:
+    def asked_for(cls, check: str | None, baseline: str | None, *, json_output: bool) -> Look:
         """Reads both before anything is measured: a mistake shows at once, and the baseline may be overwritten."""
         from bignet.reporting.gate import parse_conditions
         from bignet.reporting.past import read_report
 
         conditions = () if check is None else parse_conditions(check)
-        return cls(conditions, None if baseline is None else read_report(Path(baseline)), seed, json_output)
+        return cls(conditions, None if baseline is None else read_report(Path(baseline)), json_output)
 
     def at(self, files: ReportFiles, lines: Sequence[str], following: Sequence[str]) -> None:
         """Print a report that was just written: what it found, checks and comparison, what to do next."""
@@ -70,7 +69,6 @@ class Look:
         _leave(outcomes)
 
     def _judge(self, report: Path) -> tuple[tuple[Outcome, ...], Comparison | None]:
-        from bignet.evaluate.intervals import Resampling
         from bignet.reporting.baseline import compare
         from bignet.reporting.gate import check
         from bignet.reporting.past import read_report
@@ -78,7 +76,7 @@ class Look:
         if not self.conditions and self.before is None:
             return (), None
         now = read_report(report)
-        comparison = None if self.before is None else compare(now, self.before, Resampling(seed=self.seed))
+        comparison = None if self.before is None else compare(now, self.before)
         return check(self.conditions, now.figures), comparison
 
     def _print(self, outcomes: Sequence[Outcome], comparison: Comparison | None) -> None:

@@ -83,7 +83,9 @@ def _speed(photos: Photos, model: str) -> Speed:
 
     device = machine.find_device("auto")
     fastest = next(iter(machine.fast_precisions(device)), "fp32")  # what extract takes if a sample proves it
-    return measure(photos, encoder.build(model, "random:0", form=Form(precision=fastest)))
+    with machine.threads_of_a_pass(device):
+        built = encoder.build(model, "random:0", form=Form(precision=fastest))
+    return measure(photos, built)
 
 
 def _weights(model: str) -> Check:

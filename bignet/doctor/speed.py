@@ -5,15 +5,14 @@ from __future__ import annotations
 import io
 import os
 import statistics
-import time
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.errors import UsageError
+from bignet.extractor import timing
+from bignet.extractor.decode import decode
 from bignet.extractor.machine import available_cores
-from bignet.images import RejectedImage, open_header, read_image_file
+from bignet.images import Limits, RejectedImage, open_header, read_image_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 MOST_PHOTOS = 64
 DECODE_SECONDS = 1.5
 FORWARD_SECONDS = 3.0
-BATCH = 32
 CAMERA_MEGAPIXELS = 2.0  # from here on a JPEG is several times as large as what the network sees
 MOST_OF_IT = 0.6
 SMALL_NETWORKS = ("mobilenet_v3_small", "squeezenet1_1", "resnet18")  # the cheapest first
@@ -61,9 +59,7 @@ class Speed:
     @property
     def expected(self) -> float:
         """Images a second end to end: on shared cores the times add up, beside a GPU the slower one counts."""
-        if self.device == "cpu":
-            return 1 / (1 / self.decode + 1 / self.forward)
-        return min(self.decode, self.forward)
+        return timing.end_to_end(self.forward, self.decode, on_gpu=self.device != "cpu")
 
     @property
     def network_share(self) -> float:
@@ -98,7 +94,7 @@ def measure(photos: Photos, encoder: Encoder) -> Speed:
         model=encoder.spec.model,
         device=encoder.device.type,
         precision=encoder.spec.precision,
-        forward=forward_rate(encoder, FORWARD_SECONDS),
+        forward=timing.forward_rate(encoder, FORWARD_SECONDS).images_s,
     )
 
 
@@ -168,35 +164,4 @@ def _megapixels(data: bytes) -> float:
 
 def decode_rate(photos: Sequence[bytes], preprocess: Preprocess, seconds: float) -> float:
     """Images a second by a thread for each core; photos that cannot be decoded to their end count too."""
-    from bignet.extractor.decode import decode
-    from bignet.images import Limits
-
-    def loop(first: int) -> int:
-        done = 0
-        while time.perf_counter() < end:
-            with suppress(RejectedImage):
-                decode(photos[(first + done) % len(photos)], preprocess, Limits())
-            done += 1
-        return done
-
-    cores = available_cores()
-    start = time.perf_counter()
-    end = start + seconds
-    with ThreadPoolExecutor(cores) as threads:
-        done = sum(threads.map(loop, range(0, cores * 7, 7)))  # not all at the same photo
-    return done / (time.perf_counter() - start)
-
-
-def forward_rate(encoder: Encoder, seconds: float) -> float:
-    """Images a second of the median batch, after one to warm up."""
-    import torch
-
-    side = encoder.spec.preprocess.crop
-    batch = torch.randint(0, 256, (BATCH, 3, side, side), dtype=torch.uint8)
-    encoder.encode(batch)
-    spent: list[float] = []
-    while sum(spent) < seconds:
-        start = time.perf_counter()
-        encoder.encode(batch)
-        spent.append(time.perf_counter() - start)
-    return BATCH / statistics.median(spent)
+    return timing.repeated(lambda number: decode(photos[number % len(photos)], preprocess, Limits()), 0, seconds)

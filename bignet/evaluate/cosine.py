@@ -53,6 +53,11 @@ def usable_rows(vectors: Vectors) -> tuple[Ints, Ints, Ints]:
     return np.flatnonzero(finite & filled), np.flatnonzero(~finite), np.flatnonzero(finite & ~filled)
 
 
+def rounding_units(dim: int) -> float:
+    """Rounding of a dot product of unit vectors: at most D units, in practice a few sqrt(D) (Higham & Mary 2019)."""
+    return 8 + min(dim, 8 * math.sqrt(dim))
+
+
 class UnitRows:
     """Rows of (N, D) vectors of any real dtype, read as float64 without ever copying the whole.
 
@@ -111,9 +116,7 @@ class Cosines:
     def __init__(self, rows: UnitRows) -> None:
         self.rows = rows
         self._first = _first_copies(rows)
-        # Rounding of a dot product of unit vectors: at most D units, in practice a few sqrt(D)
-        # (Higham & Mary 2019, "A new approach to probabilistic rounding error analysis").
-        self._units = 8 + min(rows.dim, 8 * math.sqrt(rows.dim))
+        self._units = rounding_units(rows.dim)
         self._double = False
         self._inverse = _inverse_norms(rows)
 

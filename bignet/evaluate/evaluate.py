@@ -22,7 +22,7 @@ from bignet.evaluate.subject import Subject
 from bignet.evaluate.summary import Context, Summary
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.separation import ClassSpread
 
     Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
 
 
 def evaluate(  # noqa: PLR0913 - one argument for each column of the table of rows
@@ -77,7 +78,7 @@ def evaluate(  # noqa: PLR0913 - one argument for each column of the table of ro
     with clock("intervals"):
         context = Context(settings, rows.excluded(gallery), rows.reason(gallery), rows.groups)
         summary = Summary(measured, context)
-        metrics = summary.metrics()
+        metrics, influences = summary.metrics(), summary.influences()
     subject = Subject(
         rows=unit_rows,
         ids=rows.ids,
@@ -92,7 +93,7 @@ def evaluate(  # noqa: PLR0913 - one argument for each column of the table of ro
         spread = class_spread(subject) if rows.coded.names else None
         classes, distance = _classes(rows.coded, spread, summary)
     del summary, measured  # every score of every query: the families need the memory
-    parts = _Parts(metrics, classes, distance, measure_families(subject, spread, clock))
+    parts = _Parts(metrics, influences, classes, distance, measure_families(subject, spread, clock))
     return _assemble(rows, subject, parts, clock.seconds)
 
 
@@ -101,6 +102,7 @@ class _Parts:
     """What the stages after the pass found."""
 
     metrics: tuple[Metric, ...]
+    influences: Mapping[str, Floats]
     classes: tuple[ClassRow, ...]
     distance: ClassDistance | None
     families: Families
@@ -147,6 +149,7 @@ def _assemble(rows: Rows, subject: Subject, parts: _Parts, seconds: dict[str, fl
         hierarchy=families.hierarchy,
         geometry=families.geometry,
         clusters=families.clusters,
+        influences=parts.influences,
     )
 
 

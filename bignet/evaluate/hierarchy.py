@@ -62,7 +62,7 @@ def measure_hierarchy(subject: Subject) -> Hierarchy | None:
             *_ancestor_metrics(records, tree, first, relatives),
             _precision_metric(records, first, curve, settings.k),
             _area_metric(records, subject, deep),
-            *_mistake_metrics(records, tree, first, relatives),
+            *mistake_metrics(records, tree, first, relatives),
         ),
     )
 
@@ -158,8 +158,15 @@ def _area_metric(records: Records, subject: Subject, deep: DeepScores | None) ->
     return records.mean(name, values, k=AREA_PLACES, estimator=deep.estimator, params=params)
 
 
-def _mistake_metrics(records: Records, tree: Taxonomy, first: FirstNeighbours, relatives: Ints) -> list[Metric]:
-    """Share of wrong first neighbours under the own parent, and the mean height at which they meet."""
+def mistake_metrics(records: Records, tree: Taxonomy, first: FirstNeighbours, relatives: Ints) -> list[Metric]:
+    """Share of wrong first neighbours under the own parent, and the mean height at which they meet.
+
+    Args:
+        records: writes them.
+        tree: of the classes.
+        first: the queries.
+        relatives: of the queries, as ``Taxonomy.relatives``.
+    """
     wrong, depth = first.wrong, tree.depth[first.own]
     every = np.arange(len(depth))
     exact = relatives.copy()

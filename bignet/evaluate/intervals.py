@@ -60,7 +60,7 @@ class ClassIntervals:
 
 def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
     """Successes of n trials -> ends of the score interval (Wilson 1927), which is sound for small n."""
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = normal_quantile(level)
     share, shrink = successes / n, 1 + z * z / n
     centre = (share + z * z / (2 * n)) / shrink
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
@@ -103,7 +103,7 @@ def macro_interval(values: Floats, classes: Ints, how: Resampling, weights: Floa
         even.add(means, 1.0)
         spread.add(values[members])
         weighted.add(means, float(share[place]))
-    wider = spread.beyond_normal(how.level)
+    wider = beyond_normal(spread.freedom(), how.level)
     macro = _moved_out(how.percentiles(even.value()), wider, how.bounds)
     return ClassIntervals(found, each, macro, how.percentiles(weighted.value()))
 
@@ -163,16 +163,28 @@ class _Spread:
         self._variance += variance
         self._square += variance**2 / (some - 1)
 
-    def beyond_normal(self, level: float) -> Floats:
-        """(M,) Student's quantile over the normal one (Abramowitz and Stegun 1964, 26.7.5)."""
-        freedom = np.where(self._square > 0, self._variance**2 / np.where(self._square > 0, self._square, 1.0), np.inf)
-        z, v = NormalDist().inv_cdf((1 + level) / 2), np.maximum(freedom, 2.0)
-        terms = (
-            (z**3 + z) / 4,
-            (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-            (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        )
-        return np.asarray(1 + sum(term / v**power for power, term in enumerate(terms, 1)) / z)
+    def freedom(self) -> Floats:
+        """(M,) degrees of freedom (Satterthwaite 1946)."""
+        return np.where(self._square > 0, self._variance**2 / np.where(self._square > 0, self._square, 1.0), np.inf)
+
+
+def normal_quantile(level: float) -> float:
+    """Coverage -> standard errors from the middle to each end."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def beyond_normal(freedom: Floats | float, level: float) -> Floats:
+    """(M,) degrees of freedom, taken as at least 2 -> Student's quantile over the normal one.
+
+    Abramowitz and Stegun 1964, 26.7.5.
+    """
+    z, v = normal_quantile(level), np.maximum(freedom, 2.0)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+    )
+    return np.asarray(1 + sum(term / v**power for power, term in enumerate(terms, 1)) / z)
 
 
 def _moved_out(ends: Floats, factor: Floats, bounds: tuple[float, float]) -> Floats:

@@ -12,12 +12,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bignet.evaluate import retrieval
+from bignet.evaluate import deletions, retrieval
 from bignet.evaluate.chance import Shuffles, chance_precision
 from bignet.evaluate.gallery import Gallery, sampled_queries
 from bignet.evaluate.graph import GraphTable
+from bignet.evaluate.influence import Influences
+from bignet.evaluate.ranked import Ranked
 from bignet.evaluate.result import KnnGraph, PerQuery
-from bignet.evaluate.scores import Judge, Scored, accuracy, at_r, chance_at_r, depths_within
+from bignet.evaluate.scores import (
+    Judge,
+    Scored,
+    accuracy,
+    at_r,
+    at_r_effects,
+    chance_at_r,
+    depths_within,
+    least_others,
+)
 from bignet.evaluate.view import Depth, Seen, View, joined
 from bignet.evaluate.votes import nearest_centre
 
@@ -27,12 +38,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bignet.evaluate.cosine import Cosines
-    from bignet.evaluate.ranked import Ranked
     from bignet.evaluate.settings import EvaluateSettings
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
     Scores = NDArray[np.floating[Any]]
+
+
+COMPLETE = 1_000  # images up to which a ranking holds all of them, so that MAP's influences are exact
+_CELLS = 2**17  # places whose effects are worked out at a time
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,8 @@ class Measured:
         capped: the gallery of the scores at R, if it is another.
         sampled: whether the rows asked are a sample.
         population: (C,) queries there are of each class, asked or not.
+        influences: of the images on the scores; None where only a sample is asked.
+        together_influences: likewise without keeping groups apart.
     """
 
     graph: KnnGraph
@@ -58,6 +74,8 @@ class Measured:
     capped: Gallery
     sampled: bool
     population: Ints
+    influences: Influences | None
+    together_influences: Influences | None
 
 
 def measure(
@@ -131,6 +149,7 @@ class _Pass:
         self._farthest_similarity = np.full(len(cosines), np.nan)
         self._scores, self._permuted, self._tied, self._ties = (_Columns(gallery.queries) for _ in range(4))
         self._voted = np.full(len(gallery.queries), -1, dtype=np.int64)
+        self._influences = None if self._sampled else Influences(gallery)
 
     def batches(self) -> Iterator[_Batch]:
         """Every row asked, those of like R and class side by side."""
@@ -179,6 +198,8 @@ class _Pass:
             capped=self._capped,
             sampled=self._sampled,
             population=population,
+            influences=self._influences,
+            together_influences=None if self._sampled else self._together.influences,
         )
 
     def _permutations(self) -> Shuffles | None:
@@ -192,6 +213,9 @@ class _Pass:
         """Places to rank: one more than the graph has, for its ties, and one more than R, for those of labels."""
         most = int(self._capped.n_relevant[queries].max(initial=0))
         labels = max(self._judge.depths.deepest, 0 if self._sampled else most) + 1
+        most_others = int(self._gallery.n_others[queries].max(initial=0))
+        if most_others <= COMPLETE:
+            labels = max(labels, most_others)
         together = self._together.depth(queries) if batch.together else 0
         return Depth(self._settings.depth + 1, labels * batch.judged, most * batch.judged, together)
 
@@ -207,12 +231,24 @@ class _Pass:
         self._rank_first[queries] = seen.first_hit
         self._voted[np.searchsorted(self._gallery.queries, queries)] = judge.vote(labels)
         self._weigh_ties(queries, labels)
+        if self._influences is not None:
+            self._weigh_images(self._influences, queries, labels)
         if self._shuffles is not None:
             n_relevant = self._gallery.n_relevant[queries]
             tables = [judge.basic(hits, n_relevant) for hits in self._shuffles.hits(queries, labels.rows)]
             self._permuted.put(
                 queries, {name: np.mean([table[name] for table in tables], axis=0) for name in tables[0]}
             )
+
+    def _weigh_images(self, influences: Influences, queries: Ints, labels: Ranked) -> None:
+        """What each image of the rankings of a block does to their scores, some queries at a time."""
+        whole = int(self._gallery.n_others[self._gallery.queries].max())
+        step = max(1, _CELLS // max(1, labels.rows.shape[1]))
+        for start in range(0, len(queries), step):
+            part = slice(start, start + step)
+            some = Ranked(labels.rows[part], labels.similarity[part])
+            for name, effects in self._judge.effects(queries[part], some, self._rank_first[queries[part]], whole):
+                influences.put(name, queries[part], some.rows, effects, least_others(name))
 
     def _weigh_ties(self, queries: Ints, labels: Ranked) -> None:
         """P@1 and P@k of a block if equally similar items came in random order."""
@@ -245,13 +281,15 @@ class _Together:
 
     def __init__(self, gallery: Gallery, capped: Gallery) -> None:
         self._groups = gallery.apart is not None
-        self._gallery, self._capped = gallery.together(), capped.together()
+        self._gallery = gallery.together()
+        self._capped = self._gallery if capped is gallery else capped.together()
         self.asked = (self._gallery.n_relevant > 0) & self._groups
         self._scores = _Columns(self._gallery.queries)
+        self.influences = Influences(self._gallery)
 
     def depth(self, queries: Ints) -> int:
         """Places to rank for the scores at R."""
-        return int(self._capped.n_relevant[queries].max(initial=1))
+        return int(self._capped.n_relevant[queries].max(initial=1)) + 1
 
     def put(self, queries: Ints, seen: Seen) -> None:
         """Scores a block."""
@@ -260,8 +298,13 @@ class _Together:
             (self._gallery.codes[ranked.rows] == own) & (ranked.rows >= 0)
             for ranked in (seen.together, seen.together_capped)
         )
-        values = {"p@1": retrieval.precision_at_k(first, 1), **at_r(deep, self._capped.n_relevant[queries])}
+        n_relevant = self._capped.n_relevant[queries]
+        values = {"p@1": retrieval.precision_at_k(first, 1), **at_r(deep, n_relevant)}
         self._scores.put(queries, values)
+        if self._capped is self._gallery:
+            effects = {"p@1": deletions.precision_at_k(first, n_relevant, 1), **at_r_effects(deep, n_relevant)}
+            for name, found in effects.items():
+                self.influences.put(name, queries, seen.together.rows, found)
 
     def scored(self) -> Scored | None:
         """Scores and what chance gives."""

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from bignet.evaluate.jackknife import Estimate
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from bignet.evaluate.clusters.result import Clusters
@@ -164,6 +167,7 @@ class Evaluation:
         hierarchy: scores by level; None for flat labels.
         geometry: spectrum, hubs, dimension and a map.
         clusters: None where they were not asked for, or with too few rows.
+        influences: by metric id, (N,) what the mean would lose without each image; see ``estimate``.
     """
 
     ids: NDArray[np.int64]
@@ -183,6 +187,19 @@ class Evaluation:
     hierarchy: Hierarchy | None = None
     geometry: Geometry | None = None
     clusters: Clusters | None = None
+    influences: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+
+    def estimate(self, metric_id: str) -> Estimate:
+        """A mean score with the influence of each image on it, for ``paired.paired_difference``.
+
+        Known for P@1, R-precision and MAP@R, over queries and over classes; KeyError for others, or if it has no value.
+        """
+        found, place = self.metric(metric_id), {label: i for i, label in enumerate(dict.fromkeys(self.labels))}
+        if found.value is None:
+            raise KeyError(metric_id)
+        classes = np.array([-1 if label is None else place[label] for label in self.labels], dtype=np.int64)
+        by_class = metric_id.endswith(".macro")
+        return Estimate(found.value, self.influences[metric_id], classes, found.n_queries, by_class)
 
     def metric(self, metric_id: str) -> Metric:
         """The metric of that id; KeyError if it was not computed."""

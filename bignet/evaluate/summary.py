@@ -9,6 +9,7 @@ import numpy as np
 
 from bignet.evaluate.averages import Averages
 from bignet.evaluate.intervals import Resampling, wilson
+from bignet.evaluate.jackknife import of_queries
 from bignet.evaluate.result import Metric
 from bignet.evaluate.votes import TEMPERATURE, VOTERS
 
@@ -76,6 +77,19 @@ class Summary:
         found = [self._metric(item) for name in dict.fromkeys(first) for item in _averages(name)]
         found += self._without_groups()
         return (*found, *(self._metric(item) for name in rest for item in _averages(name)))
+
+    def influences(self) -> dict[str, Floats]:
+        """By the ids of the headline family, (N,) what the mean would lose without each image."""
+        if self._context.reason is not None:
+            return {}
+        codes, found = self._measured.gallery.codes, {}
+        for name in HEADLINE:
+            scores = np.full(len(codes), np.nan)
+            scores[self.scored.queries] = self.scored.values[name]
+            for metric_id in (name, f"{name}.macro"):
+                by_class = metric_id.endswith(".macro")
+                found[metric_id] = of_queries(scores, codes, by_class=by_class).influences
+        return found
 
     def _without_groups(self) -> Iterator[Metric]:
         """The headline family once more, groups not kept apart: the gap is what they leak."""

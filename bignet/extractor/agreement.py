@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bignet import files
 from bignet.errors import MismatchError, UsageError
 from bignet.extractor.settings import AUTO
+from bignet.names import shell_word
 from bignet.spec import EmbeddingSpec, parse_pool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from bignet.extractor.plan import Plan
     from bignet.extractor.settings import ExtractSettings
@@ -103,6 +105,22 @@ def _weights_asked(request: str | None, spec: EmbeddingSpec) -> str:
     return _weights_name(stored.weights) if same else f"file:{path.resolve()}"
 
 
+def check_not_derived(store: Path, before: Manifest) -> None:
+    """Whether a store's vectors are its encoder's own.
+
+    Raises:
+        UsageError: they were derived from another store's; the message says how images get in.
+    """
+    parent, derived = before.parent, before.embeddings[0].derived
+    if parent is None or derived is None:
+        return
+    again = " ".join(map(shell_word, ("bignet", "derive", parent.path, str(store), "--steps", derived.steps)))
+    raise UsageError(
+        f"store '{store}' is derived ({derived.steps}) from '{parent.path}', and images go into that one; extract into "
+        f"it, then bring this one up to date with: {again} --update"
+    )
+
+
 def check_source(found: Scan, before: Manifest, work: Plan) -> None:
     """Images of another folder must not silently take the place of all that is stored.
 
@@ -117,3 +135,23 @@ def check_source(found: Scan, before: Manifest, work: Plan) -> None:
             f"the store holds {len(work.by_path):,} images of '{before.source.root}', none of which is in "
             f"'{found.root}'; give the same folder, or another store"
         )
+
+
+def differences(ours: EmbeddingSpec, theirs: EmbeddingSpec) -> list[str]:
+    """The fields in which two specs differ, as ``name: ours != theirs``."""
+    return [f"{name}: {_short(a)} != {_short(b)}" for name, a, b in _pairs(asdict(ours), asdict(theirs)) if a != b]
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:60]}... ({len(value)})"
+
+
+def _pairs(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> list[tuple[str, Any, Any]]:
+    pairs: list[tuple[str, Any, Any]] = []
+    for name, value in ours.items():
+        if isinstance(value, dict):
+            pairs += _pairs(value, theirs[name])
+        else:
+            pairs.append((name, value, theirs[name]))
+    return pairs

@@ -142,6 +142,13 @@ def threads_of_torch(number: int) -> Iterator[None]:
 
 
 @contextmanager
+def threads_of_a_pass(device: torch.device) -> Iterator[None]:
+    """As many as one of a run's passes has: an encoder is to be made inside, its filters are laid out for them."""
+    with threads_of_torch(streams_for(device, available_cores()).threads):
+        yield
+
+
+@contextmanager
 def freed_memory_kept() -> Iterator[None]:
     """Memory that is freed inside the block stays with the process for the next batch; given back at its end.
 

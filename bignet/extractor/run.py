@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from bignet.errors import UsageError
 from bignet.extractor import journal
-from bignet.extractor.agreement import check_request, check_source
+from bignet.extractor.agreement import check_not_derived, check_request, check_source
 from bignet.extractor.plan import Plan, plan
 from bignet.extractor.sources import Scan, scan
 from bignet.spec import parse_pool
@@ -205,6 +205,7 @@ class StoreRun:
         before = writer.manifest
         self.snapshot = Snapshot.open(writer.path) if before is not None else None
         if before is not None:
+            check_not_derived(writer.path, before)
             check_request(settings, before.embeddings)
         self.work = plan(found, self.snapshot, settings)
         if before is not None:

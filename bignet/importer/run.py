@@ -147,7 +147,7 @@ def _already_there(writer: StoreWriter, origin: ImportedEncoder) -> Manifest | N
     if before is None:
         return None
     held = before.embeddings[0]
-    if isinstance(held.encoder, ImportedEncoder) and held.encoder.sha256 == origin.sha256:
+    if not held.derived and isinstance(held.encoder, ImportedEncoder) and held.encoder.sha256 == origin.sha256:
         return before if before.complete else None  # a repair has dropped some of it
     how = held.encoder.sentence if isinstance(held.encoder, ImportedEncoder) else f"of {held.encoder.model}"
     raise UsageError(

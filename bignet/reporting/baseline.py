@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bignet.errors import UsageError
+from bignet.evaluate.jackknife import of_queries
 from bignet.evaluate.paired import paired_difference
 from bignet.reporting.facts import HEADLINE
 
 if TYPE_CHECKING:
-    from bignet.evaluate.intervals import Resampling
     from bignet.evaluate.paired import Difference
     from bignet.reporting.past import Figure, PastReport
 
@@ -49,7 +49,7 @@ class Comparison:
         return _verdict(self.now.lo - self.before.hi, self.now.hi - self.before.lo)
 
 
-def compare(now: PastReport, before: PastReport, how: Resampling) -> Comparison:
+def compare(now: PastReport, before: PastReport) -> Comparison:
     """The headline of both, as a paired difference where both scored the same queries among the same images.
 
     Raises:
@@ -62,8 +62,9 @@ def compare(now: PastReport, before: PastReport, how: Resampling) -> Comparison:
     reason = _unpaired(now, before)
     if reason is not None or now.scores is None or before.scores is None:
         return Comparison(HEADLINE, earlier, this, None, reason)
-    asked = now.scores.asked
-    change = paired_difference(before.scores.apr[asked], now.scores.apr[asked], now.scores.codes[asked], how)
+    codes = now.scores.codes
+    first, second = (of_queries(scores.apr, codes, by_class=True) for scores in (before.scores, now.scores))
+    change = paired_difference(first, second)
     return Comparison(HEADLINE, earlier, this, change, None)
 
 

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from bignet.reporting.vocabulary import clusters, geometry, hierarchy, retrieval, separation
+from bignet.reporting.vocabulary import clusters, geometry, hierarchy, retrieval, separation, sweep
 from bignet.reporting.vocabulary.definition import CLUSTERS, GEOMETRY, HIERARCHY, RETRIEVAL, SEPARATION, Definition
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ FAMILIES = {
     CLUSTERS: "Clusters: what groups form without labels?",
 }
 OTHER = "other"
-VOCABULARY = retrieval.WORDS | separation.WORDS | hierarchy.WORDS | geometry.WORDS | clusters.WORDS
+VOCABULARY = retrieval.WORDS | separation.WORDS | hierarchy.WORDS | geometry.WORDS | clusters.WORDS | sweep.WORDS
 _SAME = {
     "precision@k": "p@k",
     "ap": "map",

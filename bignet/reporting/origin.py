@@ -23,6 +23,7 @@ def origin_of(manifest: Manifest, spec: EmbeddingSpec) -> Facts:
         "fingerprint": spec.fingerprint,
         "store_uuid": manifest.store_uuid,
         "snapshot": manifest.number,
+        **_derived(manifest, spec),
         **{f"{name}_version" if name != "device" else name: value for name, value in manifest.environment.items()},
     }
 
@@ -41,3 +42,19 @@ def _computed(encoder: EncoderSpec, spec: EmbeddingSpec) -> Facts:
 
 def _imported(encoder: ImportedEncoder) -> Facts:
     return {"model": encoder.model or None, "imported_from": encoder.imported_from, "import_sha256": encoder.sha256}
+
+
+def _derived(manifest: Manifest, spec: EmbeddingSpec) -> Facts:
+    """What was done to the encoder's vectors, and where they were before."""
+    parent, derived = manifest.parent, spec.derived
+    if parent is None or derived is None:
+        return {}
+    return {
+        "steps": derived.steps,
+        "steps_sha256": derived.sha256,
+        "parent_store_uuid": parent.store_uuid,
+        "parent_snapshot": parent.number,
+        "parent_embedding": parent.embedding,
+        "parent_fingerprint": parent.fingerprint,
+        "parent_dims": derived.dims,
+    }

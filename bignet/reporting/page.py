@@ -36,12 +36,12 @@ if TYPE_CHECKING:
 
 STYLES = (
     *("base.css", "top.css", "sections.css", "classes.css", "strips.css"),
-    *("charts.css", "confusion.css", "clusters.css", "geometry.css", "map.css", "print.css"),
+    *("palette.css", "charts.css", "confusion.css", "clusters.css", "geometry.css", "map.css", "print.css"),
 )
 SCRIPTS = (
-    *("core.js", "state.js", "tables.js", "strips.js", "picture.js", "viewer.js", "marks.js", "matrix.js"),
-    *("listed.js", "lightbox.js", "charts.js", "confusion.js", "clusters.js"),
-    *("map.js", "map-use.js", "map-input.js", "start.js"),
+    *("core.js", "state.js", "tables.js", "strips.js", "picture.js", "viewer.js", "marks.js"),
+    *("grid.js", "matrix.js", "listed.js", "lightbox.js", "charts.js", "confusion.js", "clusters.js"),
+    *("map.js", "map-use.js", "map-input.js", "start.js", "frame.js"),
 )
 
 
@@ -83,6 +83,11 @@ def asset(names: Sequence[str]) -> Markup:
     folder = resources.files("bignet.reporting").joinpath("assets")
     texts = [folder.joinpath(name).read_text(encoding="utf-8") for name in names]
     return Markup("\n".join(texts))  # noqa: S704 - our own files
+
+
+def pictures(thumbnails: Mapping[int, Thumbnail]) -> list[tuple[int, str]]:
+    """Every picture that came, once, by its row."""
+    return [(row, made.data_uri) for row, made in thumbnails.items() if made.jpeg]
 
 
 def _rows(strips: Sequence[Strip]) -> list[int]:
@@ -184,6 +189,6 @@ def _strips(facts: Facts, strips: Sequence[Strip], thumbnails: Mapping[int, Thum
             "columns": max((len(strip.neighbours) for strip in strips), default=0),
             "has_labels": facts.n_labelled > 0,
             "legend": scale.legend,
-            "pictures": [(row, made.data_uri) for row, made in thumbnails.items() if made.jpeg],
         },
+        "pictures": pictures(thumbnails),
     }

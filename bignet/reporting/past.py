@@ -55,8 +55,9 @@ class QueryScores:
 
     @property
     def codes(self) -> NDArray[np.int64]:
-        """(N,) a number for each label, alike for equal labels."""
-        code = {label: i for i, label in enumerate(dict.fromkeys(self.labels))}
+        """(N,) a number for each label, alike for equal labels; -1 = unlabelled."""
+        names = dict.fromkeys(label for label in self.labels if label is not None)
+        code: dict[str | None, int] = {None: -1, **{label: i for i, label in enumerate(names)}}
         return np.array([code[label] for label in self.labels], dtype=np.int64)
 
 

@@ -55,10 +55,15 @@ def json_text(record: Mapping[str, Any]) -> str:
 
 
 def provenance(source: ReportSource) -> dict[str, str | int | float | None]:
-    """The store's provenance; of an absolute path only the name is kept, folders are nobody's business."""
+    """The store's provenance without folders."""
+    return without_folders(source.provenance)
+
+
+def without_folders(values: Mapping[str, str | int | float | None]) -> dict[str, str | int | float | None]:
+    """Of an absolute path only the name is kept, folders are nobody's business."""
     return {
         key: PurePath(value).name if isinstance(value, str) and value.startswith("/") else value
-        for key, value in source.provenance.items()
+        for key, value in values.items()
     }
 
 

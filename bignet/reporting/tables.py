@@ -103,9 +103,11 @@ def spectrum_table(spectrum: Spectrum) -> pa.Table:
     )
 
 
-def table_writer(make: Callable[[], pa.Table], kind: str) -> Callable[[HashingFile], None]:
+def table_writer(
+    make: Callable[[], pa.Table], kind: str, version: int = SCHEMA_VERSION
+) -> Callable[[HashingFile], None]:
     """What writes a table as zstd Parquet, its kind and schema version in the metadata; it is made only then."""
-    metadata = {"bignet.kind": kind, "schema_version": str(SCHEMA_VERSION)}
+    metadata = {"bignet.kind": kind, "schema_version": str(version)}
 
     def write(file: HashingFile) -> None:
         pq.write_table(make().replace_schema_metadata(metadata), file, compression="zstd")

@@ -7,23 +7,42 @@ import io
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from PIL import Image
 
 from bignet.images import RejectedImage, open_rgb, read_image_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from bignet.reporting.settings import ReportSettings
-    from bignet.reporting.source import ReportSource
 
 CRISP_BELOW_PX = 64
 _LONGEST = 3  # a thumbnail is at most three times as long as it is wide
 _THREADS = 8
 _SMALL_QUALITY = 92  # blocks would show in a picture that is enlarged many times
+
+
+class Pictured(Protocol):
+    """Rows whose pictures may be at hand."""
+
+    @property
+    def image_root(self) -> Path | None:
+        """Where the paths start from; None without pictures."""
+
+    @property
+    def paths(self) -> Sequence[bytes]:
+        """One for each row."""
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """Relative paths, one for each row, and the folder they start from; None without pictures."""
+
+    image_root: Path | None
+    paths: Sequence[bytes]
 
 
 @dataclass(frozen=True)
@@ -53,7 +72,7 @@ class Thumbnail:
         return "data:image/jpeg;base64," + base64.b64encode(self.jpeg or b"").decode("ascii")
 
 
-def make_thumbnails(source: ReportSource, rows: Iterable[int], settings: ReportSettings) -> dict[int, Thumbnail]:
+def make_thumbnails(source: Pictured, rows: Iterable[int], settings: ReportSettings) -> dict[int, Thumbnail]:
     """Row numbers, most important first -> a thumbnail or placeholder for each, within the budgets."""
     wanted = list(dict.fromkeys(rows))
     if source.image_root is None:

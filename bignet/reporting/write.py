@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 from dataclasses import dataclass, fields
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from bignet.reporting.atlas import atlas_table, has_map
 from bignet.reporting.class_tables import class_pairs_table, per_class_table
 from bignet.reporting.cluster_tables import cluster_members_table, clusters_table
 from bignet.reporting.facts import Facts
+from bignet.reporting.folder import check_size, make_folder
 from bignet.reporting.page import render_page
 from bignet.reporting.record import json_text, report_record
 from bignet.reporting.settings import ReportSettings
@@ -71,13 +71,15 @@ def write_report(
     _check(evaluation, source)
     verdict = judge(Facts(evaluation, source))
     html = render_page(evaluation, source, verdict, settings).encode("utf-8")
-    _check_size(len(html), settings)
+    check_size(
+        out / "report.html", len(html), settings, f"show fewer than {settings.strips} strips or fewer thumbnails"
+    )
     record = json_text(report_record(evaluation, source, verdict)).encode("ascii")
     tables = _tables(evaluation, source, settings)
     contents = {out / f"{name}.parquet": table_writer(make, name) for name, make in tables.items()}
     contents |= {out / "report.json": whole(record), out / "report.html": whole(html)}
     try:
-        _make_folder(out)
+        make_folder(out)
         replace_all(contents)
         for name in set(_SOMETIMES) - set(tables):
             (out / f"{name}.parquet").unlink(missing_ok=True)
@@ -120,18 +122,3 @@ def _check(evaluation: Evaluation, source: ReportSource) -> None:
             f"the report got {len(source.paths):,} paths for {len(evaluation.ids):,} evaluated rows; "
             "every row needs its own path"
         )
-
-
-def _check_size(n_bytes: int, settings: ReportSettings) -> None:
-    if n_bytes > settings.hard_max_bytes:
-        size, most = n_bytes / 1e6, settings.hard_max_bytes / 1e6
-        raise UsageError(
-            f"report.html would be {size:.3g} MB; more than {most:.3g} MB does not open well in a browser; "
-            f"show fewer than {settings.strips} strips or fewer thumbnails"
-        )
-
-
-def _make_folder(out: Path) -> None:
-    if out.exists() and not out.is_dir():
-        raise NotADirectoryError(errno.ENOTDIR, "Not a directory", str(out))
-    out.mkdir(parents=True, exist_ok=True)

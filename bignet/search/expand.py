@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 ALPHA = 3
 
 
-def expanded(query: NDArray[np.float32], hits: NDArray[np.float32], scores: NDArray[np.float64]) -> NDArray[np.float32]:
+def expanded(
+    query: NDArray[np.float32], hits: NDArray[np.float32], scores: NDArray[np.float64], alpha: float = ALPHA
+) -> NDArray[np.float32]:
     """(D,) query, its (n, D) best hits and their (n,) cosines -> (D,); hits that point away from it count nothing."""
-    weights = np.append(1.0, np.maximum(scores, 0.0) ** ALPHA)
+    weights = np.append(1.0, np.where(scores > 0, np.maximum(scores, 0.0) ** alpha, 0.0))
     units = normalised(np.vstack([query[None], hits])).astype(np.float64)
     return (weights @ units).astype(np.float32)

@@ -159,7 +159,7 @@ class _Work:
     def _queries(self, partition: Partition) -> dict[bytes, Query]:
         """Each image with its vector; where the store has the very bytes, with the store's."""
         searcher, name = self.searcher, self.searcher.spec.name
-        vectors = partition.vectors[name]
+        vectors = searcher.reader.steps.apply(partition.vectors[searcher.spec.before.name])
         made = zip(partition.decoded, vectors, strict=True)
         queries = {item.entry.path: Query(os.fsdecode(item.entry.path), vector) for item, vector in made}
         stored = [int(searcher.rows.with_bytes(item.sha256)[0]) for item in partition.same_bytes]

@@ -15,6 +15,7 @@ from bignet.errors import UsageError
 from bignet.images import Limits, RejectedImage, read_image_file
 from bignet.search.combine import combined, term
 from bignet.search.results import Query
+from bignet.search.steps import QuerySteps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,6 +38,7 @@ class Reader:
         self._opening = opening
         self._snapshot = rows.snapshot
         self._spec = rows.snapshot.embedding(opening.embedding)
+        self.steps = QuerySteps(rows.snapshot)
 
     @cached_property
     def encoder(self) -> Encoder:
@@ -47,19 +49,21 @@ class Reader:
         """
         from bignet.extractor import encoder
 
-        return encoder.rebuild(self._snapshot.embeddings, self._opening.weights, self._opening.device)
+        made = [spec.before for spec in self._snapshot.embeddings]
+        return encoder.rebuild(made, self._opening.weights, self._opening.device)
 
     def read(self, query: QueryInput) -> Query:
         """A query as given -> ready to be answered.
 
         An integer is an id; a text is a file here, else a path in the store, else an id; ``id:12`` and
-        ``path:cat/1.jpg`` say which is meant; an array is a vector.
+        ``path:cat/1.jpg`` say which is meant; an array is a vector, of a derived store one from before its steps.
 
         Raises:
             UsageError: none of these, or a file that is no readable image.
         """
         if isinstance(query, np.ndarray):
-            return Query("vector", _as_vector(query))
+            vector = _as_vector(query)
+            return Query("vector", self.steps.apply(vector[None])[0] if vector.ndim == 1 else vector)
         if isinstance(query, int | np.integer):
             return self.stored(str(query), self._rows.require_id(str(query)))
         text = _as_text(query)
@@ -134,7 +138,7 @@ class Reader:
         from bignet.extractor import decode
 
         square, _, _ = decode.decode(file.data, preprocess, Limits())
-        vector: NDArray[np.float32] = self.encoder.encode(square[None])[self._spec.name][0]
+        vector: NDArray[np.float32] = self.steps.apply(self.encoder.encode(square[None])[self._spec.before.name])[0]
         return vector
 
 

@@ -15,7 +15,7 @@ from bignet.index.scan import first_of_each
 from bignet.index.search import Index
 from bignet.index.selection import Selection
 from bignet.search import filters
-from bignet.search.expand import expanded
+from bignet.search.expand import ALPHA, expanded
 from bignet.search.queries import Reader
 from bignet.search.results import Answer, Hit
 from bignet.search.rows import Rows
@@ -89,7 +89,8 @@ class Searcher:
         self.prepare(settings)
         if not queries:
             return []
-        asked = [self._expanded(query, settings) for query in queries] if settings.expand else queries
+        hits, alpha = self._expansion(settings)
+        asked = [self._expanded(query, settings, hits, alpha) for query in queries] if hits else queries
         if settings.group_by is not None:
             found = [self._grouped(query, settings) for query in asked]
         elif settings.most is None:
@@ -149,11 +150,16 @@ class Searcher:
         found, how = selection.best_of_groups(self._checked(query.vector), wanted, groups.by_index_row, own)
         return _kept(found, (), settings, wanted), how
 
-    def _expanded(self, query: Query, settings: SearchSettings) -> Query:
+    def _expansion(self, settings: SearchSettings) -> tuple[int, float]:
+        """Hits to average a query with, and the power of their cosine: as asked for, else as the store's steps say."""
+        step = self.reader.steps.expansion
+        return (settings.expand, ALPHA) if settings.expand or step is None else (step.count, step.power)
+
+    def _expanded(self, query: Query, settings: SearchSettings, hits: int, alpha: float) -> Query:
         """The query averaged with its best hits, itself not among them."""
         alone = replace(settings, exclude_self=True, threshold=None, group_by=None)
-        (found, _), *_ = self._nearest([query], alone, settings.expand)
-        return replace(query, vector=expanded(query.vector, self.index.units(found.ids), found.scores))
+        (found, _), *_ = self._nearest([query], alone, hits)
+        return replace(query, vector=expanded(query.vector, self.index.units(found.ids), found.scores, alpha))
 
     def _vector_of(self, row: int) -> NDArray[np.float32]:
         """A stored row's, from what is searched if it is in there: reading a shard takes longer than a search."""

@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-_Part = TypeVar("_Part", "Source", "ShardRecord", "Counts")
+_Part = TypeVar("_Part", "Source", "ShardRecord", "Counts", "Parent")
 
 FORMAT = "bignet-store"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # of derived stores; others are written as 1, which they are
+_UNDERIVED_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,27 @@ class Source:
     kind: str
     root: str
     root_from_store: str
+
+
+@dataclass(frozen=True)
+class Parent:
+    """What a derived store was derived from.
+
+    Attributes:
+        store_uuid: of the store.
+        number: of its manifest.
+        embedding: the vector column.
+        fingerprint: of that.
+        path: where the store was.
+        path_from_store: the same from the derived store's folder.
+    """
+
+    store_uuid: str
+    number: int
+    embedding: str
+    fingerprint: str
+    path: str
+    path_from_store: str
 
 
 @dataclass(frozen=True)
@@ -67,6 +89,8 @@ class Manifest:
         complete: False while an extraction is under way or was cut off.
         timings: seconds a stage of the run that wrote this.
         environment: library versions and device of that run.
+        parent: what a derived store was derived from; None for all others.
+        fitted: the file, among the shards, with what was fitted for its steps.
         later: fields that only a later version knows; they stay as they are.
     """
 
@@ -81,6 +105,8 @@ class Manifest:
     complete: bool
     timings: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    parent: Parent | None = None
+    fitted: ShardRecord | None = None
     later: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -90,7 +116,8 @@ class Manifest:
 
     def file_names(self) -> set[str]:
         """Relative names of every Parquet file the snapshot needs."""
-        return {f"{layout.SHARDS}/{shard.name}" for shard in self.shards} | {
+        in_shards = self.shards if self.fitted is None else (*self.shards, self.fitted)
+        return {f"{layout.SHARDS}/{shard.name}" for shard in in_shards} | {
             f"{layout.REJECTED}/{shard.name}" for shard in self.rejected
         }
 
@@ -163,7 +190,10 @@ def _to_json(manifest: Manifest) -> dict[str, Any]:
     data = asdict(manifest)
     data["embeddings"] = [spec.as_json() | {"fingerprint": spec.fingerprint} for spec in manifest.embeddings]
     later: dict[str, Any] = data.pop("later")
-    return later | {"format": FORMAT, "format_version": FORMAT_VERSION} | data
+    if manifest.parent is None:
+        del data["parent"], data["fitted"]
+    version = _UNDERIVED_VERSION if manifest.parent is None else FORMAT_VERSION
+    return later | {"format": FORMAT, "format_version": version} | data
 
 
 def _from_json(data: Mapping[str, Any], path: Path) -> Manifest:
@@ -184,6 +214,8 @@ def _from_json(data: Mapping[str, Any], path: Path) -> Manifest:
         complete=data["complete"],
         timings=data["timings"],
         environment=data["environment"],
+        parent=_known(Parent, data["parent"]) if data.get("parent") else None,
+        fitted=_known(ShardRecord, data["fitted"]) if data.get("fitted") else None,
         later={name: value for name, value in data.items() if name not in _KNOWN},
     )
 

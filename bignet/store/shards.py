@@ -43,6 +43,15 @@ REJECTED_SCHEMA = pa.schema(
     ]
 )
 
+FITTED_SCHEMA = pa.schema(
+    [
+        pa.field("step", pa.int32(), nullable=False),
+        pa.field("name", pa.string(), nullable=False),
+        pa.field("shape", pa.list_(pa.int64()), nullable=False),
+        pa.field("numbers", pa.list_(pa.float64()), nullable=False),
+    ]
+)  # of a derived store: an array a row
+
 _VALUE_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
 
 
@@ -147,8 +156,8 @@ def _fits(found: pa.Schema, expected: pa.Schema) -> bool:
 def _mend(shard: Path) -> str:
     store = shell_word(str(shard.parent.parent))
     return (
-        f"; bignet verify {store} --repair drops what is damaged, and the same extraction or import again fills the "
-        "gap; until then search and report answer from the rest with --allow-partial"
+        f"; bignet verify {store} --repair drops what is damaged, and the same extraction, import or derivation "
+        "again fills the gap; until then search and report answer from the rest with --allow-partial"
     )
 
 

@@ -95,10 +95,13 @@ def verify(snapshot: Snapshot) -> Verdict:
         findings += _check_file(snapshot.path / layout.SHARDS, record, columns, tables)
     for record in described.rejected:
         findings += _check_file(snapshot.path / layout.REJECTED, record, shards.REJECTED_SCHEMA, rejected)
+    extra = () if described.fitted is None else (described.fitted,)
+    for record in extra:
+        findings += _check_file(snapshot.path / layout.SHARDS, record, shards.FITTED_SCHEMA, [])
     if not findings:
         findings += _check_rows(snapshot, tables, rejected)
     findings += _check_counts(described)
-    every = (*described.shards, *described.rejected)
+    every = (*described.shards, *described.rejected, *extra)
     return Verdict(
         snapshot=described.number,
         complete=described.complete,

@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 
 from bignet import files
 from bignet.errors import IntegrityError, LockedError, UsageError, explain_os_error
-from bignet.store import layout, lock, manifest, shards
-from bignet.store.manifest import Counts, Manifest, ShardRecord, Source
+from bignet.store import folders, layout, lock, manifest, shards
+from bignet.store.manifest import Counts, Manifest, Parent, ShardRecord, Source
 
 if TYPE_CHECKING:
     import os
@@ -54,9 +54,9 @@ class Progress:
     source: Source | None = None
     timings: Mapping[str, float] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
+    parent: Parent | None = None
 
 
-_SHARD_FOLDERS = (layout.SHARDS, layout.REJECTED)
 _KEPT_MANIFESTS = 2  # the newest, and the one to go back to if it is damaged
 
 
@@ -100,6 +100,19 @@ class StoreWriter:
         except OSError as error:
             raise explain_os_error(error, f"write to store '{self.path}'") from error
 
+    def stage_fitted(self, table: pa.Table) -> None:
+        """Write what was fitted for a derived store's steps; it is there once the next commit publishes it.
+
+        Raises:
+            ResourceError: the disk refused.
+        """
+        before = self._staged or self._current()
+        try:
+            path = self.path / layout.SHARDS / f"fitted-{next(_names(before.number + 1))}"
+            self._staged = replace(before, fitted=shards.write(path, table, before.store_uuid))
+        except OSError as error:
+            raise explain_os_error(error, f"write to store '{self.path}'") from error
+
     def commit(self, batch: Batch, progress: Progress) -> Manifest:
         """Publish a new snapshot: the old one without what is dropped, with what was staged and what is new.
 
@@ -125,7 +138,8 @@ class StoreWriter:
         before = self._current()
         kept = tuple(item for item in before.shards if f"{layout.SHARDS}/{item.name}" not in names)
         kept_rejected = tuple(item for item in before.rejected if f"{layout.REJECTED}/{item.name}" not in names)
-        after = replace(before, shards=kept, rejected=kept_rejected)
+        fitted = before.fitted if before.fitted and f"{layout.SHARDS}/{before.fitted.name}" not in names else None
+        after = replace(before, shards=kept, rejected=kept_rejected, fitted=fitted)
         after = self._numbered(after, Progress(before.counts.discovered, complete=False))
         manifest.publish(self.path, after)
         self.manifest = after
@@ -138,7 +152,7 @@ class StoreWriter:
         for number in layout.manifest_numbers(self.path):
             if number != newest:
                 needed |= self._remove_snapshot(number)
-        for folder in (*_SHARD_FOLDERS, layout.MANIFESTS):
+        for folder in (*folders.OF_SHARDS, layout.MANIFESTS):
             self._remove_unneeded(folder, needed)
 
     def _remove_snapshot(self, number: int) -> set[str]:
@@ -151,7 +165,7 @@ class StoreWriter:
         try:
             return manifest.load(self.path, number).file_names()
         except IntegrityError:  # read by somebody and damaged since: what it needs is unknown, so everything stays
-            return {f"{folder}/{item.name}" for folder in _SHARD_FOLDERS for item in (self.path / folder).iterdir()}
+            return {f"{folder}/{item.name}" for folder in folders.OF_SHARDS for item in (self.path / folder).iterdir()}
 
     def _remove_unneeded(self, folder: str, needed: set[str]) -> None:
         for item in (self.path / folder).iterdir():
@@ -176,7 +190,7 @@ class StoreWriter:
             rejected=kept_rejected + self._added(layout.REJECTED, names, batch.rejected),
             next_id=_next_id(before.next_id, batch.rows),
         )
-        for folder in _SHARD_FOLDERS:
+        for folder in folders.OF_SHARDS:
             files.sync_folder(self.path / folder)
         return after
 
@@ -190,6 +204,7 @@ class StoreWriter:
             counts=Counts(progress.discovered, embedded, rejected, pending),
             complete=progress.complete,
             source=progress.source or described.source,
+            parent=progress.parent or described.parent,
             timings=dict(progress.timings),
             environment=dict(progress.environment) or described.environment,
         )
@@ -259,7 +274,7 @@ def writing(path: str | os.PathLike[str]) -> Iterator[StoreWriter]:
     """
     store = Path(path)
     try:
-        made = _prepare(store)
+        made = folders.prepare(store)
         with lock.exclusive(store):
             writer = StoreWriter(store)
             writer.clean()
@@ -270,21 +285,6 @@ def writing(path: str | os.PathLike[str]) -> Iterator[StoreWriter]:
                 _remove_if_unused(writer, made)
     except OSError as error:
         raise explain_os_error(error, f"write to store '{store}'") from error
-
-
-def _prepare(store: Path) -> list[Path]:
-    """Make the store's folders -> those that were made. Manifests first: they tell a store from any other folder."""
-    if (store.exists() or store.is_symlink()) and not store.is_dir():
-        raise UsageError(f"'{store}' is a file; choose a new or empty folder for the store")
-    if store.is_dir() and any(store.iterdir()) and not (store / layout.MANIFESTS).is_dir():
-        raise UsageError(f"'{store}' exists and is not a BigNet store; choose a new or empty folder for the store")
-    parents = [folder for folder in reversed(store.parents) if not folder.exists()]
-    wanted = [*parents, store, *(store / name for name in (layout.MANIFESTS, *_SHARD_FOLDERS))]
-    missing = [folder for folder in wanted if not folder.is_dir()]
-    for folder in missing:
-        folder.mkdir(exist_ok=True)
-        files.sync_folder(folder.parent)
-    return missing
 
 
 def _remove_if_unused(writer: StoreWriter, made: list[Path]) -> None:

@@ -205,7 +205,7 @@ def make_world(folder: Path | None, labels, *, names=None, size=(80, 60), reject
     if names is None:
         names = tuple(f"{label or 'new'}/{i:04d}.jpg".encode() for i, label in enumerate(labels))
     if folder is not None:
-        _paint(folder, names, size)
+        paint(folder, names, size)
     rejected = dict(rejected or {})
     source = ReportSource(
         store_name="photos.bignet",
@@ -220,7 +220,7 @@ def make_world(folder: Path | None, labels, *, names=None, size=(80, 60), reject
     return World(evaluation, source)
 
 
-def _paint(folder: Path, names, size):
+def paint(folder: Path, names, size):
     for i, name in enumerate(names):
         path = folder / os.fsdecode(name)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,13 +5,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from bignet.errors import UsageError
-from bignet.evaluate.intervals import Resampling
 from bignet.reporting.baseline import compare
 from bignet.reporting.past import Figure, PastReport, QueryScores, figures_of, read_report
 from bignet.reporting.write import write_report
 from tests.reporting.factory import make_world
 
-HOW = Resampling(times=500)
 LABELS = ("a", "b", "c") * 20
 
 
@@ -31,7 +29,7 @@ def apr():
 
 @pytest.mark.parametrize(("gain", "verdict"), [(0.05, "better"), (-0.05, "worse")])
 def test_a_change_of_every_query_is_certain_though_the_intervals_overlap(apr, gain, verdict):
-    found = compare(past(apr + gain, 0.5 + gain, ends=0.1), past(apr, 0.5, ends=0.1), HOW)
+    found = compare(past(apr + gain, 0.5 + gain, ends=0.1), past(apr, 0.5, ends=0.1))
 
     assert found.unpaired is None
     assert found.change.value == pytest.approx(gain)
@@ -42,7 +40,7 @@ def test_a_change_of_every_query_is_certain_though_the_intervals_overlap(apr, ga
 def test_noise_is_no_difference(apr):
     noisy = apr + np.random.default_rng(5).normal(scale=0.1, size=60)
 
-    assert compare(past(noisy, 0.51), past(apr, 0.5), HOW).verdict == "no difference that the interval shows"
+    assert compare(past(noisy, 0.51), past(apr, 0.5)).verdict == "no difference that the interval shows"
 
 
 def test_rows_are_paired_by_id_whatever_their_order(tmp_path):
@@ -57,11 +55,11 @@ def test_rows_are_paired_by_id_whatever_their_order(tmp_path):
     assert again.scores.ids.tolist() == world.evaluation.ids.tolist()
     assert again.scores.labels == before.scores.labels == LABELS
     np.testing.assert_array_equal(again.scores.apr, world.evaluation.per_query.apr)
-    assert compare(again, before, HOW).change.value == 0
+    assert compare(again, before).change.value == 0
 
 
 def test_reports_of_different_images_are_not_compared(apr):
-    found = compare(past(apr, 0.9), replace(past(apr, 0.5), fingerprint="g"), HOW)
+    found = compare(past(apr, 0.9), replace(past(apr, 0.5), fingerprint="g"))
     assert found.change is None
     assert found.verdict.startswith("not comparable: other images")
 
@@ -69,20 +67,20 @@ def test_reports_of_different_images_are_not_compared(apr):
 def test_what_cannot_be_paired_is_compared_by_its_intervals_and_says_why(apr):
     before = replace(past(apr, 0.5), scores=None)
 
-    found = compare(past(apr, 0.56), before, HOW)
+    found = compare(past(apr, 0.56), before)
 
     assert (found.change, found.unpaired) == (None, "the baseline has no per_query.parquet beside it")
     assert found.verdict == "better"
-    assert compare(past(apr, 0.53), before, HOW).verdict == "no difference that the interval shows"
+    assert compare(past(apr, 0.53), before).verdict == "no difference that the interval shows"
 
 
 def test_other_labels_or_other_queries_are_not_paired(apr):
     fewer = np.where(np.arange(60) == 3, np.nan, apr)
 
-    assert compare(past(apr, 0.5), past(apr, 0.5, labels=LABELS[::-1]), HOW).unpaired == "the labels differ"
-    assert compare(past(apr, 0.5), past(fewer, 0.5), HOW).unpaired == "different images were asked"
+    assert compare(past(apr, 0.5), past(apr, 0.5, labels=LABELS[::-1])).unpaired == "the labels differ"
+    assert compare(past(apr, 0.5), past(fewer, 0.5)).unpaired == "different images were asked"
     nothing = past(np.full(60, np.nan), 0.5)
-    assert compare(nothing, nothing, HOW).unpaired == "no query was scored"
+    assert compare(nothing, nothing).unpaired == "no query was scored"
 
 
 @pytest.mark.parametrize(
@@ -96,7 +94,7 @@ def test_other_labels_or_other_queries_are_not_paired(apr):
 def test_what_was_measured_in_another_way_is_not_compared(apr, change, says):
     now = replace(past(apr + 0.5, 0.9), method=METHOD | change)
 
-    found = compare(now, past(apr, 0.4), HOW)
+    found = compare(now, past(apr, 0.4))
 
     assert found.change is None
     assert found.verdict == f"not comparable: {says}"
@@ -106,7 +104,7 @@ def test_a_report_without_a_headline_is_no_baseline(apr):
     bare = replace(past(apr, 0.5), figures=(Figure("map@r.macro", None, None, None, "no labels"),))
 
     with pytest.raises(UsageError, match=r"report of old has no map@r\.macro"):
-        compare(past(apr, 0.5), bare, HOW)
+        compare(past(apr, 0.5), bare)
 
 
 def test_a_report_is_read_back_as_it_was_written(tmp_path):

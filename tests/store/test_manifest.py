@@ -156,8 +156,8 @@ def test_writing_to_a_store_with_a_damaged_manifest_removes_nothing(two_snapshot
 
 
 def test_a_newer_format_is_refused_as_a_matter_of_use(store):
-    rewrite(oracle.manifests(store)[0], lambda data: data.update(format_version=2))
-    with pytest.raises(UsageError, match=r"store format 2 in .* is newer than this BigNet reads \(1\); upgrade"):
+    rewrite(oracle.manifests(store)[0], lambda data: data.update(format_version=3))
+    with pytest.raises(UsageError, match=r"store format 3 in .* is newer than this BigNet reads \(2\); upgrade"):
         manifest.newest(store)
 
 

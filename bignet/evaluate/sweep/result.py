@@ -86,9 +86,10 @@ class Scored:
     Attributes:
         choice: what it is.
         cost: what it costs.
-        metrics: by id: ``map@r.macro``, ``map@r``, ``p@1``, ``pair_auroc``, ``margin`` (mean of classes), ``plausible_fp``,
-            ``self_hit@1`` (mean over transforms and strengths), ``silhouette``, ``v_measure``, ``rankme_centered``,
-            ``hub_skew``, ``overlap_stability``; each an R15 record whose value is None where it has no meaning.
+        metrics: by id: ``map@r.macro``, ``map@r``, ``p@1``, ``pair_auroc``, ``margin`` (mean of classes),
+            ``plausible_fp``, ``self_hit@1`` (mean over transforms and strengths), ``silhouette``, ``v_measure``,
+            ``rankme_centered``, ``hub_skew``, ``overlap_stability``; each a full record whose value is None
+            where it has no meaning.
         chosen_half: the ranking score on the half of the queries that choices are made by.
         reported: the ranking score on the other half, with its interval: the one to believe.
         to_best: ``reported`` less the recommended-by-quality choice's, paired query by query; None for that one itself.

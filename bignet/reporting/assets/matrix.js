@@ -1,44 +1,14 @@
 /* The matrix of distances: pointing and arrow keys read a number, a click or Enter shows the closest pairs. */
 function matrixReader(table) {
   const names = all("tbody th", table).map((head) => head.textContent);
-  const rows = all("tbody tr", table).map((row) => all("td", row));
   const readout = find("#readout");
-  let at = null;
   const pairName = (i, j) => (i === j ? `within ${names[i]}` : `${names[i]} to ${names[j]}`);
-  const show = (i, j) => {
-    at?.classList.remove("at");
-    at = rows[i][j];
-    at.classList.add("at");
-    readout.replaceChildren(element("b", "", at.textContent), ` ${pairName(i, j)}`);
-    table.dataset.at = `${i},${j}`;
-  };
-  const place = () => (table.dataset.at || "0,0").split(",").map(Number);
-  const over = (event) => {
-    const cell = event.target.closest("tbody td");
-    return cell && [cell.parentElement.sectionRowIndex, cell.cellIndex - 1];
-  };
-  const choose = (i, j) => {
-    drawPairs(i, j, names, pairName(i, j));
-    say(find("#pairs h3").textContent);
-  };
-  const moves = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
-  table.addEventListener("pointerover", (event) => { if (over(event)) show(...over(event)); });
-  table.addEventListener("click", (event) => {
-    if (!over(event)) return;
-    show(...over(event));
-    choose(...place());
-  });
-  table.addEventListener("keydown", (event) => {
-    const move = moves[event.key];
-    if (!move && event.key !== "Enter" && event.key !== " ") return;
-    event.preventDefault();
-    const [i, j] = place();
-    const inside = (value) => Math.min(names.length - 1, Math.max(0, value));
-    if (move) show(inside(i + move[0]), inside(j + move[1]));
-    else choose(i, j);
-  });
+  const show = (i, j, cell) => readout.replaceChildren(element("b", "", cell.textContent), ` ${pairName(i, j)}`);
   const [i, j] = table.dataset.start.split(",").map(Number);
-  show(i, j);
+  readGrid(table, show, (a, b) => {
+    drawPairs(a, b, names, pairName(a, b));
+    say(find("#pairs h3").textContent);
+  })(i, j);
   drawPairs(i, j, names, pairName(i, j));
 }
 

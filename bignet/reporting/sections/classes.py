@@ -16,7 +16,9 @@ from bignet.reporting.sentences import all_separate, negative_margins
 from bignet.reporting.weakness import FEW_QUERIES
 
 if TYPE_CHECKING:
-    from bignet.evaluate.result import ClassRow
+    from collections.abc import Sequence
+
+    from bignet.evaluate.result import ClassDistance, ClassRow
     from bignet.evaluate.separation_result import ClassSpreadRow
     from bignet.reporting.facts import Facts
     from bignet.reporting.settings import ReportSettings
@@ -81,6 +83,11 @@ def matrix(facts: Facts, settings: ReportSettings) -> Matrix | None:
     if found is None or len(found.labels) < 2:
         return None
     keep = _kept(facts, settings.matrix_classes)
+    return draw(found, keep, _start(facts, [found.labels[i] for i in keep]))
+
+
+def draw(found: ClassDistance, keep: Sequence[int], start: str) -> Matrix:
+    """Some classes of a distance matrix as a picture, in the order given."""
     values = found.matrix[np.ix_(keep, keep)]
     known = values[np.isfinite(values)]
     low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
@@ -90,7 +97,7 @@ def matrix(facts: Facts, settings: ReportSettings) -> Matrix | None:
         legend=(decimals(low), decimals((low + high) / 2), decimals(high)),
         n_all=len(found.labels),
         has_numbers=len(keep) <= _NUMBERS_UP_TO,
-        start=_start(facts, [found.labels[i] for i in keep]),
+        start=start,
     )
 
 

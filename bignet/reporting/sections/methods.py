@@ -87,7 +87,7 @@ def answer(facts: Facts) -> str:
 
 def definitions(facts: Facts) -> list[tuple[str, str, str, str]]:
     """Name, meaning, formula and parameters of every metric on the page."""
-    return [_definition(metric) for metric in facts.metrics]
+    return [definition(metric) for metric in facts.metrics]
 
 
 def rules(verdict: Verdict) -> list[tuple[str, str, str, str, bool]]:
@@ -117,7 +117,8 @@ def _asked_for(key: str, value: str) -> tuple[str, str]:
     return _SETTINGS.get(key, key.replace("_", " ")), value if words is None else f"{words} ({value})"
 
 
-def _definition(metric: Metric) -> tuple[str, str, str, str]:
+def definition(metric: Metric) -> tuple[str, str, str, str]:
+    """Name, meaning, formula, and parameters with exclusions."""
     words = define(metric)
     items = [f"{key} = {value}" for key, value in sorted(metric.params.items())]
     if metric.lo is not None:

@@ -1,0 +1,163 @@
+"""What to take: three rules over the front, each with its figures and with what would change it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from bignet.evaluate.sweep.result import Recommendation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bignet.evaluate.sweep.result import Cost, Scored
+
+DECIMALS = 3
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A preset: the cheapest choice on the front that is at most ``allowance`` below the best, if that is known.
+
+    Attributes:
+        preset: its name.
+        allowance: points of the score that may be lost, as far as the paired interval reaches; None = take the best.
+        sentence: as printed.
+    """
+
+    preset: str
+    allowance: float | None
+    sentence: str
+
+
+RULES = (
+    Rule("best", None, "The highest score on the half of the images that chooses; of equal ones the cheapest."),
+    Rule(
+        "balanced",
+        0.01,
+        "The cheapest choice on the front whose score is within 0.01 of the best: the lower end of the paired interval "
+        "of their difference, on the half of the images that is reported, is at least -0.01.",
+    ),
+    Rule(
+        "cheapest",
+        0.03,
+        "The cheapest choice on the front whose score is within 0.03 of the best: the lower end of the paired interval "
+        "of their difference, on the half of the images that is reported, is at least -0.03.",
+    ),
+)
+CHEAPER = (
+    "Cheaper means more images a second end to end; where that is equal or was not measured, fewer bytes a vector."
+)
+
+
+def recommend(scored: Sequence[Scored]) -> tuple[Recommendation, ...]:
+    """Choices in their order, the best first -> one recommendation a rule; none if the first has no score."""
+    if not scored or scored[0].chosen_half.value is None:
+        return ()
+    return tuple(_taken(scored, rule) for rule in RULES)
+
+
+def cheapness(cost: Cost) -> tuple[float, int]:
+    """Sorts the cheapest first; see ``CHEAPER``."""
+    speed = cost.images_s_end2end
+    return (math.inf if speed is None else -speed, cost.bytes_per_vector)
+
+
+def shortfall(item: Scored) -> float:
+    """How much a choice may be below the best at worst: minus the lower end of the paired interval, 0 for the best."""
+    if item.to_best is None:
+        return 0.0
+    return math.inf if item.to_best.lo is None else -item.to_best.lo
+
+
+def _taken(scored: Sequence[Scored], rule: Rule) -> Recommendation:
+    best = scored[0]
+    front = [best, *(item for item in scored[1:] if item.on_front and item.to_best is not None)]
+    if rule.allowance is None:
+        return Recommendation(rule.preset, best.choice.name, rule.sentence, _why_best(scored), _rival(scored))
+    able = [item for item in front if shortfall(item) <= rule.allowance]
+    taken = min(able, key=lambda item: cheapness(item.cost))
+    cheaper = [item for item in front if cheapness(item.cost) < cheapness(taken.cost)]
+    reason = _why_cheap(best, taken, rule.allowance, len(cheaper))
+    return Recommendation(rule.preset, taken.choice.name, rule.sentence, reason, _next(cheaper, taken, rule.allowance))
+
+
+def _why_best(scored: Sequence[Scored]) -> str:
+    best, tied = scored[0], sum(item.tied for item in scored[1:])
+    told = f"{_score(best)}, {_cost(best.cost)}"
+    if len(scored) == 1:
+        return f"The only choice: {told}."
+    others = "no other choice is tied with it" if not tied else f"{_choices(tied)} cannot be told from it"
+    return f"Chosen by the one half of the images; on the other it scores {told}; {others}."
+
+
+def _rival(scored: Sequence[Scored]) -> str:
+    best, tied = scored[0], [item for item in scored[1:] if item.tied]
+    cheaper = [item for item in tied if cheapness(item.cost) < cheapness(scored[0].cost)]
+    if cheaper:
+        item = min(cheaper, key=lambda one: cheapness(one.cost))
+        return f"If cost counts at all: {item.choice.name} is tied and cheaper ({_cost(item.cost)})."
+    if tied:
+        return f"More images could put {tied[0].choice.name} first: the two cannot be told apart with these."
+    if len(scored) == 1:
+        return "Another choice to compare it with."
+    second = scored[1]
+    gap = "" if second.to_best is None or second.to_best.value is None else f", {_signed(second.to_best.value)}"
+    return f"Other images or labels: the next is {second.choice.name}{gap} beside {best.choice.name}."
+
+
+def _why_cheap(best: Scored, taken: Scored, allowance: float, n_cheaper: int) -> str:
+    rest = f"{_choices(n_cheaper)} on the front cost{'s' if n_cheaper == 1 else ''} less" if n_cheaper else ""
+    if taken is best:
+        found = f"The best choice itself: {_score(taken)}, {_cost(taken.cost)}; "
+        return found + (
+            f"{rest}, but may lose more than {allowance:g}." if rest else "nothing on the front costs less."
+        )
+    change = taken.to_best
+    ends = "" if change is None or change.lo is None else f" ({_signed(change.lo)} to {_signed(change.hi or 0.0)})"
+    value = 0.0 if change is None or change.value is None else change.value
+    found = f"{_score(taken)}, {_cost(taken.cost)}, against {_score(best)}, {_cost(best.cost)} of {best.choice.name}: "
+    found += f"{_signed(value)}{ends}"
+    return f"{found}; {rest}, but may lose more than {allowance:g}." if rest else f"{found}; nothing on it costs less."
+
+
+def _next(cheaper: Sequence[Scored], taken: Scored, allowance: float) -> str:
+    known = [item for item in cheaper if math.isfinite(shortfall(item))]
+    if not known:
+        return f"A smaller allowance than {allowance:g}, if the score matters more than the cost."
+    item = min(known, key=shortfall)
+    return (
+        f"With an allowance of {_up(shortfall(item))} instead of {allowance:g} it would be {item.choice.name} "
+        f"({_cost(item.cost)} instead of {_cost(taken.cost)})."
+    )
+
+
+def _score(item: Scored) -> str:
+    found = item.reported
+    if found.value is None:
+        return "no score"
+    ends = "" if found.lo is None or found.hi is None else f" ({found.lo:.{DECIMALS}f} to {found.hi:.{DECIMALS}f})"
+    return f"{found.value:.{DECIMALS}f}{ends}"
+
+
+def _cost(cost: Cost) -> str:
+    speed = "" if cost.images_s_end2end is None else f"{_rounded(cost.images_s_end2end)} images/s, "
+    return f"{speed}{cost.bytes_per_vector:,} bytes a vector"
+
+
+def _rounded(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.{DECIMALS}f}"
+
+
+def _up(value: float) -> str:
+    """Rounded up: what is printed must be enough."""
+    return f"{math.ceil(value * 10**DECIMALS) / 10**DECIMALS:.{DECIMALS}f}"
+
+
+def _choices(n: int) -> str:
+    return f"{n} other choice{'' if n == 1 else 's'}"

@@ -1,0 +1,40 @@
+"""How a sweep is judged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bignet.errors import UsageError
+
+_LEAST = {"k": 1, "seed": 0, "pairs": 1, "strips": 0, "resamples": 1, "exact_rows": 2}
+
+
+@dataclass(frozen=True)
+class SweepSettings:
+    """How a sweep is judged; the same settings and vectors give the same numbers.
+
+    Attributes:
+        k: neighbours in a strip, in lists whose overlap is measured, and in lists that make hubs.
+        seed: fixes halves, samples and what strips show.
+        level: coverage of the intervals; 1 - level is also the error allowed for "not tied" over the whole sweep.
+        pairs: pairs of images of each kind behind a pair AUROC.
+        strips: queries shown under several choices.
+        resamples: random halves of the dimensions behind the stability of neighbours.
+        exact_rows: up to so many images every one is used; above, so many are drawn, by class in proportion, the same
+            for every choice.
+    """
+
+    k: int = 10
+    seed: int = 0
+    level: float = 0.95
+    pairs: int = 100_000
+    strips: int = 12
+    resamples: int = 4
+    exact_rows: int = 10_000
+
+    def __post_init__(self) -> None:
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise UsageError(f"{name}: found {getattr(self, name)}; needed at least {least}")
+        if not 0.0 < self.level < 1.0:
+            raise UsageError(f"level: found {self.level}; needed a share between 0 and 1, such as 0.95")

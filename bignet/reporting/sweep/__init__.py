@@ -1,0 +1,1 @@
+"""The page, the record and the table of a sweep; computes nothing."""
