@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bignet.api import build_index, clusters, derive_store, extract, import_vectors, open, report, verify
+    from bignet.api import build_index, clusters, derive_store, extract, import_vectors, open, report, sweep, verify
     from bignet.errors import BigNetError
     from bignet.opened import Store
     from bignet.search.results import Hit
@@ -31,6 +31,7 @@ __all__ = [
     "import_vectors",
     "open",
     "report",
+    "sweep",
     "verify",
 ]
 

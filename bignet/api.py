@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from bignet.errors import UsageError
 from bignet.opened import Store
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from bignet.report_job import ReportOptions
     from bignet.reporting.write import ReportFiles
     from bignet.reporting.write_clusters import StoreClusters
+    from bignet.sweep_job import Listener as SweepListener
+    from bignet.sweep_job import SweepDone, SweepOptions
 
     StorePath = str | os.PathLike[str]
 
@@ -223,6 +225,30 @@ def report(
         return run(snapshot, Path(out), ReportRequest(**settings), progress)
 
 
+def sweep(
+    images: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    listener: SweepListener | None = None,
+    **settings: Unpack[SweepOptions],
+) -> SweepDone:
+    """Embed images by many models, layers and pools, judge each, and write a page that says which to take.
+
+    Args:
+        images: a folder, searched recursively, or a text file with a path on each line.
+        out: made if it does not exist; its stores are kept and gone on with, the files of an earlier sweep replaced.
+        listener: told about progress.
+        **settings: fields of ``bignet.sweep_job.SweepRequest``: models, layers, pools, weights, steps, labels, ...
+
+    Raises:
+        UsageError, MismatchError, LockedError, ResourceError: see ``bignet.sweep_job.run``.
+    """
+    from bignet.sweep_job import SweepRequest, run
+
+    _check_folder(out, "a sweep")
+    return run(images, Path(out), SweepRequest(**settings), listener)
+
+
 def clusters(
     store: StorePath | Store,
     out: str | os.PathLike[str] | None = None,
@@ -246,24 +272,13 @@ def clusters(
         UsageError: no such store, embedding or method, labels that do not fit, or under 4 images.
         ResourceError: the disk refused.
     """
-    from bignet.evaluate.clusters.find import LEAST_ROWS, clusters_of
+    from bignet.clusters_job import run
     from bignet.evaluate.clusters.settings import ClusterSettings
-    from bignet.evaluate.cosine import UnitRows, usable_rows
-    from bignet.evaluate.labels import check_labels, code_labels
-    from bignet.reporting.write_clusters import StoreClusters, write_clusters
 
     settings = ClusterSettings(method=method, k=k)
     _check_folder(out, "clusters")
     with nullcontext(store.snapshot) if isinstance(store, Store) else Snapshot.open(store) as snapshot:
-        ids, paths, known = _names_of(snapshot, labels)
-        vectors = snapshot.vectors(embedding)
-    usable = usable_rows(vectors)[0]
-    coded = code_labels(check_labels(ids[usable], [known[row] for row in usable]))
-    found = clusters_of(UnitRows(vectors, usable), coded, settings)
-    if found is None:
-        raise UsageError(f"{len(usable)} images cannot be divided into clusters; {method} needs more ({LEAST_ROWS} do)")
-    named = ids[usable], tuple(paths[row] for row in usable)
-    return StoreClusters(found, *named, None if out is None else write_clusters(found.chosen, *named, Path(out)))
+        return run(snapshot, None if out is None else Path(out), settings, labels, embedding)
 
 
 def _check_folder(out: str | os.PathLike[str] | None, what: str) -> None:
@@ -272,13 +287,3 @@ def _check_folder(out: str | os.PathLike[str] | None, what: str) -> None:
     inside = Path(out).absolute()
     if not os.fspath(out) or any(is_store(folder) for folder in (inside, *inside.parents)):
         raise UsageError(f"'{os.fspath(out)}' cannot hold {what}: it is a store, in one, or no name; give a new folder")
-
-
-def _names_of(snapshot: Snapshot, labels: str | os.PathLike[str] | None) -> tuple[Any, list[bytes], Sequence[Any]]:
-    """Ids, paths and labels of all rows: the store's own labels, or those of a file."""
-    from bignet.evaluate.label_file import read_label_table
-
-    names = snapshot.metadata(["id", "path", "label"])
-    ids, paths = names["id"].to_numpy(), names["path"].to_pylist()
-    given = None if labels is None else read_label_table(Path(labels), ids, paths).labels
-    return ids, paths, names["label"].to_pylist() if given is None else given

@@ -15,6 +15,7 @@ from bignet.errors import UsageError, explain_os_error
 from bignet.extractor import journal
 from bignet.extractor.run import Silent, StoreRun, Summary, check_device, embed, scan_for_work
 from bignet.store import layout, lock
+from bignet.store.snapshot import Snapshot
 from bignet.store.writer import writing
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from bignet.extractor.run import Listener
     from bignet.extractor.settings import ExtractSettings, Tap
     from bignet.extractor.sources import Scan
+    from bignet.store.writer import StoreWriter
 
 STORES = "stores"
 _SUFFIX = ".bignet"
@@ -76,7 +78,8 @@ def extract_several(
         images: a folder, or a list file.
         folder: the stores are made in ``folder/stores``.
         requests: the models, each once.
-        settings: of all of them; model, weights, layers, pools and taps are those of the requests.
+        settings: of all of them; model, weights, layers, pools and taps are those of the requests. ``limit`` takes so
+            many of the files from all over the input, and what a store of these has already stays.
         listener: told what goes on; of each store what was found, over all of them how far it is.
 
     Returns:
@@ -94,7 +97,11 @@ def extract_several(
     _check_requests(requests)
     found = scan_for_work(images)
     with _held(Path(folder) / STORES) as place, ExitStack() as stack:
-        runs = [_opened(found, Path(folder), request, settings, stack) for request in requests]
+        writers = [stack.enter_context(writing(Path(folder) / store_name(request.model))) for request in requests]
+        if settings.limit:
+            found, settings = _limited(found, settings.limit, writers), replace(settings, limit=0)
+        pairs = zip(writers, requests, strict=True)
+        runs = [StoreRun(found, writer, _own(settings, request)) for writer, request in pairs]
         scanned = time.perf_counter() - start
         for run in runs:
             run.seconds["scan"] = scanned
@@ -103,13 +110,25 @@ def extract_several(
         total = time.perf_counter() - start
         for run in runs:
             run.seconds["total"] = total
-        pairs = zip(requests, runs, strict=True)
-        return tuple(ModelStore(request.model, run.writer.path, run.summary()) for request, run in pairs)
+        done = zip(requests, runs, strict=True)
+        return tuple(ModelStore(request.model, run.writer.path, run.summary()) for request, run in done)
 
 
-def _opened(found: Scan, folder: Path, request: ModelRequest, settings: ExtractSettings, stack: ExitStack) -> StoreRun:
-    own = replace(settings, model=request.model, weights=request.weights, layers=(), pools=(), taps=request.taps)
-    return StoreRun(found, stack.enter_context(writing(folder / store_name(request.model))), own)
+def _own(settings: ExtractSettings, request: ModelRequest) -> ExtractSettings:
+    return replace(settings, model=request.model, weights=request.weights, layers=(), pools=(), taps=request.taps)
+
+
+def _limited(found: Scan, limit: int, writers: Sequence[StoreWriter]) -> Scan:
+    """Files from all over the input, evenly spaced in path order, and all those that are stored."""
+    entries = found.entries
+    if limit >= len(entries):
+        return found
+    chosen = {entries[number * len(entries) // limit].path for number in range(limit)}
+    for writer in writers:
+        if writer.manifest is not None:
+            with Snapshot.open(writer.path) as snapshot:
+                chosen |= set(snapshot.metadata(["path"])["path"].to_pylist())
+    return replace(found, entries=tuple(entry for entry in entries if entry.path in chosen))
 
 
 def _go(runs: Sequence[StoreRun], place: Path, listener: Listener) -> None:

@@ -130,11 +130,16 @@ def test_bytes_that_one_store_has_and_another_lacks_reach_the_one_that_lacks_the
         oracle.assert_same_content(oracle.check(item.path), oracle.check(tmp_path / item.model))
 
 
-def test_a_run_for_part_of_the_images_is_gone_on_with(images, tmp_path):
-    for decoded, left in ((4, 7), (3, 3), (2, 0)):
-        found = run(images, tmp_path / "sweep", limit=4)
-        assert {(item.summary.decoded, item.summary.left) for item in found} == {(decoded, left)}
-    assert all(oracle.check(item.path).complete for item in found)
+def test_a_limit_takes_files_from_all_over_and_drops_nothing_that_is_stored(images, tmp_path):
+    found = run(images, tmp_path / "sweep", limit=4)
+    assert [(item.summary.decoded, item.summary.left) for item in found] == [(4, 0)] * 3
+    paths = oracle.check(found[0].path).rows.keys()
+    assert paths == {b"a/0.png", b"a/6.png", b"b/7.png", b"c/5.png"}
+    assert {item.summary.decoded for item in run(images, tmp_path / "sweep", limit=4)} == {0}
+    for limit, decoded in ((0, 5), (4, 0)):
+        found = run(images, tmp_path / "sweep", limit=limit)
+        assert {item.summary.decoded for item in found} == {decoded}
+        assert all(len(oracle.check(item.path).rows) == 10 for item in found)
 
 
 def test_a_file_that_takes_too_long_is_refused_by_all_and_the_run_goes_on(images, tmp_path, monkeypatch):

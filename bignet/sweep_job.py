@@ -1,0 +1,268 @@
+"""A sweep from images to its page: the grid drawn, all models embedded in one pass, choices priced, judged, written."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TypedDict
+
+import numpy as np
+
+from bignet.evaluate.label_file import read_label_table
+from bignet.evaluate.sweep.images import SweepImages
+from bignet.evaluate.sweep.judge import judge
+from bignet.evaluate.sweep.result import Choice, Dropped, Sweep
+from bignet.evaluate.sweep.settings import SweepSettings
+from bignet.extractor.grid import AUTO, DEFAULT_MAX_DIMS, DEFAULT_MODELS, DEFAULT_POOLS, draw_grid
+from bignet.extractor.run import Listener as ExtractListener
+from bignet.extractor.settings import ExtractSettings
+from bignet.extractor.several import extract_several
+from bignet.reporting.sweep.source import SweepSource
+from bignet.reporting.sweep.write import write_sweep
+from bignet.store.snapshot import Snapshot
+from bignet.sweep_costs import measure
+from bignet.sweep_vectors import Vectors, embed_all_copies
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from bignet.extractor.grid import Grid
+    from bignet.extractor.several import ModelStore
+    from bignet.reporting.sweep.write import SweepFiles
+
+    Ints = NDArray[np.int64]
+    Stores = Mapping[str, Snapshot]
+
+
+class Listener(ExtractListener, Protocol):
+    """Told what a sweep does, while it does it: an extraction's news, and the stages around it."""
+
+    def gridded(self, grid: Grid) -> None:
+        """What is to be tried was settled."""
+        return
+
+    def stage(self, name: str, n_done: int, n_total: int) -> None:
+        """How far a stage is, where it is not the extraction."""
+        return
+
+
+class _Silent(Listener):
+    """Nobody listens."""
+
+
+@dataclass(frozen=True)
+class SweepRequest:
+    """What a sweep is asked for.
+
+    Attributes:
+        models: names, see ``bignet models``.
+        layers: ``("auto",)`` = the ends of each model's stages; or names, of which each model tries those it has.
+        pools: each layer gets each pool.
+        weights: model -> its weights, see ``ExtractSettings.weights``; default where it has none.
+        steps: of post-processing, such as ``pca:256``; each is tried on every embedding beside the plain one.
+        max_dims: longer vectors are not tried.
+        labels: CSV or Parquet with ``path`` and ``label``, perhaps ``group``; folder names if None.
+        limit: embed at most so many images, from all over the input; 0 = all. What is stored already stays.
+        size: side of the square the networks see, pixels; None = as each was trained.
+        precision: see ExtractSettings.
+        device: likewise.
+        workers: likewise.
+        k: neighbours in a strip.
+        seed: fixes every random choice.
+    """
+
+    models: tuple[str, ...] = DEFAULT_MODELS
+    layers: tuple[str, ...] = AUTO
+    pools: tuple[str, ...] = DEFAULT_POOLS
+    weights: Mapping[str, str] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
+    max_dims: int = DEFAULT_MAX_DIMS
+    labels: str | os.PathLike[str] | None = None
+    limit: int = ExtractSettings.limit
+    size: int | None = ExtractSettings.size
+    precision: str | None = ExtractSettings.precision
+    device: str = ExtractSettings.device
+    workers: int = ExtractSettings.workers
+    k: int = SweepSettings.k
+    seed: int = SweepSettings.seed
+
+    @property
+    def extraction(self) -> ExtractSettings:
+        """How all models embed."""
+        shared = {name: getattr(self, name) for name in ("limit", "size", "precision", "device", "workers")}
+        return ExtractSettings(**shared)
+
+
+class SweepOptions(TypedDict, total=False):
+    """The keywords of ``bignet.sweep``; see SweepRequest, which has the defaults."""
+
+    models: tuple[str, ...]
+    layers: tuple[str, ...]
+    pools: tuple[str, ...]
+    weights: Mapping[str, str]
+    steps: tuple[str, ...]
+    max_dims: int
+    labels: str | os.PathLike[str] | None
+    limit: int
+    size: int | None
+    precision: str | None
+    device: str
+    workers: int
+    k: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class SweepDone:
+    """What a sweep found, where it is written, and the stores that hold the vectors."""
+
+    sweep: Sweep
+    files: SweepFiles
+    stores: tuple[ModelStore, ...]
+
+
+def run(
+    images: str | os.PathLike[str], out: Path, request: SweepRequest, listener: Listener | None = None
+) -> SweepDone:
+    """Embed images by every choice, judge the choices, and write the page, the record and the table into ``out``.
+
+    What an earlier call has embedded is taken as it is; a call that was cut off goes on where it was.
+
+    Raises:
+        UsageError: an unknown model, layer or pool, labels that do not fit, or nothing to try.
+        MismatchError: a store in ``out`` was made with other settings, or of other images.
+        LockedError: another run writes there.
+        ResourceError: the disk refused.
+    """
+    listener = listener or _Silent()
+    judging = SweepSettings(k=request.k, seed=request.seed)
+    listener.stage("networks", 0, 1)
+    grid = draw_grid(request.models, request.layers, request.pools, request.weights, request.max_dims, request.size)
+    listener.gridded(grid)
+    made = extract_several(images, out, grid.requests, request.extraction, listener)
+    with ExitStack() as stack:
+        names = [_name_of(item, out) for item in made]
+        stores = {name: stack.enter_context(Snapshot.open(item.path)) for name, item in zip(names, made, strict=True)}
+        sweep = _judged(grid, stores, request, judging, listener)
+        sweep = replace(sweep, seconds={**_seconds(made), **sweep.seconds})
+        listener.stage("page", 0, 1)
+        return SweepDone(sweep, write_sweep(sweep, _source(out, stores, request), out), made)
+
+
+def _name_of(item: ModelStore, out: Path) -> str:
+    return item.path.relative_to(out).as_posix()
+
+
+def _judged(grid: Grid, stores: Stores, request: SweepRequest, judging: SweepSettings, listener: Listener) -> Sweep:
+    shelf = _Shelf.of(stores, request)
+    vectors = Vectors(stores)
+    choices, dropped = _choices(grid, vectors, request.steps)
+    costs = measure(choices, stores, request.device, partial(listener.stage, "costs"))
+    told = partial(listener.stage, "altered copies")
+    copies = embed_all_copies(vectors, stores, shelf.common, request.device, told)
+    sweep = judge(shelf.images, choices, costs.of, vectors.read, copies, judging, listener.stage)
+    return replace(
+        sweep,
+        dropped=(*dropped, *sweep.dropped),
+        cost_setting=costs.setting,
+        warnings=(*shelf.warnings, *sweep.warnings),
+    )
+
+
+def _choices(grid: Grid, vectors: Vectors, steps: Sequence[str]) -> tuple[list[Choice], list[Dropped]]:
+    plain = [
+        Choice(
+            name=f"{item.model}/{item.embedding}",
+            model=item.model,
+            weights=item.weights,
+            trained=item.trained,
+            layer=item.layer,
+            pool=item.pool,
+            steps=(),
+            dims=item.dims,
+            coverage=item.coverage,
+            shape=item.shape,
+            store=item.store,
+            embedding=item.embedding,
+        )
+        for item in grid.choices
+    ]
+    choices = list(plain)
+    dropped = [Dropped(item.model, item.layer, item.pool, item.dims, item.reason) for item in grid.dropped]
+    for each in steps:
+        more, less = vectors.with_steps(plain, each)
+        choices += more
+        dropped += less
+    return choices, dropped
+
+
+@dataclass(frozen=True)
+class _Shelf:
+    """The images of all stores under the ids that the first store gave them.
+
+    Attributes:
+        images: as they are judged.
+        common: rows of the first store that every other store holds, too.
+        warnings: what labels had no partner.
+    """
+
+    images: SweepImages
+    common: Ints
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, stores: Stores, request: SweepRequest) -> _Shelf:
+        tables = {name: store.metadata(["id", "path", "label"]) for name, store in stores.items()}
+        first = next(iter(tables.values()))
+        ids = dict(zip(first["path"].to_pylist(), first["id"].to_pylist(), strict=True))
+        labels = dict(zip(first["path"].to_pylist(), first["label"].to_pylist(), strict=True))
+        held, numbers = {}, count(max(ids.values(), default=-1) + 1)
+        for name, table in tables.items():
+            paths = table["path"].to_pylist()
+            for path, label in zip(paths, table["label"].to_pylist(), strict=True):
+                if path not in ids:  # the first model could not embed it
+                    ids[path] = next(numbers)
+                    labels[path] = label
+            held[name] = np.array([ids[path] for path in paths], np.int64)
+        own = np.array([*ids.values()], np.int64)
+        given = None if request.labels is None else read_label_table(Path(request.labels), own, [*ids])
+        known = tuple(labels.values()) if given is None or given.labels is None else given.labels
+        groups = None if given is None else given.groups
+        everywhere = np.logical_and.reduce([np.isin(first["id"].to_numpy(), each) for each in held.values()])
+        return cls(
+            SweepImages(own, tuple(ids), known, held, groups),
+            np.flatnonzero(everywhere),
+            () if given is None else given.warnings,
+        )
+
+
+def _seconds(made: Sequence[ModelStore]) -> dict[str, float]:
+    """Core seconds of the extraction; what models share is said once."""
+    last = max((item.summary.seconds for item in made), key=lambda seconds: seconds.get("decode", 0.0))
+    shared = {name: round(last.get(name, 0.0), 3) for name in ("read", "decode")}
+    return shared | {f"forward {item.model}": round(item.summary.seconds.get("forward", 0.0), 3) for item in made}
+
+
+def _source(out: Path, stores: Stores, request: SweepRequest) -> SweepSource:
+    first = next(iter(stores.values()))
+    root = first.image_root()
+    method: dict[str, str | int | float] = {
+        "models": ", ".join(request.models),
+        "layers": ", ".join(request.layers),
+        "pools": ", ".join(request.pools),
+        "steps": " and ".join(request.steps) or "none",
+        "max_dims": request.max_dims,
+        "k": request.k,
+        "seed": request.seed,
+    }
+    versions = {
+        name if name == "device" else f"{name}_version": value for name, value in first.manifest.environment.items()
+    }
+    versions.pop("proof_version", None)
+    return SweepSource(out.resolve().name, root if root.is_dir() else None, versions, method)
