@@ -16,7 +16,8 @@ from bignet.evaluate.sweep.images import SweepImages
 from bignet.evaluate.sweep.judge import judge
 from bignet.evaluate.sweep.result import Choice, Dropped, Sweep
 from bignet.evaluate.sweep.settings import SweepSettings
-from bignet.extractor.grid import AUTO, DEFAULT_MAX_DIMS, DEFAULT_MODELS, DEFAULT_POOLS, draw_grid
+from bignet.extractor import grid_defaults
+from bignet.extractor.grid import draw_grid
 from bignet.extractor.run import Listener as ExtractListener
 from bignet.extractor.settings import ExtractSettings
 from bignet.extractor.several import extract_several
@@ -77,12 +78,12 @@ class SweepRequest:
         seed: fixes every random choice.
     """
 
-    models: tuple[str, ...] = DEFAULT_MODELS
-    layers: tuple[str, ...] = AUTO
-    pools: tuple[str, ...] = DEFAULT_POOLS
+    models: tuple[str, ...] = grid_defaults.MODELS
+    layers: tuple[str, ...] = grid_defaults.AUTO
+    pools: tuple[str, ...] = grid_defaults.POOLS
     weights: Mapping[str, str] = field(default_factory=dict)
     steps: tuple[str, ...] = ()
-    max_dims: int = DEFAULT_MAX_DIMS
+    max_dims: int = grid_defaults.MAX_DIMS
     labels: str | os.PathLike[str] | None = None
     limit: int = ExtractSettings.limit
     size: int | None = ExtractSettings.size

@@ -24,6 +24,7 @@ from bignet.cli import (
     models,
     report,
     search,
+    sweep,
     verify,
 )
 from bignet.cli.help import GroupedCommands, GroupedOptions
@@ -62,6 +63,7 @@ _MODULES = (
     index,
     report,
     clusters,
+    sweep,
     derive,
     info,
     verify,

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.errors import UsageError, nearest
-from bignet.extractor import backbones, costs, pools, sampled, weights
+from bignet.extractor import backbones, costs, grid_defaults, pools, sampled, weights
 from bignet.extractor.settings import Form, Tap
 from bignet.extractor.several import ModelRequest, store_name
 
@@ -31,10 +31,6 @@ if TYPE_CHECKING:
     from bignet.extractor.pools import Pool
     from bignet.extractor.weights import Weights
 
-AUTO = ("auto",)
-DEFAULT_POOLS = ("gap", "max", "gem:3", "avg:3", "avg:4", "avg:5", "rmac")
-DEFAULT_MODELS = ("squeezenet1_1", "alexnet", "resnet18", "resnet34", "resnet50")
-DEFAULT_MAX_DIMS = 2000
 _SEQUENCE = "Sequential"
 _QUARTERS = (0.25, 0.5, 0.75)
 
@@ -98,10 +94,10 @@ class Grid:
 
 def draw_grid(
     models: Sequence[str],
-    layers: Sequence[str] = AUTO,
-    pool_names: Sequence[str] = DEFAULT_POOLS,
+    layers: Sequence[str] = grid_defaults.AUTO,
+    pool_names: Sequence[str] = grid_defaults.POOLS,
     weights_of: Mapping[str, str] | None = None,
-    max_dims: int = DEFAULT_MAX_DIMS,
+    max_dims: int = grid_defaults.MAX_DIMS,
     size: int | None = None,
 ) -> Grid:
     """Every layer with every pool, of every model, less what cannot be or is too long.
@@ -155,7 +151,7 @@ class _Model:
         backbone = backbones.as_published(backbones.find(name), request)
         preprocess = Form(size=size).applied_to(backbone.preprocess)
         outline = costs.outline(backbone, preprocess.crop)
-        rows = stages(outline, backbone) if tuple(layers) == AUTO else _named(name, outline, layers)
+        rows = stages(outline, backbone) if tuple(layers) == grid_defaults.AUTO else _named(name, outline, layers)
         network, loaded = weights.prepare(request, backbone)
         outputs = sampled.outputs_of(network, [row.name for row in rows], sampled.noise_for(preprocess))
         return cls(name, loaded, tuple(rows), outputs)
@@ -264,7 +260,7 @@ def _named(model: str, outline: Outline, layers: Sequence[str]) -> list[LayerCos
 def _check_layers_used(layers: Sequence[str], found: Iterable[Combination | LeftOut]) -> None:
     names = {item.layer for item in found}
     missing = [layer for layer in layers if layer not in names]
-    if missing and tuple(layers) != AUTO:
+    if missing and tuple(layers) != grid_defaults.AUTO:
         raise UsageError(
             f"no model has a layer '{missing[0]}'; nearest among those taken: {nearest(missing[0], names)}"
         )
