@@ -120,8 +120,8 @@ def test_influences_equal_means_without_the_image(monkeypatch, oracle, mode, see
     )  # its ties are averaged
     assert {"map", "mrr", "knn_acc", *AT_R} <= names
     for name in names:
-        each = found.influences.of(name, found.scored.values[name])
+        each = found.scored.influences.of(name, found.scored.values[name])
         np.testing.assert_allclose([each.micro, each.macro], wanted[name], atol=1e-9, err_msg=name)
     for name in names - {"map", "mrr", f"ndcg@{K}"}:
-        each = shallow.influences.of(name, shallow.scored.values[name])
+        each = shallow.scored.influences.of(name, shallow.scored.values[name])
         np.testing.assert_allclose([each.micro, each.macro], wanted[name], atol=1e-9, err_msg=name)
