@@ -9,14 +9,15 @@ from bignet.errors import MismatchError, UsageError
 from bignet.evaluate.evaluate import evaluate
 from bignet.evaluate.settings import EvaluateSettings
 from bignet.evaluate.sweep.judge import judge
-from bignet.evaluate.sweep.overlap import cka_unbiased
+from bignet.evaluate.sweep.overlap import cka_unbiased, overlap_at_k
 from bignet.evaluate.sweep.recommend import RULES, recommend
 from bignet.evaluate.sweep.settings import SweepSettings
+from bignet.evaluate.sweep.stability import stabilities
 from bignet.evaluate.sweep.weights import Weights, pick, worth
-from tests.evaluate.sweeps import World, cost
+from tests.evaluate.sweeps import World, choice, cost
 
 NOISES = [0.1, 0.2, 1.5, 4.0]
-QUICK = SweepSettings(resamples=1, strips=5)
+QUICK = SweepSettings(strips=5)
 
 
 def judged(world, settings=QUICK, **fields):
@@ -140,12 +141,36 @@ def test_without_labels_altered_copies_decide():
     assert found.class_distance is None
 
 
-def test_without_labels_or_copies_firm_neighbours_decide():
-    world = World([0.0, 5.0], n=60, labelled=False)
-    world.vectors["net/f1.gap"][:] = np.repeat(world.vectors["net/f1.gap"][:, :6], 2, axis=1)
+def test_without_labels_or_copies_what_others_agree_with_decides():
+    world = World([0.3, 0.6, 6.0], n=60, labelled=False)
     found = judged(world)
     assert found.ranking == "overlap_stability"
-    assert found.scored[0].choice.name == "net/f1.gap"
+    assert found.scored[-1].choice.name == "net/f2.gap"
+    unit = {name: v / np.linalg.norm(v, axis=1, keepdims=True) for name, v in world.vectors.items()}
+    near = {name: np.argsort(np.eye(60) * 9 - u @ u.T, axis=1)[:, :10] for name, u in unit.items()}
+    for item in found.scored:
+        own, others = near[item.choice.name], [lists for name, lists in near.items() if name != item.choice.name]
+        shares = [len({*a} & {*b}) / 10 for lists in others for a, b in zip(own.tolist(), lists.tolist(), strict=True)]
+        assert item.metrics["overlap_stability"].value == pytest.approx(np.mean(shares))
+    assert (
+        judged(World([0.3], labelled=False)).scored[0].metrics["overlap_stability"].reason.startswith("needs another")
+    )
+
+
+def test_every_network_counts_the_same_and_the_own_layer_does_not():
+    rng = np.random.default_rng(0)
+    choices = [choice(name, 8, model) for name, model in
+               (("a.gap", "x"), ("a.max", "x"), ("b.gap", "x"), ("c.gap", "y"), ("d.gap", "y"))]  # fmt: skip
+    lists = [np.array([rng.permutation(12)[:4] for _ in range(7)], dtype=np.int32) for _ in choices]
+    found = stabilities(choices, lists, 4)
+
+    def overlap(i, j):
+        return overlap_at_k(lists[i], lists[j], 4)
+
+    np.testing.assert_allclose(found[0], (overlap(0, 2) + (overlap(0, 3) + overlap(0, 4)) / 2) / 2)
+    np.testing.assert_allclose(found[3], ((overlap(3, 0) + overlap(3, 1) + overlap(3, 2)) / 3 + overlap(3, 4)) / 2)
+    np.testing.assert_allclose(stabilities(choices[:2], lists[:2], 4)[0], overlap(0, 1))
+    assert stabilities(choices[:1], lists[:1], 4) == [None]
 
 
 @pytest.mark.parametrize(
