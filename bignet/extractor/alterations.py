@@ -59,7 +59,7 @@ class Alteration:
     @property
     def name(self) -> str:
         """``rotate:30``."""
-        return f"{self.kind}:{self.strength:g}"
+        return f"{self.kind}:{self.strength:.12g}"
 
     @property
     def point(self) -> tuple[str, float]:

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     Vectors = dict[str, NDArray[np.float32]]
     Squares = dict[Preprocess, list[Tensor]]
 
-USUAL_IMAGES = 200
+# Between images the share of usual copies that find their own has a standard deviation of 0.06 to 0.13 (SqueezeNet on
+# photographs and on thumbnails), so that of this many is known to about 0.02, at the cost of embedding 1,200 images.
+USUAL_IMAGES = 100
 
 
 @dataclass(frozen=True)

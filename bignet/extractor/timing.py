@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from bignet.spec import EmbeddingSpec, Preprocess
 
 REPEATS = 5
-FORWARD_SECONDS = 2.0
+FORWARD_SECONDS = 1.0
 DECODE_SECONDS = 1.5
 _SECONDS_A_LOOK = 0.002  # between two looks at how much memory is held
 

@@ -18,13 +18,13 @@ class World:
 
     def __init__(self, seed):
         rng = np.random.default_rng(seed)
-        n_originals, dim = int(rng.integers(2, 60)), int(rng.integers(1, 40))
+        n_originals, dim = int(rng.integers(2, 40)), int(rng.integers(1, 24))
         offset = rng.choice([0.0, 0.0, 3000.0])  # a narrow cone, where float32 cannot tell neighbours apart
         dtype = rng.choice(["float16", "float32", "float64"]) if offset == 0 else "float32"
         vectors = rng.standard_normal((n_originals, dim)) + offset
         vectors[rng.integers(0, n_originals, n_originals // 4)] = vectors[0]
         vectors[rng.integers(0, n_originals)] *= 4  # the same direction
-        self.rows = rng.integers(0, n_originals, int(rng.integers(1, 30)))  # in any order, and twice
+        self.rows = rng.integers(0, n_originals, int(rng.integers(1, 16)))  # in any order, and twice
         self.kinds = [(kind, float(s)) for s, kind in enumerate(rng.choice(["rotate", "blur"], rng.integers(1, 6)))]
         noise = rng.standard_normal((len(self.kinds), len(self.rows), dim))
         altered = vectors[self.rows] + noise * rng.uniform(0, 1.5, (len(self.kinds), 1, 1))

@@ -1,5 +1,7 @@
 """Altered copies are embedded as their originals were, each file read once whatever the number of networks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 import bignet
 from bignet.errors import UsageError
 from bignet.evaluate.sweep.invariance import self_hits
-from bignet.extractor import altered, decode, encoder, machine
+from bignet.extractor import altered, altered_file, decode, encoder, machine
 from bignet.extractor.alterations import USUAL, Alteration, parse
 from bignet.extractor.altered import Originals, embed_altered, embed_copies, encoder_of, spread
 from bignet.images import open_rgb
@@ -170,3 +172,28 @@ def test_torch_has_as_many_threads_afterwards_as_before(stores):
     before = torch.get_num_threads()
     embed_altered(stores["head"], None, np.arange(2), [NOTHING])
     assert torch.get_num_threads() == before
+
+
+def test_what_was_saved_is_read_back_for_the_same_copies_only(stores, tmp_path):
+    store, rows = stores["stem"], np.array([4, 2, 9])
+    files = Originals.of(store, rows)
+    found = replace(embed_altered(store, None, rows, USUAL), unread={7: "unreadable: é"})
+    path = tmp_path / "stem.safetensors"
+    key = altered_file.key_of(store.embeddings, files, USUAL)
+    assert altered_file.load(path, key) is None
+
+    altered_file.save(path, found, key)
+    again = altered_file.load(path, key)
+
+    assert (again.alterations, again.rows.tolist(), again.unread) == (USUAL, rows.tolist(), found.unread)
+    assert set(again.vectors) == set(found.vectors)
+    for name, values in found.vectors.items():
+        np.testing.assert_array_equal(again.vectors[name], values)
+    others = [
+        altered_file.key_of(stores["head"].embeddings, files, USUAL),
+        altered_file.key_of(store.embeddings, Originals.of(store, rows[::-1]), USUAL),
+        altered_file.key_of(store.embeddings, files, USUAL[1:]),
+    ]
+    assert [altered_file.load(path, other) for other in others] == [None, None, None]
+    path.write_bytes(path.read_bytes()[:100])
+    assert altered_file.load(path, key) is None
