@@ -48,6 +48,7 @@ def make_sweep(
     models=MODELS,
     untrained=("alexnet",),
     altered=True,
+    strips_of=4,
     seed=0,
     **changed,
 ) -> SweepWorld:
@@ -69,7 +70,7 @@ def make_sweep(
             "recommendations": recommend(scored),
             "cka": _cka(choices, rng),
             "class_distance": _distance(labels, rng),
-            "strips": _strips(scored, labels, rng),
+            "strips": _strips(scored, labels, rng, strips_of),
             "cost_setting": "cpu fp32, 2 threads, batches of 32 images, median of 5 runs after warm-up",
             "n_left_out": 2,
             "gallery_fingerprint": hashlib.sha256(b"ids").hexdigest(),
@@ -91,8 +92,8 @@ def _choices(n, models, untrained) -> list[Choice]:
     layers = max(2, math.ceil(n / len(models) / len(POOLS)))
     for i in range(n):
         model = models[i % len(models)]
-        pool = POOLS[i // len(models) % len(POOLS)]
-        depth = i // len(models) // len(POOLS) % layers
+        depth = i // len(models) % layers
+        pool = POOLS[i // len(models) // layers % len(POOLS)]
         layer = f"layer{depth + 1}"
         dims = 64 * 2 ** (i % 5) * (4 if pool == "avg:4" else 1)
         made.append(
@@ -212,8 +213,8 @@ def _distance(labels, rng) -> ClassDistance | None:
     return ClassDistance(names, matrix)
 
 
-def _strips(scored, labels, rng, n=12, k=10) -> tuple[Strip, ...]:
-    shown = list(dict.fromkeys([x.choice.name for x in (scored[:3] + scored[-1:])]))
+def _strips(scored, labels, rng, most, n=12, k=10) -> tuple[Strip, ...]:
+    shown = list(dict.fromkeys(x.choice.name for x in (*scored[: most - 1], *scored[-1:])))
     count = len(labels)
     if count < 2:
         return ()
