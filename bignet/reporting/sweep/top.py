@@ -24,11 +24,15 @@ _NARROW_VIEW = 0.5  # of the map; less is worth a word
 
 @dataclass(frozen=True)
 class Card:
-    """One preset: what it takes, what that is worth and costs, why, and what would change it."""
+    """One preset: what it takes, what that is worth and costs, why, and what would change it.
+
+    ``same_as`` names the earlier preset that takes the same choice; empty = none does.
+    """
 
     title: str
     name: Name
     main: bool
+    same_as: str
     score: str
     whisker: Whisker | None
     figures: list[tuple[str, str]]
@@ -68,8 +72,14 @@ def sentences(facts: SweepFacts) -> list[tuple[str, str]]:
     if facts.recommended is None or facts.taken is None:
         return [(f"{choices(len(facts.sweep.dropped))} dropped, each with its reason.", "dropped")]
     found = facts.recommended
-    changes = [(sentence(visible(found.changes)), "front")] if found.changes else []
+    changes = [(f"What would change it: {_lower(visible(found.changes))}", "front")] if found.changes else []
     return [(_plain_reason(facts, facts.taken), "choices"), *changes]
+
+
+def _lower(text: str) -> str:
+    """A sentence that goes on after a colon; a name keeps its letters."""
+    first = text.split(" ", 1)[0]
+    return text[:1].lower() + text[1:] if first[1:].islower() or len(first) == 1 else text
 
 
 def _plain_reason(facts: SweepFacts, taken: Scored) -> str:
@@ -118,11 +128,13 @@ def cards(facts: SweepFacts) -> list[Card]:
 
 def _card(facts: SweepFacts, found: Recommendation) -> Card:
     item = facts.by_name[found.name]
+    first = min(facts.presets_of[found.name], key=list(PRESETS).index)
     slot = facts.models[item.choice.model]
     return Card(
         title=PRESETS[found.preset],
         name=name_of(item.choice.name, 40),
         main=found is facts.recommended,
+        same_as="" if first == found.preset else PRESETS[first],
         score=decimals(value_of(item)),
         whisker=whisker_of(item.reported),
         figures=_figures(facts, item),
