@@ -122,7 +122,7 @@ def test_weights_pick_what_python_picks(browser, write):
         )
         watch.assert_quiet()
     assert picked == [pick(scored, item) for item in weights]
-    assert len(set(picked)) > 5
+    assert len(set(picked)) > 3
 
 
 def test_sliders_pick_again_and_stay_in_the_address(browser, twelve):
