@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,7 @@ def embedded_json(value: object) -> Markup:
     return Markup(text)  # noqa: S704 - nothing that HTML reads is left in it
 
 
+@cache  # compiling the templates takes longer than filling them
 def environment() -> Environment:
     """Templates of the pages: names are escaped wherever they stand, and a missing value is an error."""
     return Environment(

@@ -5,12 +5,10 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import binomtest
 
-from tests.reporting.browser import opened
+from tests.reporting.browser import CLIPBOARD, CONTRAST, opened
 from tests.reporting.factory import make_world, vectors_of
 
 SHOWN = ".strip:not([hidden])"
-CLIPBOARD = """Object.defineProperty(navigator, 'clipboard', {value: {
-  writeText: async text => { window.copied = text; }}})"""
 
 
 def ids_on_page(page):
@@ -275,22 +273,3 @@ def test_text_can_be_read_in_both_schemes(browser, animals, scheme):
     with opened(browser, animals[1].html, color_scheme=scheme) as (page, _):
         low = page.evaluate(CONTRAST)
         assert low == []
-
-
-CONTRAST = """() => {
-  const canvas = Object.assign(document.createElement('canvas'), {width: 1, height: 1}).getContext('2d');
-  const rgb = colour => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1); return [...canvas.getImageData(0, 0, 1, 1).data]; };
-  const light = ([r, g, b]) => {
-    const f = c => (c /= 255) <= .04045 ? c / 12.92 : ((c + .055) / 1.055) ** 2.4;
-    return .2126 * f(r) + .7152 * f(g) + .0722 * f(b); };
-  const behind = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor);
-    if (c[3] > 250) return c; } return [255, 255, 255]; };
-  const bad = [];
-  for (const e of document.querySelectorAll('h1,h2,h3,p,a,li,td,th,dt,dd,span,b,code,button,option')) {
-    if (![...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()) || !e.offsetParent) continue;
-    if (e.closest('.hidden,.skip,button:disabled')) continue;
-    const [a, b] = [light(rgb(getComputedStyle(e).color)), light(behind(e))].sort((x, y) => y - x);
-    if ((a + .05) / (b + .05) < 4.5) bad.push(`${e.tagName}.${e.className} ${e.textContent.slice(0, 30)}`);
-  }
-  return bad; }"""

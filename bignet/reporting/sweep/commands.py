@@ -38,4 +38,9 @@ def _with(source: SweepSource, choice: Choice, command: str) -> str:
 def sweep(source: SweepSource, options: str) -> str:
     """Sweep again, with other options."""
     folder = shell_word(source.image_root.name) if source.image_root else "IMAGES"
-    return f"bignet sweep {folder} -o {shell_word(source.name)} {options}"
+    return f"bignet sweep {folder} -o {shell_word(source.name)} {options}".rstrip()
+
+
+def layers(model: str) -> str:
+    """Which layers there are to sweep."""
+    return f"bignet layers {shell_word(model)}"

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bignet.evaluate.result import Metric
+from bignet.evaluate.sweep.ranks import LABELLED
 from bignet.names import shorten, visible
 from bignet.reporting.definitions import define
 from bignet.reporting.numbers import counted, decimals, finite, percent
@@ -40,7 +41,7 @@ class SweepFacts:
     @cached_property
     def is_labelled(self) -> bool:
         """Whether choices are ranked by what labels say."""
-        return not self.sweep.ranking.startswith("self_hit")
+        return self.sweep.ranking == LABELLED
 
     @cached_property
     def score(self) -> str:

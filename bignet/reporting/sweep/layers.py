@@ -84,8 +84,8 @@ def advice(facts: SweepFacts) -> Advice:
     """What to do with it."""
     if facts.taken is None:
         return Advice("Sweep again with other layers.", commands.sweep(facts.source, "--layers auto"))
-    text = "Where the best cell lies at the edge of a table, sweep the layers beside it too."
-    return Advice(text, commands.sweep(facts.source, f"--models {facts.taken.choice.model} --layers all"))
+    text = "Where the best cell lies at the edge of a table, sweep the layers beside it too; this names them."
+    return Advice(text, commands.layers(facts.taken.choice.model))
 
 
 def models(facts: SweepFacts) -> list[ModelLayers]:
@@ -218,11 +218,18 @@ def _pairs(
 
 def _pair(facts: SweepFacts, items: Sequence[Scored], pair: tuple[str, str], value: float) -> str:
     text = f"{named(pair[0])} and {named(pair[1])}: {decimals(value)}"
-    speeds = [_speed_of(facts, items, layer) for layer in pair]
-    if None in speeds or speeds[0] == speeds[1]:
+    flops, speeds = ([cost(facts, items, layer) for layer in pair] for cost in (_flops_of, _speed_of))
+    costs = flops if None not in flops and flops[0] != flops[1] else [None if s is None else -s for s in speeds]
+    if costs[0] is None or costs[1] is None or costs[0] == costs[1]:
         return text
-    keep = pair[0] if (speeds[0] or 0.0) > (speeds[1] or 0.0) else pair[1]
-    return f"{text}; keep {named(keep)}, at {rate(max(speed or 0.0 for speed in speeds))}"
+    kept = 0 if costs[0] < costs[1] else 1
+    return f"{text}; keep {named(pair[kept])}" + (f", at {rate(speeds[kept])}" if speeds[kept] else "")
+
+
+def _flops_of(_facts: SweepFacts, items: Iterable[Scored], layer: str) -> float | None:
+    """Operations up to a layer: unlike a measured speed they never say that a part costs more than the whole."""
+    found = [item.cost.flops for item in items if item.choice.layer == layer]
+    return min((flops for flops in found if flops is not None), default=None)
 
 
 def _speed_of(facts: SweepFacts, items: Iterable[Scored], layer: str) -> float | None:

@@ -63,6 +63,7 @@ def _top(facts: SweepFacts) -> dict[str, Any]:
             "title": top.title(facts),
             "sentences": top.sentences(facts),
             "flags": top.flags(facts),
+            "flags_shown": top.FLAGS_SHOWN,
             "notes": top.notes(facts),
             "cards": top.cards(facts),
         }

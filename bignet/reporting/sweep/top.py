@@ -18,17 +18,21 @@ if TYPE_CHECKING:
     from bignet.evaluate.sweep.result import Recommendation, Scored
     from bignet.reporting.sweep.facts import SweepFacts
 
-FEW_QUERIES = 100
+FLAGS_SHOWN = 6  # the rest is folded
 _NARROW_VIEW = 0.5  # of the map; less is worth a word
 
 
 @dataclass(frozen=True)
 class Card:
-    """One preset: what it takes, what that is worth and costs, why, and what would change it."""
+    """One preset: what it takes, what that is worth and costs, why, and what would change it.
+
+    ``same_as`` names the earlier preset that takes the same choice; empty = none does.
+    """
 
     title: str
     name: Name
     main: bool
+    same_as: str
     score: str
     whisker: Whisker | None
     figures: list[tuple[str, str]]
@@ -68,8 +72,14 @@ def sentences(facts: SweepFacts) -> list[tuple[str, str]]:
     if facts.recommended is None or facts.taken is None:
         return [(f"{choices(len(facts.sweep.dropped))} dropped, each with its reason.", "dropped")]
     found = facts.recommended
-    changes = [(sentence(visible(found.changes)), "front")] if found.changes else []
+    changes = [(f"What would change it: {_lower(visible(found.changes))}", "front")] if found.changes else []
     return [(_plain_reason(facts, facts.taken), "choices"), *changes]
+
+
+def _lower(text: str) -> str:
+    """A sentence that goes on after a colon; a name keeps its letters."""
+    first = text.split(" ", 1)[0]
+    return text[:1].lower() + text[1:] if first[1:].islower() or len(first) == 1 else text
 
 
 def _plain_reason(facts: SweepFacts, taken: Scored) -> str:
@@ -99,16 +109,15 @@ def _ratios(facts: SweepFacts, taken: Scored, best: Scored) -> str:
 
 
 def flags(facts: SweepFacts) -> list[Caution]:
-    """What makes the verdict doubtful, worst first."""
-    found = [Caution(sentence(visible(text)), "methods") for text in facts.sweep.warnings]
-    return found + [
-        caution for say in (_no_labels, _like_chance, _too_few, _untrained, _tied) if (caution := say(facts))
-    ]
+    """What makes the verdict doubtful: first what the page finds, then what the sweep itself warns of."""
+    found = [caution for say in (_like_chance, _too_wide, _untrained) if (caution := say(facts))]
+    return found + [Caution(sentence(visible(text))) for text in facts.sweep.warnings]
 
 
 def notes(facts: SweepFacts) -> list[Caution]:
     """What a reader should know beside the verdict."""
-    return [caution for say in (_narrow_view, _left_out, _no_speed) if (caution := say(facts))]
+    seen = _narrow_view(facts)
+    return [] if seen is None else [seen]
 
 
 def cards(facts: SweepFacts) -> list[Card]:
@@ -119,11 +128,13 @@ def cards(facts: SweepFacts) -> list[Card]:
 
 def _card(facts: SweepFacts, found: Recommendation) -> Card:
     item = facts.by_name[found.name]
+    first = min(facts.presets_of[found.name], key=list(PRESETS).index)
     slot = facts.models[item.choice.model]
     return Card(
         title=PRESETS[found.preset],
         name=name_of(item.choice.name, 40),
         main=found is facts.recommended,
+        same_as="" if first == found.preset else PRESETS[first],
         score=decimals(value_of(item)),
         whisker=whisker_of(item.reported),
         figures=_figures(facts, item),
@@ -143,16 +154,6 @@ def _figures(facts: SweepFacts, item: Scored) -> list[tuple[str, str]]:
     ]
 
 
-def _no_labels(facts: SweepFacts) -> Caution | None:
-    if facts.is_labelled or not facts.scored:
-        return None
-    return Caution(
-        "No labels: choices are ranked by how often an altered copy of an image finds its original. That says which "
-        "are robust; nothing here says that the neighbours are right.",
-        "strips",
-    )
-
-
 def _like_chance(facts: SweepFacts) -> Caution | None:
     if facts.best is None:
         return None
@@ -165,17 +166,17 @@ def _like_chance(facts: SweepFacts) -> Caution | None:
     )
 
 
-def _too_few(facts: SweepFacts) -> Caution | None:
+def _too_wide(facts: SweepFacts) -> Caution | None:
     if facts.best is None:
         return None
-    found = facts.best.reported
-    lo, hi = finite(found.lo), finite(found.hi)
-    width = None if lo is None or hi is None else hi - lo
-    if found.n_queries >= FEW_QUERIES and (width is None or width <= WIDE):
+    lo, hi = finite(facts.best.reported.lo), finite(facts.best.reported.hi)
+    if lo is None or hi is None or hi - lo <= WIDE:
         return None
-    wide = "" if width is None else f", and the best one's interval is {decimals(width)} wide"
-    queries = counted(found.n_queries, "query", "queries")
-    return Caution(f"Too few images to rank choices by: {queries} in the half that is reported{wide}.", "choices")
+    queries = counted(facts.best.reported.n_queries, "query", "queries")
+    return Caution(
+        f"Too few images to rank choices by: the best one's interval is {decimals(hi - lo)} wide, from {queries}.",
+        "choices",
+    )
 
 
 def _untrained(facts: SweepFacts) -> Caution | None:
@@ -191,16 +192,6 @@ def _untrained(facts: SweepFacts) -> Caution | None:
     )
 
 
-def _tied(facts: SweepFacts) -> Caution | None:
-    if facts.n_tied < 2:
-        return None
-    return Caution(
-        f"{choices(facts.n_tied)} of {count(len(facts.scored))} are statistically tied, the best among them: their "
-        "order means nothing, so the cheaper is the better.",
-        "choices",
-    )
-
-
 def _narrow_view(facts: SweepFacts) -> Caution | None:
     if facts.taken is None or facts.taken.choice.coverage >= _NARROW_VIEW:
         return None
@@ -210,16 +201,3 @@ def _narrow_view(facts: SweepFacts) -> Caution | None:
         "what lies at the border is not seen.",
         "layers",
     )
-
-
-def _left_out(facts: SweepFacts) -> Caution | None:
-    n = facts.sweep.n_left_out
-    if not n:
-        return None
-    return Caution(f"{counted(n, 'image is', 'images are')} left out everywhere: not every model could embed them.")
-
-
-def _no_speed(facts: SweepFacts) -> Caution | None:
-    if not facts.scored or any(facts.speed(item.cost) for item in facts.scored):
-        return None
-    return Caution("Speed was not measured, so no choice is known to be cheap.", "front")

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bignet.evaluate.result import ClassDistance, Excluded, Metric
-from bignet.evaluate.sweep.result import Choice, Cost, Dropped, Recommendation, Scored, Strip, Sweep
+from bignet.evaluate.sweep.front import on_front
+from bignet.evaluate.sweep.recommend import recommend
+from bignet.evaluate.sweep.result import Choice, Cost, Dropped, Scored, Strip, Sweep
 from bignet.reporting.sweep.source import SweepSource
 from tests.reporting.factory import paint
 
@@ -26,11 +28,6 @@ ALTERED = {
     "blur": (0.01, 0.03),
     "jpeg": (20,),
     "flip": (1,),
-}
-RULE = {
-    "best": "The highest score on the half of the queries that choices are made by.",
-    "balanced": "The cheapest choice of the front whose score is within 0.01 of the best one's.",
-    "cheapest": "The cheapest choice of the front whose score is within 0.03 of the best one's.",
 }
 
 
@@ -51,6 +48,7 @@ def make_sweep(
     models=MODELS,
     untrained=("alexnet",),
     altered=True,
+    strips_of=4,
     seed=0,
     **changed,
 ) -> SweepWorld:
@@ -69,15 +67,15 @@ def make_sweep(
             "ranking": _ranking(labels),
             "scored": scored,
             "dropped": _dropped(choices),
-            "recommendations": _recommendations(scored),
+            "recommendations": recommend(scored),
             "cka": _cka(choices, rng),
             "class_distance": _distance(labels, rng),
-            "strips": _strips(scored, labels, rng),
+            "strips": _strips(scored, labels, rng, strips_of),
             "cost_setting": "cpu fp32, 2 threads, batches of 32 images, median of 5 runs after warm-up",
             "n_left_out": 2,
             "gallery_fingerprint": hashlib.sha256(b"ids").hexdigest(),
             "seconds": {"decode": 10 * rng.random(), "score": rng.random()},
-            "warnings": (),
+            "warnings": () if any(labels) else ("no labels: nothing here says neighbours are right",),
         }
         | changed
     )
@@ -94,8 +92,8 @@ def _choices(n, models, untrained) -> list[Choice]:
     layers = max(2, math.ceil(n / len(models) / len(POOLS)))
     for i in range(n):
         model = models[i % len(models)]
-        pool = POOLS[i // len(models) % len(POOLS)]
-        depth = i // len(models) // len(POOLS) % layers
+        depth = i // len(models) % layers
+        pool = POOLS[i // len(models) // layers % len(POOLS)]
         layer = f"layer{depth + 1}"
         dims = 64 * 2 ** (i % 5) * (4 if pool == "avg:4" else 1)
         made.append(
@@ -184,37 +182,9 @@ def _curves(value, rng):
     }  # fmt: skip
 
 
-def _point(item, quality, costs):
-    return quality[item.name], costs[item.name].images_s_forward, -costs[item.name].bytes_per_vector
-
-
 def _front(order, quality, costs) -> set[str]:
-    points = {item.name: _point(item, quality, costs) for item in order}
-    beaten = {
-        a for a, p in points.items() for q in points.values()
-        if q != p and all(x >= y for x, y in zip(q, p, strict=True))
-    }  # fmt: skip
-    return set(points) - beaten
-
-
-def _recommendations(scored) -> tuple[Recommendation, ...]:
-    if not scored:
-        return ()
-    best = scored[0]
-    made = [("best", best)]
-    for preset, within in (("balanced", 0.03), ("cheapest", 0.09)):
-        near = [x for x in scored if x.on_front and x.reported.value >= best.reported.value - within]
-        made.append((preset, max(near, key=lambda x: x.cost.images_s_forward)))
-    return tuple(
-        Recommendation(
-            preset=preset,
-            name=item.choice.name,
-            rule=RULE[preset],
-            reason=f"It scores {item.reported.value:.3f} at {item.cost.images_s_forward:.0f} images a second.",
-            changes=f"Another would be taken if it ran below {item.cost.images_s_forward / 2:.0f} images a second.",
-        )
-        for preset, item in made
-    )
+    points = [(quality[x.name], costs[x.name].images_s_end2end, -costs[x.name].bytes_per_vector) for x in order]
+    return {item.name for item, kept in zip(order, on_front(points), strict=True) if kept}
 
 
 def _dropped(choices) -> tuple[Dropped, ...]:
@@ -243,8 +213,8 @@ def _distance(labels, rng) -> ClassDistance | None:
     return ClassDistance(names, matrix)
 
 
-def _strips(scored, labels, rng, n=12, k=10) -> tuple[Strip, ...]:
-    shown = list(dict.fromkeys([x.choice.name for x in (scored[:3] + scored[-1:])]))
+def _strips(scored, labels, rng, most, n=12, k=10) -> tuple[Strip, ...]:
+    shown = list(dict.fromkeys(x.choice.name for x in (*scored[: most - 1], *scored[-1:])))
     count = len(labels)
     if count < 2:
         return ()
