@@ -12,6 +12,7 @@ from bignet.errors import UsageError
 from bignet.evaluate.clusters.settings import AUTO, ClusterSettings
 from bignet.evaluate.evaluate import EvaluateSettings, evaluate
 from bignet.evaluate.label_file import LabelTable, read_label_table
+from bignet.evaluate.ladder.settings import LadderSettings
 from bignet.evaluate.marks import Marks
 from bignet.imported import ImportedEncoder
 from bignet.names import visible
@@ -52,6 +53,7 @@ class ReportRequest:
         thumbs: pictures on the page at most; as ReportSettings has it if None.
         clusters: numbers of clusters to try; none given = a grid is tried; None = no clusters.
         marks: the ``marks.json`` that a page exported.
+        ladder: whether storages and indexes are compared too.
     """
 
     labels: str | os.PathLike[str] | None = None
@@ -64,6 +66,7 @@ class ReportRequest:
     thumbs: int | None = None
     clusters: tuple[int, ...] | None = ()
     marks: str | os.PathLike[str] | None = None
+    ladder: bool = False
 
     @property
     def evaluation(self) -> EvaluateSettings:
@@ -91,6 +94,7 @@ class ReportOptions(TypedDict, total=False):
     thumbs: int | None
     clusters: tuple[int, ...] | None
     marks: str | os.PathLike[str] | None
+    ladder: bool
 
 
 def run(
@@ -117,6 +121,8 @@ def run(
     if marks is not None:
         marks.check_images(evaluation)
         evaluation = replace(evaluation, metrics=(*evaluation.metrics, marks.metric(evaluation)))
+    if request.ladder:
+        evaluation = _with_ladder(snapshot, spec, names, evaluation, request.seed, progress)
     tell("writing", 0, 1)
     source = _source(snapshot, spec, names, evaluation, request)
     return evaluation, write_report(evaluation, source, out, request.page)
@@ -192,6 +198,16 @@ def _evaluated(
     joined = () if names.table is None else names.table.warnings
     steps = () if spec.derived is None else warnings_about(spec.derived.steps)
     return replace(evaluation, warnings=(*left_out, *steps, *joined, *evaluation.warnings))
+
+
+def _with_ladder(
+    snapshot: Snapshot, spec: EmbeddingSpec, names: _Names, evaluation: Evaluation, seed: int, progress: Progress | None
+) -> Evaluation:
+    """The vectors are read once more: none of what evaluates them stays in memory."""
+    from bignet.evaluate.ladder.climb import climb  # and FAISS with it
+
+    found = climb(snapshot.vectors(spec.name), names.labels, LadderSettings(seed=seed), progress)
+    return replace(evaluation, ladder=found)
 
 
 def _source(

@@ -87,14 +87,14 @@ def _rejections(outcome: Outcome) -> str:
 
 
 def sentence(found: Judgement) -> str:
-    """``MAP@R by class: 0.540 before, 0.565 now: +0.025 (0.022 to 0.027), better``."""
+    """``MAP@R by class: 0.540 before, 0.565 now: +0.025 (95 %: +0.022 to +0.027), better ...``."""
     asked = f"{counted(found.n_queries, 'query', 'queries')}, {_HOW[found.mode]}, {found.estimator}"
     if found.before is None or found.after is None:
-        interval = "" if found.lo is None else f" ({found.lo:.3f} to {found.hi:.3f})"
+        interval = "" if found.lo is None else f" (95 %: {found.lo:.3f} to {found.hi:.3f})"
         return (
             f"of the ten nearest stay {found.value:.3f}{interval}; no labels, so nothing says which are right ({asked})"
         )
-    interval = "" if found.lo is None else f" ({found.lo:+.3f} to {found.hi:+.3f})"
+    interval = "" if found.lo is None else f" (95 %: {found.lo:+.3f} to {found.hi:+.3f})"
     change = f"{found.value:+.3f}{interval}"
     return f"MAP@R by class: {found.before:.3f} before, {found.after:.3f} now: {change}, {found.verdict} ({asked})"
 

@@ -66,6 +66,14 @@ def command(
             rich_help_panel=_LABELS,
         ),
     ] = "auto",
+    ladder: Annotated[
+        bool,
+        typer.Option(
+            "--ladder",
+            help="Compare storages and indexes too: float16, 8 bits, signs, PQ, IVF, HNSW.",
+            rich_help_panel=_LABELS,
+        ),
+    ] = False,
     check: Annotated[
         str | None,
         typer.Option(
@@ -114,6 +122,7 @@ def command(
     bignet report photos.bignet -o report
     bignet report photos.bignet -o report --labels labels.csv --embedding layer4.gap
     bignet report photos.bignet -o report --check "map@r.macro>=0.60,p@1>0.9" --baseline old/report.json
+    bignet report photos.bignet -o report --ladder
     bignet report report/report.json --check "map@r.macro>=0.60"
     """
     look = Look.asked_for(check, baseline, json_output=json_output)
@@ -131,6 +140,7 @@ def command(
         "thumbs": thumbs_of(thumbs),
         "clusters": clusters_of(clusters),
         "marks": marks,
+        "ladder": ladder,
     }
     done = _measure(store, out, settings, allow_partial=allow_partial, notices=Notices(quiet=quiet or json_output))
     look.at(done.files, () if json_output else done.lines(), done.following())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.clusters.result import Clusters
     from bignet.evaluate.confusion_result import Confusion, Hierarchy
     from bignet.evaluate.geometry_result import Geometry
+    from bignet.evaluate.ladder.result import Ladder
     from bignet.evaluate.separation_result import Separation
 
 
@@ -167,6 +168,7 @@ class Evaluation:
         hierarchy: scores by level; None for flat labels.
         geometry: spectrum, hubs, dimension and a map.
         clusters: None where they were not asked for, or with too few rows.
+        ladder: storages and indexes compared; None where that was not asked for.
         influences: by metric id, (N,) what the mean would lose without each image; see ``estimate``.
     """
 
@@ -187,6 +189,7 @@ class Evaluation:
     hierarchy: Hierarchy | None = None
     geometry: Geometry | None = None
     clusters: Clusters | None = None
+    ladder: Ladder | None = None
     influences: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
 
     def estimate(self, metric_id: str) -> Estimate:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from bignet.names import visible
 from bignet.reporting.listing import listing, lists_every_row
 from bignet.reporting.numbers import counted
-from bignet.reporting.sections import cluster_curve, clusters, confusion, geometry, hierarchy, hubs, spectrum
+from bignet.reporting.sections import cluster_curve, clusters, confusion, geometry, hierarchy, hubs, ladder, spectrum
 from bignet.reporting.sections import map as flat_map
 from bignet.reporting.weakness import NOTABLE
 
@@ -31,6 +31,7 @@ def sections(facts: Facts, settings: ReportSettings, gallery: Gallery) -> dict[s
         "confusion": _confusion(facts, settings),
         "clusters": _clusters(facts, settings, gallery),
         "geometry": _geometry(facts, gallery),
+        "ladder": _ladder(facts),
         "map": {
             "answer": flat_map.answer(facts),
             "advice": flat_map.advice(facts),
@@ -117,12 +118,31 @@ def _geometry(facts: Facts, gallery: Gallery) -> dict[str, Any]:
     }
 
 
-def _charts(facts: Facts) -> tuple[Chart | None, ...]:
-    found = facts.evaluation.geometry
+def _ladder(facts: Facts) -> dict[str, Any] | None:
+    """Nothing where it was not asked for."""
+    found = facts.evaluation.ladder
     if found is None:
-        return (cluster_curve.curve(facts.evaluation.clusters),)
+        return None
+    return {
+        "answer": ladder.answer(found),
+        "advice": ladder.advice(facts, found),
+        "k": found.k,
+        "lines": ladder.lines(found),
+        "overlap": ladder.overlap_chart(found),
+        "change": ladder.change_chart(found),
+        "method": ladder.method(found),
+        "rule": ladder.rule(found),
+    }
+
+
+def _charts(facts: Facts) -> tuple[Chart | None, ...]:
+    found, rungs = facts.evaluation.geometry, facts.evaluation.ladder
+    climbed = () if rungs is None else (ladder.overlap_chart(rungs), ladder.change_chart(rungs))
+    if found is None:
+        return (cluster_curve.curve(facts.evaluation.clusters), *climbed)
     return (
         cluster_curve.curve(facts.evaluation.clusters),
+        *climbed,
         spectrum.chart(found.spectrum),
         hubs.chart(found.hubness),
         spectrum.dimension_chart(found.dimension),

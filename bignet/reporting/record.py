@@ -45,8 +45,14 @@ def report_record(evaluation: Evaluation, source: ReportSource, verdict: Verdict
         "metrics": [metric_record(metric) for metric in every_metric(evaluation)],
         "classes": [_class(details) for details in class_details(evaluation)],
         **family_records(evaluation),
-        "timings": {"seconds": dict(evaluation.seconds)},
+        "timings": _timings(evaluation),
     }
+
+
+def _timings(evaluation: Evaluation) -> dict[str, Any]:
+    ladder = evaluation.ladder
+    by_rung = {} if ladder is None else {name: asdict(timing) for name, timing in ladder.timings.items()}
+    return {"seconds": dict(evaluation.seconds), **({"ladder": by_rung} if by_rung else {})}
 
 
 def json_text(record: Mapping[str, Any]) -> str:

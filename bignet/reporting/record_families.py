@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.clusters.result import Cluster, Clustering, Clusters
     from bignet.evaluate.confusion_result import Confusion, Hierarchy
     from bignet.evaluate.geometry_result import Geometry, Hubness, Spectrum
+    from bignet.evaluate.ladder.result import Ladder
     from bignet.evaluate.result import Evaluation
     from bignet.evaluate.separation_result import PairScores, Separation
 
@@ -35,6 +36,7 @@ def family_records(evaluation: Evaluation) -> dict[str, Block]:
         "hierarchy": _hierarchy(evaluation.hierarchy),
         "geometry": _geometry(evaluation.geometry, ids),
         "clusters": _clusters(evaluation.clusters, ids),
+        "ladder": _ladder(evaluation.ladder),
     }
 
 
@@ -146,6 +148,14 @@ def _card(cluster: Cluster, ids: NDArray[np.int64]) -> dict[str, Any]:
     for name in ("nearest", "boundary", "outlier", "minority"):
         card[f"{name}_ids"] = [int(ids[row]) for row in card.pop(f"{name}_rows")]
     return card
+
+
+def _ladder(found: Ladder | None) -> Block:
+    """Timings stand with the others."""
+    if found is None:
+        return None
+    numbers = {name: getattr(found, name) for name in ("k", "n_rows", "n_queries", "dims", "estimator")}
+    return {**numbers, "rungs": [asdict(rung) for rung in found.rungs]}
 
 
 def _ids(metrics: Sequence[Any]) -> list[str]:

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bignet.evaluate.geometry_result import Spectrum
-    from bignet.evaluate.result import Evaluation
+    from bignet.evaluate.ladder.result import Ladder
+    from bignet.evaluate.result import Evaluation, Metric
     from bignet.files import HashingFile
     from bignet.reporting.source import ReportSource
 
@@ -114,6 +115,30 @@ def spectrum_table(spectrum: Spectrum) -> pa.Table:
             "dead": pa.array(np.isin(np.arange(dims), spectrum.dead)),
         }
     )
+
+
+def ladder_table(ladder: Ladder) -> pa.Table:
+    """One row a storage or index; how long each takes is in report.json, for it differs from run to run."""
+    rungs = ladder.rungs
+    changes = [rung.p1_change for rung in rungs]
+    return pa.table(
+        {
+            "rung": pa.array([rung.id for rung in rungs], pa.string()),
+            "name": pa.array([rung.name for rung in rungs], pa.string()),
+            "kind": pa.array([rung.kind for rung in rungs], pa.string()),
+            "bytes_a_vector": pa.array([rung.bytes_a_vector for rung in rungs], pa.float64()),
+            **{f"overlap{end}": _ends([rung.overlap for rung in rungs], end) for end in ("", "_lo", "_hi")},
+            "p1": _ends([rung.p1 for rung in rungs], ""),
+            **{f"p1_change{end}": _ends(changes, end) for end in ("", "_lo", "_hi")},
+            "tie_rate": pa.array([rung.tie_rate for rung in rungs], pa.float64()),
+            "reason": pa.array([rung.reason for rung in rungs], pa.string()),
+        }
+    )
+
+
+def _ends(metrics: Sequence[Metric | None], end: str) -> pa.Array:
+    names = {"": "value", "_lo": "lo", "_hi": "hi"}
+    return pa.array([None if metric is None else getattr(metric, names[end]) for metric in metrics], pa.float64())
 
 
 def table_writer(

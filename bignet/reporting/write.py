@@ -16,7 +16,7 @@ from bignet.reporting.folder import check_size, make_folder
 from bignet.reporting.page import render_page
 from bignet.reporting.record import json_text, report_record
 from bignet.reporting.settings import ReportSettings
-from bignet.reporting.tables import neighbours_table, per_query_table, spectrum_table, table_writer
+from bignet.reporting.tables import ladder_table, neighbours_table, per_query_table, spectrum_table, table_writer
 from bignet.reporting.verdict import judge
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ class ReportFiles:
     atlas: Path | None = None
     clusters: Path | None = None
     cluster_members: Path | None = None
+    ladder: Path | None = None
 
     @property
     def tables(self) -> tuple[Path, ...]:
@@ -53,7 +54,7 @@ class ReportFiles:
 
 
 # Those of an older report are taken away if this one has none.
-_SOMETIMES = ("spectrum", "atlas", "clusters", "cluster_members")
+_SOMETIMES = ("spectrum", "atlas", "clusters", "cluster_members", "ladder")
 
 
 def write_report(
@@ -111,6 +112,8 @@ def _tables(
         chosen = evaluation.clusters.chosen
         tables["clusters"] = lambda: clusters_table(chosen, evaluation.ids, source.paths)
         tables["cluster_members"] = lambda: cluster_members_table(chosen, evaluation.ids, source.paths)
+    if evaluation.ladder:
+        tables["ladder"] = partial(ladder_table, evaluation.ladder)
     if has_map(evaluation):
         tables["atlas"] = lambda: atlas_table(evaluation, source, ranks)
     return tables

@@ -74,6 +74,7 @@ _CLUSTERS = {
     "clusters.parquet": "one row a cluster: its size, label, cohesion and medoid",
     "cluster_members.parquet": "one row an image in a cluster: how central it is, and how nearly it belongs to another",
 }
+_LADDER = {"ladder.parquet": "one row a storage or index: its bytes, the neighbours it keeps, what P@1 does"}
 _ATLAS = {"atlas.parquet": "one row an image, its place on the map and its neighbours, for Embedding Atlas"}
 
 
@@ -82,8 +83,9 @@ def files(facts: Facts) -> list[tuple[str, str]]:
     geometry = facts.evaluation.geometry
     spectrum = _SPECTRUM if geometry and geometry.spectrum else {}
     clusters = _CLUSTERS if facts.evaluation.clusters else {}
+    ladder = _LADDER if facts.evaluation.ladder else {}
     atlas = _ATLAS if has_map(facts.evaluation) else {}
-    return list((_FILES | spectrum | clusters | atlas).items())
+    return list((_FILES | spectrum | clusters | ladder | atlas).items())
 
 
 def answer(facts: Facts) -> str:
