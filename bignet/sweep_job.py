@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypedDict
 
 import numpy as np
 
+from bignet.derive.steps import parse_steps
 from bignet.evaluate.label_file import read_label_table
 from bignet.evaluate.sweep.images import SweepImages
 from bignet.evaluate.sweep.judge import judge
@@ -25,7 +26,7 @@ from bignet.reporting.sweep.source import SweepSource
 from bignet.reporting.sweep.write import write_sweep
 from bignet.store.snapshot import Snapshot
 from bignet.sweep_costs import measure
-from bignet.sweep_vectors import Vectors, embed_all_copies
+from bignet.sweep_vectors import CopyRequest, Vectors, embed_all_copies
 
 if TYPE_CHECKING:
     import os
@@ -93,11 +94,21 @@ class SweepRequest:
     k: int = SweepSettings.k
     seed: int = SweepSettings.seed
 
+    def __post_init__(self) -> None:
+        _ = self.extraction, self.judging  # what cannot be is an error before anything is done
+        for steps in self.steps:
+            parse_steps(steps)
+
     @property
     def extraction(self) -> ExtractSettings:
         """How all models embed."""
         shared = {name: getattr(self, name) for name in ("limit", "size", "precision", "device", "workers")}
         return ExtractSettings(**shared)
+
+    @property
+    def judging(self) -> SweepSettings:
+        """How choices are judged."""
+        return SweepSettings(k=self.k, seed=self.seed)
 
 
 class SweepOptions(TypedDict, total=False):
@@ -142,7 +153,6 @@ def run(
         ResourceError: the disk refused.
     """
     listener = listener or _Silent()
-    judging = SweepSettings(k=request.k, seed=request.seed)
     listener.stage("networks", 0, 1)
     grid = draw_grid(request.models, request.layers, request.pools, request.weights, request.max_dims, request.size)
     listener.gridded(grid)
@@ -150,7 +160,7 @@ def run(
     with ExitStack() as stack:
         names = [_name_of(item, out) for item in made]
         stores = {name: stack.enter_context(Snapshot.open(item.path)) for name, item in zip(names, made, strict=True)}
-        sweep = _judged(grid, stores, request, judging, listener)
+        sweep = _judged(grid, stores, request, out, listener)
         sweep = replace(sweep, seconds={**_seconds(made), **sweep.seconds})
         listener.stage("page", 0, 1)
         return SweepDone(sweep, write_sweep(sweep, _source(out, stores, request), out), made)
@@ -160,14 +170,14 @@ def _name_of(item: ModelStore, out: Path) -> str:
     return item.path.relative_to(out).as_posix()
 
 
-def _judged(grid: Grid, stores: Stores, request: SweepRequest, judging: SweepSettings, listener: Listener) -> Sweep:
+def _judged(grid: Grid, stores: Stores, request: SweepRequest, out: Path, listener: Listener) -> Sweep:
     shelf = _Shelf.of(stores, request)
     vectors = Vectors(stores)
     choices, dropped = _choices(grid, vectors, request.steps)
     costs = measure(choices, stores, request.device, partial(listener.stage, "costs"))
     told = partial(listener.stage, "altered copies")
-    copies = embed_all_copies(vectors, stores, shelf.common, request.device, told)
-    sweep = judge(shelf.images, choices, costs.of, vectors.read, copies, judging, listener.stage)
+    copies = embed_all_copies(vectors, stores, CopyRequest(out, shelf.common, request.device), told)
+    sweep = judge(shelf.images, choices, costs.of, vectors.read, copies, request.judging, listener.stage)
     return replace(
         sweep,
         dropped=(*dropped, *sweep.dropped),

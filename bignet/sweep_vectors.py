@@ -2,31 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from bignet.derive.fit import fit
 from bignet.derive.steps import StepKind, parse_steps
-from bignet.errors import UsageError
+from bignet.errors import UsageError, explain_os_error
 from bignet.evaluate.sweep.images import AlteredCopies
 from bignet.evaluate.sweep.result import Choice, Dropped
-from bignet.extractor import alterations
+from bignet.extractor.alterations import USUAL
 from bignet.extractor.altered import Originals, embed_copies, encoder_of, spread
+from bignet.extractor.altered_file import key_of, load, save
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from bignet.derive.fitted import Fitted
     from bignet.extractor.altered import Altered
     from bignet.store.snapshot import Snapshot
 
-_MOST_COPIES = 200
-# Vectors of altered copies of all choices are held together: fewer images are altered where they would be larger.
-_COPY_BYTES = 1 << 30
+_VIEWS = "views"
 
 
 class Vectors:
@@ -74,11 +73,11 @@ class Vectors:
 
 
 class Copies:
-    """Altered copies of some images, embedded by every model: each file decoded once.
+    """Altered copies of some images, embedded by every model.
 
     Args:
         vectors: does a choice's steps.
-        found: store -> its vectors.
+        found: store -> its vectors, read when they are asked for.
         ids: (n,) of the images altered.
     """
 
@@ -96,35 +95,65 @@ class Copies:
         return AlteredCopies(self._ids, points, flat.reshape(*values.shape[:2], -1))
 
 
+@dataclass(frozen=True)
+class CopyRequest:
+    """What altered copies are made of.
+
+    Attributes:
+        folder: of the sweep: the copies' vectors are kept in ``views`` there for the next run.
+        common: (n,) rows of the first store whose images the other stores hold, too.
+        device: see ``machine.find_device``.
+    """
+
+    folder: Path
+    common: NDArray[np.int64]
+    device: str
+
+
 def embed_all_copies(
-    vectors: Vectors,
-    stores: Mapping[str, Snapshot],
-    common: NDArray[np.int64],
-    device: str,
-    told: Callable[[int, int], None],
+    vectors: Vectors, stores: Mapping[str, Snapshot], request: CopyRequest, told: Callable[[int, int], None]
 ) -> Copies | None:
-    """Altered copies of images that every store holds; None where none could be read.
+    """Altered copies of images that every store holds: each file decoded once; None where none could be read.
 
     Args:
         vectors: does a choice's steps.
         stores: by name; the first one's rows and ids stand for all.
-        common: (n,) rows of the first store whose images the others hold, too.
-        device: see ``machine.find_device``.
+        request: see CopyRequest.
         told: how many of so many images are done.
+
+    Raises:
+        ResourceError: the disk refused.
     """
     first = next(iter(stores.values()))
-    dims = sum(spec.dims for store in stores.values() for spec in store.embeddings)
-    affordable = _COPY_BYTES // (dims * np.dtype(np.float32).itemsize * len(alterations.USUAL))
-    rows = common[spread(len(common), max(min(_MOST_COPIES, affordable), 1))]
+    rows = request.common[spread(len(request.common))]
+    if not len(rows):
+        return None
+    originals = Originals.of(first, rows)
+    files = {name: request.folder / _VIEWS / f"{Path(name).stem}.safetensors" for name in stores}
+    keys = {name: key_of(store.embeddings, originals, USUAL) for name, store in stores.items()}
+    kept = {name: load(files[name], keys[name]) for name in stores}
+    found = {name: altered for name, altered in kept.items() if altered is not None}
+    if len(found) < len(stores) or len({tuple(altered.rows) for altered in found.values()}) > 1:
+        networks = [encoder_of(store.embeddings, device=request.device) for store in stores.values()]
+        found = dict(zip(stores, embed_copies(networks, originals, USUAL, _counting(told, len(rows))), strict=True))
+        try:
+            (request.folder / _VIEWS).mkdir(parents=True, exist_ok=True)
+            for name, altered in found.items():
+                save(files[name], altered, keys[name])
+        except OSError as error:
+            raise explain_os_error(error, f"write into '{request.folder / _VIEWS}'") from error
+        found = {name: load(files[name], keys[name]) or altered for name, altered in found.items()}
+    read = next(iter(found.values())).rows
+    return Copies(vectors, found, first.ids()[rows[read]]) if len(read) else None
+
+
+def _counting(told: Callable[[int, int], None], total: int) -> Callable[[int], None]:
+    """Told how many more are done, tells how many are."""
     done = 0
 
-    def advance(n_images: int) -> None:
+    def advance(more: int) -> None:
         nonlocal done
-        done += n_images
-        told(done, len(rows))
+        done += more
+        told(done, total)
 
-    networks = [encoder_of(store.embeddings, device=device) for store in stores.values()]
-    found = embed_copies(networks, Originals.of(first, rows), alterations.USUAL, advance)
-    if not len(found[0].rows):
-        return None
-    return Copies(vectors, dict(zip(stores, found, strict=True)), first.ids()[rows[found[0].rows]])
+    return advance

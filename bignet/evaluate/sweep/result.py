@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from bignet.evaluate.result import ClassDistance, Metric
 
+# What choices are ranked by.
+LABELLED = "map@r.macro"
+WITHOUT_LABELS = ("self_hit@1", "overlap_stability")
+
 
 @dataclass(frozen=True)
 class Choice:

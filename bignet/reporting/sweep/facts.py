@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bignet.evaluate.result import Metric
-from bignet.evaluate.sweep.ranks import LABELLED
+from bignet.evaluate.sweep.result import LABELLED
 from bignet.names import shorten, visible
 from bignet.reporting.definitions import define
 from bignet.reporting.numbers import counted, decimals, finite, percent
