@@ -294,8 +294,15 @@ def test_a_recommendation_says_what_would_change_it(sweep):
     scored = with_lows(sweep, (0.0, -0.0204, -0.3, -0.5))
     balanced = recommend(scored)[1]
     assert f"With an allowance of 0.021 instead of 0.01 it would be {scored[1].choice.name}" in balanced.changes
-    assert "100 images/s, 512 bytes a vector instead of 50 images/s" in balanced.changes
+    assert "100 images/s and 512 bytes a vector instead of 50 images/s" in balanced.changes
     assert f"{scored[0].reported.value:.3f}" in balanced.reason
+    assert "may lose more than 0.01" in balanced.reason
+    cheapest = recommend(with_lows(sweep, (0.0, -0.02, -0.03, -0.0251)))[2]
+    assert cheapest.changes.startswith("An allowance below 0.026")
+    assert "Nothing on the front costs less" in cheapest.reason
+    unknown = recommend(with_lows(sweep, (0.0, None, None, None)))[1]
+    assert unknown.changes.startswith("More images")
+    assert recommend(scored[:1])[1].changes.startswith("Nothing: it is both")
     dominated = [replace(item, on_front=place == 0) for place, item in enumerate(scored)]
     assert {item.name for item in recommend(dominated)} == {scored[0].choice.name}
 
