@@ -121,10 +121,10 @@ def _why_cheap(best: Scored, taken: Scored, allowance: float, n_cheaper: int) ->
 
 
 def _next(cheaper: Sequence[Scored], taken: Scored, allowance: float) -> str:
-    if not cheaper and taken.to_best is None:
-        return "Nothing: it is both the best and the cheapest on the front."
+    if not cheaper and shortfall(taken) <= 0.0:
+        return "Nothing: it is the cheapest on the front and loses nothing."
     if not cheaper:
-        return f"An allowance below {_up(shortfall(taken))}: this one may lose as much."
+        return f"An allowance below {_down(shortfall(taken))}: this one may lose as much."
     item = min(cheaper, key=shortfall)
     if math.isinf(shortfall(item)):
         return "More images: with these nothing can be said of how much cheaper choices lose."
@@ -162,6 +162,11 @@ def _signed(value: float) -> str:
 def _up(value: float) -> str:
     """Rounded up: what is printed must be enough."""
     return f"{math.ceil(value * 10**DECIMALS) / 10**DECIMALS:.{DECIMALS}f}"
+
+
+def _down(value: float) -> str:
+    """Rounded down: what is below it must be too little."""
+    return f"{math.floor(value * 10**DECIMALS) / 10**DECIMALS:.{DECIMALS}f}"
 
 
 def _others(n: int) -> str:
