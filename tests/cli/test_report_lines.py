@@ -48,6 +48,14 @@ def test_the_figures_line_up_and_lead_with_the_headline(world: World) -> None:
     assert len({len(line) for line in lines}) == 1
 
 
+def test_the_mean_over_orders_of_ties_stands_below_what_it_corrects(world: World) -> None:
+    tied = tuple(replace(world.evaluation.metric("p@1"), id=f"p@{k}/tie-mean") for k in (10, 1))
+    lines = headline(replace(world.evaluation, metrics=(*world.evaluation.metrics, *tied)))
+
+    names = [line.split()[0] for line in lines[3:7]]
+    assert names == ["p@1", "p@1/tie-mean", "p@10", "p@10/tie-mean"]
+
+
 def test_the_interval_of_other_groups_stands_beside_that_of_other_images(world: World) -> None:
     first, *rest = world.evaluation.metrics
     wide = replace(first, cluster_lo=0.1, cluster_hi=0.9, cluster_unit="group")
