@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from bignet.cli.console import counted, duration, pasted, table, typed
 from bignet.names import shorten, visible
 from bignet.reporting.atlas import COMMAND
-from bignet.reporting.measures import class_details, every_metric
+from bignet.reporting.measures import class_details
 from bignet.units import size
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _STAGES = 3
 
 def headline(evaluation: Evaluation) -> list[str]:
     """The figures to quote, aligned: value, interval, chance, queries; those that need no labels if there are none."""
-    by_id = {metric.id: metric for metric in every_metric(evaluation)}
+    by_id = {metric.id: metric for metric in evaluation.metrics}
     wanted = [by_id[name] for item in HEADLINE if (name := item.format(k=evaluation.k)) in by_id]
     if all(metric.value is None for metric in wanted):
         wanted = [by_id[name] for name in LABEL_FREE if name in by_id] or wanted

@@ -393,6 +393,16 @@ def test_precision_at_one_is_not_listed_twice():
     assert [m.id for m in run(vectors, labels, k=1).metrics].count("p@1") == 1
 
 
+def test_every_number_of_every_family_is_listed_once():
+    vectors, labels = clustered()
+    found = run(vectors, [f"top {label[-1] in '01'}#{label}" for label in labels], families=True, bootstrap=0)
+    listed = [metric.id for metric in found.metrics]
+    assert len(listed) == len(set(listed))
+    for family in (found.separation, found.confusion, found.hierarchy, found.geometry):
+        assert {metric.id for metric in family.metrics} <= set(listed)
+    assert {metric.id for level in found.hierarchy.levels for metric in (level.p1, level.map_r)} <= set(listed)
+
+
 def test_the_fingerprint_is_the_hash_of_the_sorted_ids():
     ids = np.array([7, -2, 500])
     assert gallery_fingerprint(ids) == hashlib.sha256(np.array([-2, 7, 500], dtype="<i8").tobytes()).hexdigest()
