@@ -129,18 +129,18 @@ def _ids_of(table: pa.Table, file: Path, id_of: dict[bytes, int]) -> list[int]:
         if not pa.types.is_integer(table["id"].type) or table["id"].null_count:
             raise UsageError(f"label file '{file}' has ids that are not whole numbers; give {ALLOWED}")
         ids: list[int] = table["id"].to_pylist()
+        _check_once(file, "id", ids)
         return ids
     paths = [item if isinstance(item, bytes) else os.fsencode(item or "") for item in table["path"].to_pylist()]
-    _check_once(file, paths)
+    _check_once(file, "path", paths)
     return [id_of.get(path, -1 - line) for line, path in enumerate(paths)]
 
 
-def _check_once(file: Path, paths: Sequence[bytes]) -> None:
-    twice = [path for path, times in Counter(paths).items() if times > 1]
+def _check_once(file: Path, column: str, keys: Sequence[int] | Sequence[bytes]) -> None:
+    twice = [key for key, times in Counter(keys).items() if times > 1]
     if twice:
-        raise UsageError(
-            f"label file '{file}' names '{os.fsdecode(twice[0])}' more than once; give each image one line"
-        )
+        first = os.fsdecode(twice[0]) if isinstance(twice[0], bytes) else twice[0]
+        raise UsageError(f"label file '{file}' has the {column} '{first}' more than once; give each image one line")
 
 
 def _named(table: pa.Table, lines: Sequence[int]) -> tuple[str, ...]:
