@@ -272,3 +272,18 @@ def test_another_seed_moves_intervals_and_no_value(bignet_command: Command, stor
 
     assert first["value"] == second["value"]
     assert (first["lo"], first["hi"]) != (second["lo"], second["hi"])
+
+
+@pytest.mark.parametrize("command", ["report", "clusters"])
+@pytest.mark.parametrize("below", [".", "deeper/still"])
+def test_a_file_where_the_folder_should_be_is_a_mistake_that_shows_before_anything_is_measured(
+    bignet_command: Command, store: Path, tmp_path: Path, command: str, below: str
+) -> None:
+    file = tmp_path / "r.html"
+    file.write_text("kept")
+
+    done = bignet_command(command, store, "-o", file / below)
+
+    assert done.code == 2
+    assert f"'{file}' is a file; give a folder" in done.err
+    assert file.read_text() == "kept"
