@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from bignet.cli.console import counted, duration, pasted, table, typed
@@ -175,8 +176,17 @@ def next_commands(evaluation: Evaluation, files: ReportFiles, store: str) -> lis
     if files.atlas is not None:
         found.append(COMMAND.format(file=pasted(files.atlas)))
     head = evaluation.metrics[0] if evaluation.metrics else None
-    if head is not None and head.lo is not None:
-        found.append(typed(["bignet", "report", str(files.json), "--check", f"{head.id}>={head.lo:.2f}"]))
+    condition = None if head is None else _condition(head)
+    if condition is not None:
+        found.append(typed(["bignet", "report", str(files.json), "--check", condition]))
     elif head is not None and head.value is None:
         found.append(typed(["bignet", "report", store, "-o", str(files.folder), "--labels", "labels.csv"]))
     return found
+
+
+def _condition(metric: Metric) -> str | None:
+    """What later reports should reach; None where there is no interval, or a blind order would reach it too."""
+    if metric.lo is None:
+        return None
+    bound = math.floor(100 * metric.lo) / 100
+    return f"{metric.id}>={bound:.2f}" if bound > max(0.0, metric.chance or 0.0) else None

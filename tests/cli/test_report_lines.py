@@ -130,6 +130,21 @@ def test_without_labels_the_next_step_is_to_give_some(tmp_path: Path) -> None:
     assert next_commands(world.evaluation, files, "s") == [f"bignet report s -o {tmp_path} --labels labels.csv"]
 
 
+@pytest.mark.parametrize(
+    ("lo", "chance", "bound"),
+    [(0.004, None, None), (0.31, 0.32, None), (0.319, 0.31, None), (0.5678, 0.3, "0.56"), (0.0, 0.0, None)],
+)
+def test_a_check_is_suggested_only_if_chance_would_fail_it_and_the_report_holds_it(
+    world: World, tmp_path: Path, lo: float, chance: float | None, bound: str | None
+) -> None:
+    files = replace(write_report(world.evaluation, world.source, tmp_path), atlas=None)
+    head = replace(world.evaluation.metrics[0], value=lo, lo=lo, hi=1.0, chance=chance)
+
+    found = next_commands(replace(world.evaluation, metrics=(head,)), files, "s")
+
+    assert found == ([f"bignet report {files.json} --check 'map@r.macro>={bound}'"] if bound else [])
+
+
 def test_checks_show_condition_value_and_verdict() -> None:
     lines = checked(
         [
