@@ -191,11 +191,20 @@ def test_marks_become_a_figure_and_those_of_another_store_are_refused(
     assert "human_plausible" in done.out
     found = {metric["id"]: metric for metric in json.loads((tmp_path / "r" / "report.json").read_text())["metrics"]}
     assert found["human_plausible"]["value"] == pytest.approx(1 / 3)
-    for name, value in (("store", "cars.bignet"), ("embedding", "layer1.max"), ("fingerprint", "0" * 64)):
+    for name, value in (
+        ("store", "cars.bignet"),
+        ("store_uuid", "0" * 32),
+        ("embedding", "layer1.max"),
+        ("embedding_fingerprint", "0" * 16),
+        ("fingerprint", "0" * 64),
+    ):
         marks.write_text(json.dumps(record | {name: value}))
         refused = bignet_command("report", store, "-o", tmp_path / "r", "--marks", marks)
         assert refused.code == 2
         assert refused.err.startswith("bignet: error[mismatch]: the marks ")
+        assert name == "fingerprint" or value in refused.err
+    marks.write_text(json.dumps(record | {"store": "renamed", "store_uuid": opened.snapshot.manifest.store_uuid}))
+    assert bignet_command("report", store, "-o", tmp_path / "r", "--marks", marks).code == 0
 
 
 def test_labels_say_what_found_no_partner_and_groups_reach_the_table(
