@@ -172,6 +172,8 @@ def written(files: ReportFiles) -> str:
 
 def next_commands(evaluation: Evaluation, files: ReportFiles, store: str) -> list[str]:
     """What to type next, each as typed."""
+    if not len(evaluation.ids):
+        return [typed(["bignet", "info", store, "--rejected"])]
     found = []
     if files.atlas is not None:
         found.append(COMMAND.format(file=pasted(files.atlas)))

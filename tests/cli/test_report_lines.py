@@ -130,6 +130,13 @@ def test_without_labels_the_next_step_is_to_give_some(tmp_path: Path) -> None:
     assert next_commands(world.evaluation, files, "s") == [f"bignet report s -o {tmp_path} --labels labels.csv"]
 
 
+def test_without_images_the_next_step_is_to_look_at_the_rejected(tmp_path: Path) -> None:
+    world = make_world(None, [])
+    files = write_report(world.evaluation, world.source, tmp_path)
+
+    assert next_commands(world.evaluation, files, "my store") == ["bignet info 'my store' --rejected"]
+
+
 @pytest.mark.parametrize(
     ("lo", "chance", "bound"),
     [(0.004, None, None), (0.31, 0.32, None), (0.319, 0.31, None), (0.5678, 0.3, "0.56"), (0.0, 0.0, None)],
