@@ -168,6 +168,12 @@ def test_an_array_that_is_no_column_is_named(tmp_path, array):
         values(npy(tmp_path, array), "id")
 
 
+def test_an_array_of_objects_is_refused_with_what_makes_it_plain(tmp_path):
+    np.save(tmp_path / "a.npy", np.array(["cat", "owl"], dtype=object), allow_pickle=True)
+    with pytest.raises(UsageError, match=r"holds Python objects; ARRAY.astype\(str\) or"):
+        values(tmp_path / "a.npy", "label")
+
+
 def test_files_that_are_broken_are_named(tmp_path):
     (tmp_path / "a.parquet").write_bytes(b"PAR1 no more")
     np.save(tmp_path / "a.npy", np.array([object()]), allow_pickle=True)
