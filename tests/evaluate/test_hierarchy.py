@@ -334,6 +334,16 @@ def test_perfect_neighbours_make_no_mistake():
     assert found.levels[2].p1.value == found.levels[2].map_r.value == 1
 
 
+def test_mistakes_that_cannot_leave_the_parent_are_not_called_plausible():
+    vectors = np.random.default_rng(0).standard_normal((12, 4))
+    found = measure_hierarchy(subject(vectors, ["pet#cat", "pet#dog"] * 6))
+    metrics = metrics_of(found)
+    assert sum(found.severity) > 0
+    assert metrics["plausible_fp"].value is None
+    assert "same parent" in metrics["plausible_fp"].reason
+    assert metrics["mistake_severity"].value == 1.0
+
+
 @pytest.mark.parametrize(
     "labels",
     [[], [None] * 3, ["a"], ["a", "a", "b"], ["a", None, "b"]],
