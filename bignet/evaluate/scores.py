@@ -108,8 +108,8 @@ class Judge:
         found[f"ndcg@{k}"] = retrieval.ndcg_at_k(self._gains(queries, ranked.rows), ranked.similarity, ideal, k)
         return {name: np.where(n_others >= _depth(name), values, np.nan) for name, values in found.items()}
 
-    def vote(self, ranked: Ranked) -> Ints:
-        """A ranking -> (Q,) class that the nearest vote for."""
+    def vote(self, ranked: Ranked) -> tuple[Ints, Floats]:
+        """A ranking -> (Q,) class that the nearest vote for, (Q,) its share of the vote."""
         rows = ranked.rows[:, :VOTERS]
         return knn_vote(np.where(rows >= 0, self._gallery.codes[rows], -1), ranked.similarity[:, :VOTERS])
 

@@ -40,6 +40,8 @@ def per_query_table(evaluation: Evaluation, source: ReportSource) -> pa.Table:
         "apr": _number(queries.apr),
         "rr": _number(queries.rr),
         "rank_first": _count(queries.rank_first),
+        "knn_pred": labels_column(queries.knn_pred),
+        "knn_conf": _number(queries.knn_conf),
         "farthest_id": _id_of(evaluation, queries.farthest),
         "farthest_sim": _number(queries.farthest_similarity),
     }

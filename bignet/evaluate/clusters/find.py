@@ -170,8 +170,8 @@ def _warnings(point: KPoint, n_found: int, n_rows: int) -> tuple[str, ...]:
         found.append(f"{point.k - n_found} of {point.k} clusters stayed empty and are left out")
     if point.k * ENOUGH > n_rows:
         found.append(
-            f"k = {point.k} leaves fewer than {ENOUGH} of the {n_rows:,} rows a cluster: "
-            "another sample may well give other clusters"
+            f"{n_rows:,} rows in {point.k} clusters are fewer than {ENOUGH} a cluster: another sample may well give "
+            "other clusters"
         )
     if point.stability is not None and point.stability < LOOSE:
         found.append(
