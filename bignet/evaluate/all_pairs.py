@@ -90,8 +90,9 @@ def all_pairs(subject: Subject, depth: int, most: int = MAX_ROWS) -> Neighbours:
     groups = None if subject.groups is None else subject.groups[positions]
     for part in blocks(missing, len(positions), _SEARCH_CELLS):
         scores = _scores(subject.rows, positions, part, groups)
-        every = np.broadcast_to(np.arange(len(positions)), scores.shape)
-        rows[part], similarity[part] = _best(every, scores, depth, rng)
+        for some in blocks(np.arange(len(part)), len(positions), _LIST_CELLS):
+            every = np.broadcast_to(np.arange(len(positions)), (len(some), len(positions)))
+            rows[part[some]], similarity[part[some]] = _best(every, scores[some], depth, rng)
     return Neighbours(positions, n_rows, rows, similarity, seed)
 
 

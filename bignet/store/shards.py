@@ -118,7 +118,7 @@ def read(
     """
     wanted = expected.names if columns is None else list(columns)
     with _opened(path, record, owner) as file:
-        table = file.read(columns=wanted)
+        table = file.read(columns=wanted, use_threads=False)
     _check_rows(path, record, table.num_rows)
     _check_columns(path, table.schema, wanted, expected)
     return table.select(wanted).replace_schema_metadata(None)

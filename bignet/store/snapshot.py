@@ -120,12 +120,12 @@ class Snapshot:
         def read(record: ShardRecord, end: int) -> None:
             path, rows = self.path / layout.SHARDS / record.name, out[end - record.rows : end]
             shards.read_matrix(path, record, expected, spec.name, rows, owner=owner)
+            pa.default_memory_pool().release_unused()  # else Arrow keeps what this thread read
 
         few = 1 + len(self.manifest.shards) // _WORTH_A_THREAD  # each thread holds a shard
         n_threads = min(len(os.sched_getaffinity(0)), _MOST_SHARDS_AT_ONCE, few)
         with ThreadPoolExecutor(n_threads, "bignet-read") as threads:
             list(threads.map(read, self.manifest.shards, ends))
-        pa.default_memory_pool().release_unused()  # else Arrow keeps about as much as it read
         return out
 
     def vectors_at(self, rows: Sequence[int] | NDArray[np.int64], name: str | None = None) -> NDArray[np.float32]:
