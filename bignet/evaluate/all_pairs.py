@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bignet.evaluate.graph import knn_graph
+from bignet.evaluate.graph import graph_of
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.spectrum import blocks
 
@@ -105,7 +105,7 @@ def _source(subject: Subject, positions: Ints, depth: int) -> tuple[KnnGraph, In
         return graph, positions, place
     groups = None if subject.groups is None else subject.groups[positions]
     # One deeper, to see whether the last place is tied
-    own = knn_graph(subject.rows.stored(positions), depth + 1, groups=groups)
+    own = graph_of(subject.rows.only(positions), depth + 1, groups=groups)
     return own, np.arange(n), np.arange(n)
 
 

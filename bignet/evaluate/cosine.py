@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 BLOCK_CELLS = 2**21  # float32 scores of a block: 8 MiB, or an eighth of the matrix where that is more
 _FEWEST_QUERIES = 32
-_SLICE_CELLS = 2**20  # scores looked at in one go: stay in the processor's cache
-_COLUMNS = 2**13  # rows multiplied in one go, likewise
+_SLICE_CELLS = 2**19  # scores looked at in one go: stay in the processor's cache
+_COLUMNS = 2**12  # rows multiplied in one go, likewise
 _PAIR_CELLS = 2**18  # float64 numbers gathered at a time, likewise
 _ROUND_CELLS = 2**20
 _DECIMALS = 12
