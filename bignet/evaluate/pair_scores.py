@@ -12,12 +12,13 @@ from bignet.errors import UsageError
 from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.labels import check_labels, code_labels
+from bignet.evaluate.memory import give_back
 from bignet.evaluate.pair_draw import PairDraw, Pairs, pair_similarity
 from bignet.evaluate.separation import check_arrays
 from bignet.evaluate.separation_result import OperatingPoint, PairScores
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -60,7 +61,9 @@ def compare_pairs(rows: UnitRows, codes: Ints, groups: Ints | None, limit: int, 
     """N unit rows, class codes (-1 = unlabelled) and group codes -> as ``pair_scores``."""
     draw = PairDraw(codes, groups, limit, seed)
     same = _accepted(rows, draw.same())  # before the others are drawn: millions of each
+    give_back()
     different = _accepted(rows, draw.different())
+    give_back()
     return ComparedPairs(Curve(same, different)) if len(same) and len(different) else None
 
 
@@ -82,10 +85,18 @@ class Kinds:
         kind = np.searchsorted(np.cumsum(self.counts), np.arange(part.start, part.stop), "right")
         return np.asarray(1.0 / (self.counts * len(self.counts))[kind])
 
-    def means(self, values: Floats) -> Floats:
-        """(P,) values -> (K,) mean over the pairs of the same two classes."""
-        starts = np.cumsum(self.counts) - self.counts
-        return np.asarray(np.add.reduceat(values, starts) / self.counts)
+    def means(self, values: Callable[[slice], Floats]) -> Floats:
+        """What gives the values of some pairs -> (K,) mean over the pairs of the same two classes."""
+        ends = np.cumsum(self.counts)
+        starts = ends - self.counts
+        total = np.empty(len(ends))
+        first = 0
+        while first < len(ends):
+            after = max(first + 1, int(np.searchsorted(ends, starts[first] + _PART, "right")))
+            some = values(slice(int(starts[first]), int(ends[after - 1])))
+            total[first:after] = np.add.reduceat(some, starts[first:after] - starts[first])
+            first = after
+        return np.asarray(total / self.counts)
 
 
 def _accepted(rows: UnitRows, pairs: Pairs) -> Accepted:
@@ -148,12 +159,12 @@ class Accepted:
             share[part] = (other._rate[at] + other._rate[beyond]) / 2
         if below:
             np.subtract(1.0, share, out=share)
-        return self.kinds.means(share[self._place])
+        return self.kinds.means(lambda part: share[self._place[part]])
 
     def accepted(self, threshold: float) -> Floats:
         """(K,) share of the pairs of each two classes at or above a threshold."""
-        accepted = self._place < np.searchsorted(self._scores, -threshold, "right")
-        return self.kinds.means(accepted.astype(np.float64))
+        limit = np.searchsorted(self._scores, -threshold, "right")
+        return self.kinds.means(lambda part: (self._place[part] < limit).astype(np.float64))
 
 
 @dataclass(frozen=True)
