@@ -106,7 +106,10 @@ def _read(file: Path) -> pa.Table:
 
 def _read_csv(file: Path) -> pa.Table:
     as_text = dict.fromkeys((*COLUMNS, "path"), pa.string())
-    return pa_csv.read_csv(file, convert_options=pa_csv.ConvertOptions(column_types=as_text, null_values=[""]))
+    options = pa_csv.ConvertOptions(column_types=as_text, null_values=[""])
+    # In one thread and with malloc: Arrow's own pool would keep what each of its threads has read.
+    alone, pool = pa_csv.ReadOptions(use_threads=False), pa.system_memory_pool()
+    return pa_csv.read_csv(file, alone, convert_options=options, memory_pool=pool)
 
 
 def _values(table: pa.Table, column: str) -> list[Any] | None:

@@ -18,6 +18,7 @@ from bignet.evaluate.clusters.stability import ENOUGH, ks_to_try, stabilities, s
 from bignet.evaluate.cosine import UnitRows, usable_rows
 from bignet.evaluate.graph import check_vectors
 from bignet.evaluate.labels import check_labels, code_labels
+from bignet.evaluate.memory import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +97,7 @@ class _Search:
         self._rows, self._coded, self._settings = rows, coded, settings
         self._centres = self._fitted()
         self._firm = stabilities(rows, tuple(self._centres), settings)
+        give_back()  # what the threads worked with
 
     def _fitted(self) -> dict[int, NDArray[np.float64]]:
         """Centres for each k to try, fitted on growing parts of one sample."""
