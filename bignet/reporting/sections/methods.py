@@ -45,8 +45,9 @@ CONVENTIONS = (
         "scores of the parts after the scorecard. For other classes or groups see the interval beside."
     ),
     (
-        "A class's margin is its distance to the nearest other class minus the distance within; "
-        "below 0 the class lies nearer to another than to itself."
+        "A class's margin is its distance to the nearest other class minus the distance within; below 0 the class lies "
+        "nearer to another than to itself. A class of one image has no distance within: it stands in the matrix, but "
+        "is nobody's nearest class and no margin is judged by it, for a single image would decide."
     ),
     "Under labels that are paths (animal#dog), two classes with the same path above them share a parent.",
 )
