@@ -96,10 +96,10 @@ class Influences:
         sums.square_other[queries] = np.where(several, np.einsum("qk,qk->q", outside, outside), 0.0)
         change = np.where(hits, effects.listed - effects.beyond[:, None], effects.listed)
         change[(rows < 0) | ~enough[:, None]] = 0.0
-        query, place = np.nonzero(change)
-        change, row, hit = change[query, place], rows[query, place], hits[query, place]
+        some = np.flatnonzero(change)
+        change, row, hit = change.ravel()[some], rows.ravel()[some], hits.ravel()[some]
         sums.own += np.bincount(row[hit], weights=change[hit], minlength=self._n)
-        row, change, query = row[~hit], change[~hit], query[~hit]
+        row, change, query = row[~hit], change[~hit], some[~hit] // max(1, rows.shape[1])
         sums.other += np.bincount(row, weights=change, minlength=self._n)
         share = self._share(least)[codes[queries]]
         sums.even += np.bincount(row, weights=change * share[query], minlength=self._n)

@@ -36,7 +36,7 @@ CONVENTIONS = (
     (
         "An interval answers: the same classes, other images, each of them a query and a neighbour of others. The "
         "query bootstrap's ends are moved out as the standard error grows when each image is left out of the queries "
-        "and of everyone's neighbours (delete-one jackknife, what pairs of images do to each other counted once). Near 0 and 1 "
+        "and of everyone's neighbours (delete-one jackknife, what pairs do to each other counted once). Near 0 and 1 "
         "it is Wilson's, with as many queries as would vary as much. MAP above 1,000 images is widened as MAP@R is."
     ),
     (
