@@ -100,9 +100,12 @@ class Influences:
         change, row, hit = change.ravel()[some], rows.ravel()[some], hits.ravel()[some]
         sums.own += np.bincount(row[hit], weights=change[hit], minlength=self._n)
         row, change, query = row[~hit], change[~hit], some[~hit] // max(1, rows.shape[1])
-        sums.other += np.bincount(row, weights=change, minlength=self._n)
-        share = self._share(least)[codes[queries]]
-        sums.even += np.bincount(row, weights=change * share[query], minlength=self._n)
+        other, share = np.bincount(row, weights=change, minlength=self._n), self._share(least)[codes[queries]]
+        sums.other += other
+        if (share == share[0]).all():
+            sums.even += other * share[0]
+        else:
+            sums.even += np.bincount(row, weights=change * share[query], minlength=self._n)
 
     def names(self) -> tuple[str, ...]:
         """Scores with effects."""
