@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from bignet.errors import MismatchError, UsageError
+from bignet.evaluate import clock, pair_scores
 from bignet.evaluate.evaluate import evaluate
 from bignet.evaluate.settings import EvaluateSettings
 from bignet.evaluate.sweep.judge import judge
@@ -18,6 +19,15 @@ from tests.evaluate.sweeps import World, choice, cost
 
 NOISES = [0.1, 0.2, 1.5, 4.0]
 QUICK = SweepSettings(strips=5)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def memory_is_not_handed_back():
+    """It takes most of the time of sweeps as small as these."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "give_back", lambda: None)
+        patch.setattr(pair_scores, "give_back", lambda: None)
+        yield
 
 
 def judged(world, settings=QUICK, **fields):
