@@ -104,7 +104,7 @@ def test_the_figure_is_walked_with_the_keyboard_from_slow_to_fast_and_leads_to_t
 def scattered(scored, rng):
     """The same choices with scores, costs and a front that have nothing to do with each other."""
     for item in scored:
-        speed = None if rng.random() < 0.2 else float(10 ** rng.uniform(0, 4))
+        speed = None if rng.random() < 0.4 else float(10 ** rng.uniform(0, 4))
         cost = replace(item.cost, images_s_end2end=speed, bytes_per_vector=int(10 ** rng.uniform(1.5, 5)))
         chosen = replace(item.chosen_half, value=None if rng.random() < 0.1 else float(rng.random()))
         yield replace(item, cost=cost, chosen_half=chosen, on_front=bool(rng.random() < 0.6))
