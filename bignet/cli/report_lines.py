@@ -147,7 +147,8 @@ def compared(found: Comparison) -> str:
         return f"baseline: {moved}; {ends}, not paired: {found.unpaired}: {found.verdict}"
     change = found.change
     paired = f"interval {_ends(change.lo, change.hi)}, paired over {counted(change.n_queries, 'query', 'queries')}"
-    return f"baseline: {moved}: {change.value:+.4f} ({paired}): {found.verdict}"
+    note = "" if found.note is None else f"; {found.note}"
+    return f"baseline: {moved}: {change.value:+.4f} ({paired}): {found.verdict}{note}"
 
 
 def _ends(lo: float | None, hi: float | None) -> str:

@@ -26,11 +26,15 @@ class Influence:
         micro: the mean over queries.
         macro: the mean of class means.
         own: the mean of the image's own class; NaN where the class would have no query left.
+        micro_other: of ``micro``, what it does to queries of other classes.
+        macro_other: of ``macro``, what it does to queries of other classes.
     """
 
     micro: Floats
     macro: Floats
     own: Floats
+    micro_other: Floats
+    macro_other: Floats
 
 
 class _Sums:
@@ -146,22 +150,22 @@ class _Means:
         share = np.where(emptied, np.maximum(share, 1), 1)
         mean = total / np.maximum(held, 1)
         left = np.where(able & ~emptied, (total + own) / np.maximum(held - gone, 1), mean)
+        own, gone = np.where(able, own, 0.0), np.where(able, gone, 0.0)
+        micro_other = -sums.other / np.maximum(self._count.sum() - gone, 1)
+        n = np.maximum((self._count > 0).sum() - emptied, 1)
+        macro_other = -sums.even / n
+        whole = (self._total / np.maximum(self._count, 1)).sum() / max(1, (self._count > 0).sum())
+        of_class = np.where(emptied, (mean - whole) / n / share, (mean - left) / n)
         return Influence(
-            self._micro(np.where(able, own, 0.0), np.where(able, gone, 0.0), sums.other, share),
-            self._macro(np.where(emptied, np.nan, left - mean), mean, sums.even, share),
-            np.where(able & ~emptied, mean - left, np.nan),
+            micro=self._of_class(own, gone) / share + micro_other,
+            macro=of_class + macro_other,
+            own=np.where(able & ~emptied, mean - left, np.nan),
+            micro_other=micro_other,
+            macro_other=macro_other,
         )
 
-    def _micro(self, own: Floats, gone: Floats, other: Floats, share: Ints) -> Floats:
+    def _of_class(self, own: Floats, gone: Floats) -> Floats:
+        """What the mean over queries loses with queries of the own class."""
         total, count = self._total.sum(), self._count.sum()
         left = np.maximum(count - gone, 1)
-        of_class = np.where(count > gone, total / max(count, 1) - (total + own) / left, 0.0)
-        return np.asarray(of_class / share - other / left)
-
-    def _macro(self, change: Floats, mean: Floats, other: Floats, share: Ints) -> Floats:
-        has = self._count > 0
-        n = max(1, int(has.sum()))
-        whole = (self._total[has] / self._count[has]).mean() if has.any() else 0.0
-        emptied = np.isnan(change)
-        gone = (mean - whole) / max(1, n - 1) / share
-        return np.where(emptied, gone - other / max(1, n - 1), -np.nan_to_num(change) / n - other / n)
+        return np.where(count > gone, total / max(count, 1) - (total + own) / left, 0.0)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bignet.evaluate import deletions, retrieval
-from bignet.evaluate.chance import Shuffles, chance_precision
+from bignet.evaluate import retrieval
+from bignet.evaluate.chance import Shuffles
 from bignet.evaluate.gallery import Gallery, sampled_queries
 from bignet.evaluate.graph import GraphTable
 from bignet.evaluate.influence import Influences
@@ -24,11 +24,11 @@ from bignet.evaluate.scores import (
     Scored,
     accuracy,
     at_r,
-    at_r_effects,
     chance_at_r,
     depths_within,
     least_others,
 )
+from bignet.evaluate.together import Columns, Together
 from bignet.evaluate.view import Depth, Seen, View, joined
 from bignet.evaluate.votes import nearest_centre
 
@@ -62,8 +62,6 @@ class Measured:
         capped: the gallery of the scores at R, if it is another.
         sampled: whether the rows asked are a sample.
         population: (C,) queries there are of each class, asked or not.
-        influences: of the images on the scores; None where only a sample is asked.
-        together_influences: likewise without keeping groups apart.
     """
 
     graph: KnnGraph
@@ -74,8 +72,6 @@ class Measured:
     capped: Gallery
     sampled: bool
     population: Ints
-    influences: Influences | None
-    together_influences: Influences | None
 
 
 def measure(
@@ -117,20 +113,6 @@ class _Batch:
     together: bool
 
 
-class _Columns:
-    """Scores of the queries by name, filled in block by block."""
-
-    def __init__(self, queries: Ints) -> None:
-        self._queries = queries
-        self.columns: dict[str, Floats] = {}
-
-    def put(self, queries: Ints, values: Mapping[str, Floats]) -> None:
-        """(P,) of the queries and what each scored."""
-        place = np.searchsorted(self._queries, queries)
-        for name, column in values.items():
-            self.columns.setdefault(name, np.full(len(self._queries), np.nan))[place] = column
-
-
 class _Pass:
     """The tables being filled, block by block."""
 
@@ -138,7 +120,7 @@ class _Pass:
         self._cosines, self._gallery, self._settings = cosines, gallery, settings
         self._sampled = len(cosines) > settings.exact_rows
         self._capped = gallery.capped(settings.class_cap, settings.seed) if self._sampled else gallery
-        self._together = _Together(gallery, self._capped)
+        self._together = Together(gallery, self._capped)
         most = int(gallery.n_others[gallery.queries].max(initial=0))
         self._judge = Judge(gallery, names, depths_within(settings.k, settings.several_k, most))
         self._view = View(cosines, gallery, self._capped, full=not self._sampled)
@@ -147,7 +129,7 @@ class _Pass:
         self._table = GraphTable(len(self._asked), settings.depth, (1, settings.k, settings.depth))
         self._rank_first, self._farthest = (np.full(len(cosines), -1, dtype=np.int64) for _ in range(2))
         self._farthest_similarity = np.full(len(cosines), np.nan)
-        self._scores, self._permuted, self._tied, self._ties = (_Columns(gallery.queries) for _ in range(4))
+        self._scores, self._permuted, self._tied, self._ties = (Columns(gallery.queries) for _ in range(4))
         self._voted = np.full(len(gallery.queries), -1, dtype=np.int64)
         self._influences = None if self._sampled else Influences(gallery)
 
@@ -192,14 +174,12 @@ class _Pass:
         return Measured(
             graph=self._table.graph(None if every else self._asked),
             per_query=self._per_query(values),
-            scored=Scored(queries, values, chance, self._permuted.columns, self._tied.columns, rate),
+            scored=Scored(queries, values, chance, self._permuted.columns, self._tied.columns, rate, self._influences),
             together=self._together.scored(),
             gallery=gallery,
             capped=self._capped,
             sampled=self._sampled,
             population=population,
-            influences=self._influences,
-            together_influences=None if self._sampled else self._together.influences,
         )
 
     def _permutations(self) -> Shuffles | None:
@@ -274,42 +254,3 @@ class _Pass:
             farthest=self._farthest,
             farthest_similarity=self._farthest_similarity,
         )
-
-
-class _Together:
-    """The headline family without keeping groups apart; nobody is asked where there are no groups."""
-
-    def __init__(self, gallery: Gallery, capped: Gallery) -> None:
-        self._groups = gallery.apart is not None
-        self._gallery = gallery.together()
-        self._capped = self._gallery if capped is gallery else capped.together()
-        self.asked = (self._gallery.n_relevant > 0) & self._groups
-        self._scores = _Columns(self._gallery.queries)
-        self.influences = Influences(self._gallery)
-
-    def depth(self, queries: Ints) -> int:
-        """Places to rank for the scores at R."""
-        return int(self._capped.n_relevant[queries].max(initial=1)) + 1
-
-    def put(self, queries: Ints, seen: Seen) -> None:
-        """Scores a block."""
-        own = self._gallery.codes[queries, None]
-        first, deep = (
-            (self._gallery.codes[ranked.rows] == own) & (ranked.rows >= 0)
-            for ranked in (seen.together, seen.together_capped)
-        )
-        n_relevant = self._capped.n_relevant[queries]
-        values = {"p@1": retrieval.precision_at_k(first, 1), **at_r(deep, n_relevant)}
-        self._scores.put(queries, values)
-        if self._capped is self._gallery:
-            effects = {"p@1": deletions.precision_at_k(first, n_relevant, 1), **at_r_effects(deep, n_relevant)}
-            for name, found in effects.items():
-                self.influences.put(name, queries, seen.together.rows, found)
-
-    def scored(self) -> Scored | None:
-        """Scores and what chance gives."""
-        if not self._groups:
-            return None
-        queries = self._gallery.queries
-        first = chance_precision(self._gallery.n_relevant[queries], self._gallery.n_others[queries])
-        return Scored(queries, self._scores.columns, {"p@1": first, **chance_at_r(self._capped, queries)})

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from bignet.evaluate.deletions import Effects
     from bignet.evaluate.gallery import Gallery
+    from bignet.evaluate.influence import Influences
     from bignet.evaluate.ranked import Ranked
 
     Ints = NDArray[np.int64]
@@ -36,6 +37,7 @@ class Scored:
         permuted: the same as a mean over permuted labels; empty where labels were not permuted.
         tied: the mean over all orders of equally similar items.
         tie_rate: the share of queries with such a tie at that depth.
+        influences: of the images on the means; None where only a sample is asked.
     """
 
     queries: Ints
@@ -44,6 +46,7 @@ class Scored:
     permuted: Mapping[str, Floats] = field(default_factory=dict)
     tied: Mapping[str, Floats] = field(default_factory=dict)
     tie_rate: Mapping[str, float] = field(default_factory=dict)
+    influences: Influences | None = None
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from bignet.reporting.source import ReportSource
 
 
+INFLUENCED = {"p@1": "p1", "r_precision": "rp", "map@r": "apr"}
+
+
 def per_query_table(evaluation: Evaluation, source: ReportSource) -> pa.Table:
     """One row an evaluated image; null where it was no query, or where nothing was asked about it."""
     queries, n = evaluation.per_query, len(evaluation.ids)
@@ -43,7 +46,17 @@ def per_query_table(evaluation: Evaluation, source: ReportSource) -> pa.Table:
         "farthest_id": _id_of(evaluation, queries.farthest),
         "farthest_sim": _number(queries.farthest_similarity),
     }
-    return pa.table(columns | image_columns(evaluation))
+    return pa.table(columns | influence_columns(evaluation) | image_columns(evaluation))
+
+
+def influence_columns(evaluation: Evaluation) -> dict[str, pa.Array]:
+    """What the headline family's means lose without each image: ``apr_influence``, ``apr_macro_influence``, ..."""
+    found = {}
+    for name, column in INFLUENCED.items():
+        for metric_id, kind in ((name, column), (f"{name}.macro", f"{column}_macro")):
+            if metric_id in evaluation.influences:
+                found[f"{kind}_influence"] = _number(evaluation.influences[metric_id])
+    return found
 
 
 def image_columns(evaluation: Evaluation) -> dict[str, pa.Array]:

@@ -10,6 +10,8 @@ from bignet.errors import MismatchError, UsageError
 from bignet.evaluate.evaluate import EvaluateSettings, evaluate, gallery_fingerprint
 from bignet.evaluate.result import Metric
 
+WITHIN = "query bootstrap within class"
+
 IDS = [
     "map@r.macro",
     "map@r",
@@ -331,7 +333,7 @@ def test_classes_are_listed_largest_first_with_their_own_intervals():
     labels = ["small"] * 20 + ["large"] * 60 + ["also small"] * 20
     found = run(vectors, labels)
     assert [(row.label, row.n) for row in found.classes] == [("large", 60), ("also small", 20), ("small", 20)]
-    assert [row.p1.ci for row in found.classes] == ["query bootstrap within class", "wilson", "wilson"]
+    assert [row.p1.ci for row in found.classes] == [f"{WITHIN}, widened for the gallery", "wilson", "wilson"]
     for row in found.classes:
         own = [i for i, label in enumerate(labels) if label == row.label]
         assert row.map_r.value == pytest.approx(found.per_query.apr[own].mean(), abs=1e-12)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.sweep.overlap import FEWEST_ROWS, cka_matrix
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def layers_alike(intake: Intake, reader: Reader, seed: int, told: Callable[[int,
     found: dict[str, Layers] = {}
     for number, (model, choices) in enumerate(models.items()):
         several = [reader.rows(choice, drawn).stored(np.arange(len(drawn))) for choice in choices]
-        found[model] = tuple(choice.layer for choice in choices), cka_matrix(several)
+        found[model] = tuple(choice.layer for choice in choices), np.round(cka_matrix(several), DECIMALS)
         told(number + 1, len(models))
     return found
 

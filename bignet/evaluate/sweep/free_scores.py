@@ -1,4 +1,4 @@
-"""What one choice shows without labels: its rank, its hubs, and how firm its neighbours are."""
+"""What one choice shows without labels: its rank and its hubs, and how far others agree with it."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ import numpy as np
 
 from bignet.evaluate import spectrum
 from bignet.evaluate.all_pairs import all_pairs
-from bignet.evaluate.graph import knn_graph
 from bignet.evaluate.hubness import hub_skew, random_graph, random_graph_values
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.moments import MAX_SIDE, second_moments
 from bignet.evaluate.rounding import settled
-from bignet.evaluate.sweep.overlap import overlap_at_k
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,10 +23,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.sweep.settings import SweepSettings
     from bignet.evaluate.sweep.templates import Templates
 
-    Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
-
-STABILITY_ROWS = 1_000  # the overlap depends on how many images there are: the same number for every choice
 
 
 class FreeScores:
@@ -37,37 +32,20 @@ class FreeScores:
     def __init__(self, settings: SweepSettings, templates: Templates) -> None:
         self._settings, self._templates = settings, templates
 
-    def metrics(self, subject: Subject, stability: Floats) -> Iterator[Metric]:
-        """Every number but those of altered copies; ``stability`` as ``stabilities`` gives it."""
+    def metrics(self, subject: Subject) -> Iterator[Metric]:
+        """Every number of one choice by itself, but those of altered copies."""
         yield self._rankme(subject)
         yield self._hub_skew(subject)
-        yield self._stability(stability)
 
-    def stabilities(self, subject: Subject) -> Floats:
-        """(N,) overlap of the neighbours of each image by one half of the dimensions with those by the other.
-
-        Dimensions are cut in two at random, each half finds the k nearest others of every image, and the share of
-        neighbours that both name is averaged over several cuts. Neighbours that hang on a few dimensions, or on noise,
-        do not come back. NaN for images that were not drawn; all NaN for one dimension or fewer than two images.
-        """
-        rows, settings = subject.rows, self._settings
-        rng = np.random.default_rng([settings.seed, 5])
-        found = np.full(len(rows), np.nan)
-        if rows.dim < 2 or len(rows) < 2:
-            return found
-        drawn = np.arange(len(rows))
-        if len(rows) > STABILITY_ROWS:
-            drawn = np.sort(rng.choice(len(rows), STABILITY_ROWS, replace=False))
-        vectors, k = rows.stored(drawn), min(settings.k, len(drawn) - 1)
-        total = np.zeros(len(drawn))
-        for _ in range(settings.resamples):
-            order = rng.permutation(rows.dim)
-            one, other = (
-                _neighbours(vectors[:, np.sort(half)], k) for half in (order[: rows.dim // 2], order[rows.dim // 2 :])
-            )
-            total += overlap_at_k(one, other, k)
-        found[drawn] = total / settings.resamples
-        return found
+    def stability(self, each: Floats | None) -> Metric:
+        """(Q,) agreement with other choices, as ``stabilities`` gives it -> its record."""
+        k, n = self._settings.k, self._templates.n_images
+        if each is None:
+            return self._templates.free("overlap_stability", None, "needs another choice to agree with", k=k)
+        value = round(float(each.mean()), DECIMALS)
+        params = {"with": "choices of other layers, each network counting the same"}
+        chance = min(1.0, k / max(1, n - 1))
+        return self._templates.free("overlap_stability", value, k=k, n_queries=len(each), chance=chance, params=params)
 
     def _rankme(self, subject: Subject) -> Metric:
         rows = subject.rows
@@ -89,29 +67,3 @@ class FreeScores:
         chance = random_graph_values(random_graph(len(near), float(counts.mean())), len(near), k)["hub_skew"]
         metric = self._templates.free("hub_skew", hub_skew(counts), k=k, chance=chance)
         return settled(metric, "every image is in equally many lists")
-
-    def _stability(self, stability: Floats) -> Metric:
-        k, known = self._settings.k, stability[~np.isnan(stability)]
-        if not len(known):
-            return self._templates.free("overlap_stability", None, "needs two dimensions and two images", k=k)
-        n = len(known)
-        params = {"halves": "of the dimensions, at random", "resamples": self._settings.resamples}
-        return self._templates.free(
-            "overlap_stability",
-            round(float(known.mean()), DECIMALS),
-            k=k,
-            n_queries=n,
-            gallery_size=n,
-            chance=min(1.0, k / max(1, n - 1)),
-            params=params,
-        )
-
-
-def _neighbours(vectors: NDArray[np.generic], k: int) -> Ints:
-    """(n, d) columns of vectors -> (n, k) neighbours; an image without anything in these columns has none, -1."""
-    has = np.flatnonzero((vectors != 0).any(axis=1))
-    found = np.full((len(vectors), k), -1, dtype=np.int64)
-    if len(has) > 1:
-        rows = knn_graph(vectors[has], k).rows
-        found[has] = np.where(rows >= 0, has[rows], -1)
-    return found

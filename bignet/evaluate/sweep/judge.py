@@ -74,6 +74,7 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
     with clock("score") as told:
         found = _scores(intake, reader, scoring, altered, told)
     with clock("compare"):
+        found = scoring.together(intake.choices, found)
         by = ranking(scoring, found)
         scored = ranked(Field(intake.choices, costs, found), by, scoring, settings.level)
         taken = recommend(scored)

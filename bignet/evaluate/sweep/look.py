@@ -110,26 +110,22 @@ class _Pass:
         self._table = GraphTable(len(rows), k + 1, ())
 
     def look(self) -> Look:
-        for half in self._halves:
-            view = View(self._cosines, self._design.gallery, half.gallery, full=False)
-            for queries in self._batches(half.gallery.asked):
-                self._batch(view, queries, half)
+        """Goes through all images, block by block."""
+        work = [(part, half) for half in self._halves for part in self._pieces(half.gallery.asked)]
+        views = {half: View(self._cosines, self._design.gallery, half.gallery, full=False) for half in self._halves}
+        for (queries, half), scores in zip(work, self._cosines.scored([part for part, _ in work]), strict=True):
+            seen = self._seen(views[half], queries, scores, half)
+            self._table.put(queries, seen.graph)
+            self._all.put(queries, seen.labels.rows)
+            half.put(queries, seen.capped.rows)
         return Look(self._rows, self._table.graph(), self._all.scores, self._estimates(), self._of_halves())
 
-    def _batches(self, part: Bools) -> Iterator[Ints]:
+    def _pieces(self, part: Bools) -> Iterator[Ints]:
         """Images of a half, those that are asked for their label apart, and in order of how many they may find."""
         n_relevant = self._design.gallery.n_relevant
         for asked in (False, True):
             queries = np.flatnonzero(part & ((n_relevant > 0) == asked))
-            yield queries[np.argsort(n_relevant[queries], kind="stable")]
-
-    def _batch(self, view: View, batch: Ints, half: _Asked) -> None:
-        pieces = list(self._cosines.blocks(batch))
-        for queries, scores in zip(pieces, self._cosines.scored(pieces), strict=True):
-            seen = self._seen(view, queries, scores, half)
-            self._table.put(queries, seen.graph)
-            self._all.put(queries, seen.labels.rows)
-            half.put(queries, seen.capped.rows)
+            yield from self._cosines.blocks(queries[np.argsort(n_relevant[queries], kind="stable")])
 
     def _seen(self, view: View, queries: Ints, scores: Scores, half: _Asked) -> Seen:
         depth = Depth(self._k + 2, self._all.depth(queries), max(1, half.depth(queries)))

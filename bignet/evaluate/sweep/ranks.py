@@ -54,8 +54,8 @@ class Ranking:
 def ranking(scoring: Scoring, found: Sequence[ChoiceScores]) -> Ranking:
     """All choices' scores -> what they are ranked by.
 
-    MAP@R over classes where labels tell right from wrong; else how often altered copies find their own; else how firm
-    neighbours are.
+    MAP@R over classes where labels tell right from wrong; else how often altered copies find their own; else how far
+    choices agree on who is whose neighbour.
     """
     design = scoring.design
     if len(design.coded.names) > 1 and len(design.gallery.queries):
@@ -80,7 +80,7 @@ class Field:
 
 
 def ranked(field: Field, by: Ranking, scoring: Scoring, level: float) -> tuple[Scored, ...]:
-    """All choices, best first: by the half that chooses, then firmness of neighbours, then cost, then name."""
+    """All choices, best first: by the half that chooses, then agreement with others, then cost, then name."""
     order = sorted(range(len(field.choices)), key=lambda place: _key(field, by, place))
     if not order:
         return ()
@@ -151,8 +151,8 @@ class _Records:
 def _key(field: Field, by: Ranking, place: int) -> tuple[float, float, tuple[float, int], str]:
     choice, stability = field.choices[place], field.found[place].metrics["overlap_stability"].value
     chosen = _value(by.pairs[place][0])
-    firm = 0.0 if by.score == LABELLED or stability is None else stability
-    return (np.inf if chosen is None else -chosen, -firm, cheapness(field.costs[choice.name]), choice.name)
+    agreed = 0.0 if by.score == LABELLED or stability is None else stability
+    return (np.inf if chosen is None else -chosen, -agreed, cheapness(field.costs[choice.name]), choice.name)
 
 
 def _value(estimate: Estimate | None) -> float | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,10 +15,11 @@ from bignet.evaluate.sweep.free_scores import FreeScores
 from bignet.evaluate.sweep.invariance import invariance
 from bignet.evaluate.sweep.label_scores import LabelScores
 from bignet.evaluate.sweep.look import look
+from bignet.evaluate.sweep.stability import drawn_queries, stabilities
 from bignet.evaluate.sweep.templates import Templates
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.sweep.images import AlteredCopies
     from bignet.evaluate.sweep.invariance import Invariance
     from bignet.evaluate.sweep.look import Look
+    from bignet.evaluate.sweep.result import Choice
     from bignet.evaluate.sweep.settings import SweepSettings
 
     Floats = NDArray[np.float64]
@@ -45,7 +47,9 @@ class ChoiceScores:
         metrics: by id.
         halves: the label score in the half that chooses and in the one that is reported; None = nobody to ask.
         whole: the same over all images.
-        by_image: score -> (N,) of each image, NaN = none: ``map@r``, ``self_hit@1``, ``overlap_stability``.
+        by_image: score -> (N,) of each image, NaN = none: ``map@r``, ``self_hit@1``, and after ``together``
+            ``overlap_stability``.
+        lists: (Q, k) neighbours of a few images, to be compared with those of other choices.
         per_class: class -> mean AP@R.
         self_hit: transform -> (strength, share) points.
     """
@@ -54,6 +58,7 @@ class ChoiceScores:
     halves: tuple[Estimate | None, Estimate | None]
     whole: Estimate | None
     by_image: Mapping[str, Floats]
+    lists: NDArray[np.int32]
     per_class: Mapping[str, float]
     self_hit: Mapping[str, tuple[tuple[float, float], ...]]
 
@@ -66,26 +71,37 @@ class Scoring:
         self.templates = Templates(design, settings)
         self._free = FreeScores(settings, self.templates)
         self._labelled = LabelScores(design, settings, self.templates) if design.coded.names else None
+        self._listed = drawn_queries(len(design), settings.seed)
+        self._k = min(settings.k, len(design) - 1)
 
     def score(self, rows: UnitRows, copies: AlteredCopies | None) -> ChoiceScores:
         """N rows of one choice and its altered copies -> its scores."""
         seen = look(rows, self.design, self._settings.k)
-        subject = self._subject(seen)
-        stability, altered = self._free.stabilities(subject), self._altered(rows, copies)
+        subject, altered = self._subject(seen), self._altered(rows, copies)
         labelled = self._no_labels() if self._labelled is None else [*self._labelled.metrics(seen, subject)]
-        found = [*labelled, self._self_hit(altered), *self._free.metrics(subject, stability)]
+        found = [*labelled, self._self_hit(altered), *self._free.metrics(subject)]
         return ChoiceScores(
             metrics={metric.id: metric for metric in found},
             halves=seen.halves,
             whole=seen.estimates.get("map@r.macro"),
-            by_image={
-                "map@r": seen.scores["map@r"],
-                "self_hit@1": self._hits_by_image(altered, copies),
-                "overlap_stability": stability,
-            },
+            by_image={"map@r": seen.scores["map@r"], "self_hit@1": self._hits_by_image(altered, copies)},
+            lists=seen.graph.rows[self._listed, : max(1, self._k)],
             per_class={} if self._labelled is None else self._labelled.per_class(seen),
             self_hit={} if altered is None else altered.curves,
         )
+
+    def together(self, choices: Sequence[Choice], found: Sequence[ChoiceScores]) -> list[ChoiceScores]:
+        """Scores of all choices -> the same with how far they agree on who is whose neighbour."""
+        lists = [one.lists for one in found]
+        agreed = stabilities(choices, lists, self._k) if self._k else [None] * len(found)
+        return [self._with(one, stability) for one, stability in zip(found, agreed, strict=True)]
+
+    def _with(self, one: ChoiceScores, stability: Floats | None) -> ChoiceScores:
+        metric, each = self._free.stability(stability), np.full(len(self.design), np.nan)
+        if stability is not None:
+            each[self._listed] = stability
+        by_image = {**one.by_image, metric.id: each}
+        return replace(one, metrics={**one.metrics, metric.id: metric}, by_image=by_image)
 
     def _no_labels(self) -> list[Metric]:
         names = ("map@r.macro", "map@r", "p@1", "pair_auroc", "margin", "plausible_fp", "silhouette", "v_measure")

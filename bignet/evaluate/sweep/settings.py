@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bignet.errors import UsageError
 
-_LEAST = {"k": 1, "seed": 0, "pairs": 1, "strips": 0, "resamples": 1, "exact_rows": 2}
+_LEAST = {"k": 1, "seed": 0, "pairs": 1, "strips": 0, "exact_rows": 2}
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,6 @@ class SweepSettings:
         level: coverage of the intervals; 1 - level is also the error allowed for "not tied" over the whole sweep.
         pairs: pairs of images of each kind behind a pair AUROC.
         strips: queries shown under several choices.
-        resamples: random halves of the dimensions behind the stability of neighbours.
         exact_rows: up to so many images every one is used; above, so many are drawn, by class in proportion, the same
             for every choice.
     """
@@ -29,7 +28,6 @@ class SweepSettings:
     level: float = 0.95
     pairs: int = 100_000
     strips: int = 12
-    resamples: int = 4
     exact_rows: int = 10_000
 
     def __post_init__(self) -> None:

@@ -23,10 +23,12 @@ class Templates:
 
     Attributes:
         shared: parameters that all of them name.
+        n_images: how many are judged on.
     """
 
     def __init__(self, design: Design, settings: SweepSettings) -> None:
         self._design, self._level = design, settings.level
+        self.n_images = len(design)
         self.shared = {"metric": "cosine", "seed": settings.seed}
         self._labelled = self.over(design.gallery)
 
@@ -37,7 +39,7 @@ class Templates:
     def free(self, metric_id: str, value: float | None, reason: str | None = None, **fields: Any) -> Metric:
         """A record of a number that needs no labels."""
         template = Metric("", None, ci="none", level=self._level, estimator=self._design.estimator)
-        template = replace(template, n_queries=len(self._design), gallery_size=len(self._design))
+        template = replace(template, n_queries=self.n_images, gallery_size=self.n_images)
         return self._filled(template, metric_id, value, reason, fields)
 
     def mean(self, metric_id: str, estimate: Estimate, template: Metric | None = None, **fields: Any) -> Metric:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MEANS = dict(
     zip(
         WITHOUT_LABELS,
-        ("how often altered copies find their own image", "how firm neighbours are when dimensions are left out"),
+        ("how often altered copies find their own image", "how far other choices name the same neighbours"),
         strict=True,
     )
 )
