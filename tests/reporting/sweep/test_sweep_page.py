@@ -103,7 +103,10 @@ def test_cells_of_layers_and_pools_are_read_out_and_dropped_ones_say_why(browser
         cells = page.eval_on_selector_all("[id^=scores-] td[class^=s]", "all => all.map(cell => cell.textContent)")
         assert sorted(cells) == sorted(f"{item.reported.value:.3f}" for item in world.sweep.scored)
         assert page.locator("[id^=scores-] td.void").count() == len(world.sweep.dropped)
+        colours = "row => [...row.cells].map(cell => getComputedStyle(cell).backgroundColor)"
+        before = page.eval_on_selector("#scores-0 tr:has(td.void)", colours)
         page.hover("#scores-0 td.void")
+        assert page.eval_on_selector("#scores-0 tr:has(td.void)", colours) == before
         assert world.sweep.dropped[0].reason in page.locator("#layers-readout").inner_text()
         page.focus("#alike-0")
         page.keyboard.press("ArrowRight")
