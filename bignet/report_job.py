@@ -12,6 +12,7 @@ from bignet.evaluate.clusters.settings import AUTO, ClusterSettings
 from bignet.evaluate.evaluate import EvaluateSettings, evaluate
 from bignet.evaluate.label_file import LabelTable, read_label_table
 from bignet.evaluate.marks import Marks
+from bignet.evaluate.memory import give_back
 from bignet.imported import ImportedEncoder
 from bignet.names import visible
 from bignet.reporting.origin import origin_of
@@ -116,6 +117,7 @@ def run(
     if marks is not None:
         marks.check_images(evaluation)
         evaluation = replace(evaluation, metrics=(*evaluation.metrics, marks.metric(evaluation)))
+    give_back()
     tell("writing", 0, 1)
     source = _source(snapshot, spec, names, evaluation, request)
     return evaluation, write_report(evaluation, source, out, request.page)

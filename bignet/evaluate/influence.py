@@ -26,6 +26,9 @@ class Influence:
         micro: the mean over queries.
         macro: the mean of class means.
         own: the mean of the image's own class; NaN where the class would have no query left.
+        pairs: for ``micro`` and for ``macro``, the sum of the squares of what single images do to single queries: what
+            the jackknife counts twice.
+        own_pairs: (C,) the same for ``own``, by class.
         micro_other: of ``micro``, what it does to queries of other classes.
         macro_other: of ``macro``, what it does to queries of other classes.
     """
@@ -33,6 +36,8 @@ class Influence:
     micro: Floats
     macro: Floats
     own: Floats
+    pairs: tuple[float, float]
+    own_pairs: Floats
     micro_other: Floats
     macro_other: Floats
 
@@ -45,10 +50,13 @@ class _Sums:
         other: (N,) over those of other classes.
         even: (N,) the same, each query over the number of its class's queries.
         beyond: (N,) by query, what a relevant image out of its list does.
+        square_own: (N,) by query, sum of the squares of what images of its class do; 0 where there is one.
+        square_other: (N,) by query, that of images of other classes.
     """
 
     def __init__(self, n: int) -> None:
         self.own, self.other, self.even, self.beyond = (np.zeros(n) for _ in range(4))
+        self.square_own, self.square_other = np.zeros(n), np.zeros(n)
 
 
 class Influences:
@@ -75,18 +83,29 @@ class Influences:
         """
         sums = self._sums.setdefault(name, _Sums(self._n))
         enough = self._gallery.n_others[queries] >= least
+        n_relevant = self._gallery.n_relevant[queries]
         codes, rows = self._gallery.codes, rows[:, : effects.listed.shape[1]]
         sums.beyond[queries] = np.where(enough, effects.beyond, 0.0)
         hits = (codes[rows] == codes[queries, None]) & (rows >= 0)
+        several = enough & (n_relevant > 1)
+        left = n_relevant - hits.sum(axis=1)
+        inside = np.where(hits, effects.listed, 0.0)
+        square = np.einsum("qk,qk->q", inside, inside) + left * effects.beyond**2
+        sums.square_own[queries] = np.where(several, square, 0.0)
+        outside = np.where(hits | (rows < 0), 0.0, effects.listed)
+        sums.square_other[queries] = np.where(several, np.einsum("qk,qk->q", outside, outside), 0.0)
         change = np.where(hits, effects.listed - effects.beyond[:, None], effects.listed)
         change[(rows < 0) | ~enough[:, None]] = 0.0
-        query, place = np.nonzero(change)
-        change, row, hit = change[query, place], rows[query, place], hits[query, place]
+        some = np.flatnonzero(change)
+        change, row, hit = change.ravel()[some], rows.ravel()[some], hits.ravel()[some]
         sums.own += np.bincount(row[hit], weights=change[hit], minlength=self._n)
-        row, change, query = row[~hit], change[~hit], query[~hit]
-        sums.other += np.bincount(row, weights=change, minlength=self._n)
-        share = self._share(least)[codes[queries]]
-        sums.even += np.bincount(row, weights=change * share[query], minlength=self._n)
+        row, change, query = row[~hit], change[~hit], some[~hit] // max(1, rows.shape[1])
+        other, share = np.bincount(row, weights=change, minlength=self._n), self._share(least)[codes[queries]]
+        sums.other += other
+        if (share == share[0]).all():
+            sums.even += other * share[0]
+        else:
+            sums.even += np.bincount(row, weights=change * share[query], minlength=self._n)
 
     def names(self) -> tuple[str, ...]:
         """Scores with effects."""
@@ -138,8 +157,7 @@ class _Means:
     def __init__(self, codes: Ints, score: Floats, asked: Floats) -> None:
         self._codes, self._place = codes, np.maximum(codes, 0)
         self._labelled = codes >= 0
-        self._total = np.bincount(self._place, weights=score, minlength=1)
-        self._count = np.bincount(self._place, weights=asked, minlength=1)
+        self._total, self._count = self._by_class(score), self._by_class(asked)
 
     def influence(self, own: Floats, gone: Floats, sums: _Sums) -> Influence:
         """(N,) changes of the own class's sum and (N,) queries gone, and what other classes' sums change by."""
@@ -160,9 +178,20 @@ class _Means:
             micro=self._of_class(own, gone) / share + micro_other,
             macro=of_class + macro_other,
             own=np.where(able & ~emptied, mean - left, np.nan),
+            pairs=self._pairs(sums),
+            own_pairs=self._by_class(sums.square_own) / np.maximum(self._count, 1) ** 2,
             micro_other=micro_other,
             macro_other=macro_other,
         )
+
+    def _pairs(self, sums: _Sums) -> tuple[float, float]:
+        square = self._by_class(sums.square_own + sums.square_other)
+        n, held = max(1.0, float((self._count > 0).sum())), np.maximum(self._count, 1)
+        return float(square.sum() / max(1.0, self._count.sum()) ** 2), float((square / held**2).sum() / n**2)
+
+    def _by_class(self, values: Floats) -> Floats:
+        """(N,) values of queries -> (C,) sums."""
+        return np.asarray(np.bincount(self._place, weights=values, minlength=1), dtype=np.float64)
 
     def _of_class(self, own: Floats, gone: Floats) -> Floats:
         """What the mean over queries loses with queries of the own class."""

@@ -130,7 +130,8 @@ class _Pass:
         self._rank_first, self._farthest = (np.full(len(cosines), -1, dtype=np.int64) for _ in range(2))
         self._farthest_similarity = np.full(len(cosines), np.nan)
         self._scores, self._permuted, self._tied, self._ties = (Columns(gallery.queries) for _ in range(4))
-        self._voted = np.full(len(gallery.queries), -1, dtype=np.int64)
+        self._voted, self._share = np.full(len(cosines), -1, dtype=np.int64), np.full(len(cosines), np.nan)
+        self._names = names
         self._influences = None if self._sampled else Influences(gallery)
 
     def batches(self) -> Iterator[_Batch]:
@@ -165,7 +166,7 @@ class _Pass:
         values = dict(self._scores.columns)
         chance = {**self._judge.chance(queries), **chance_at_r(self._capped, queries)}
         for name, predicted in (
-            ("knn_acc", self._voted),
+            ("knn_acc", self._voted[queries]),
             ("ncc_acc", nearest_centre(self._cosines.rows, gallery, queries)),
         ):
             values[name], chance[name] = accuracy(predicted, gallery.codes[queries])
@@ -209,7 +210,7 @@ class _Pass:
             values["map"] = seen.average_precision
         self._scores.put(queries, values)
         self._rank_first[queries] = seen.first_hit
-        self._voted[np.searchsorted(self._gallery.queries, queries)] = judge.vote(labels)
+        self._voted[queries], self._share[queries] = judge.vote(labels)
         self._weigh_ties(queries, labels)
         if self._influences is not None:
             self._weigh_images(self._influences, queries, labels)
@@ -253,4 +254,6 @@ class _Pass:
             rank_first=self._rank_first,
             farthest=self._farthest,
             farthest_similarity=self._farthest_similarity,
+            knn_pred=tuple(self._names[code] if code >= 0 else None for code in self._voted.tolist()),
+            knn_conf=self._share,
         )

@@ -147,8 +147,8 @@ class Judge:
         gains = retrieval.shared_among_ties(self._gains(queries, rows), ranked.similarity[:, : k + 1], k)
         return deletions.ndcg_at_k(gains, ideal, (own >= 0).sum(axis=1) * 1.0, retrieval.discounts(k))
 
-    def vote(self, ranked: Ranked) -> Ints:
-        """A ranking -> (Q,) class that the nearest vote for."""
+    def vote(self, ranked: Ranked) -> tuple[Ints, Floats]:
+        """A ranking -> (Q,) class that the nearest vote for, (Q,) its share of the vote."""
         rows = ranked.rows[:, :VOTERS]
         return knn_vote(np.where(rows >= 0, self._gallery.codes[rows], -1), ranked.similarity[:, :VOTERS])
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bignet.evaluate.jackknife import Spread, jackknife, of_queries
+from bignet.evaluate.jackknife import Spread, jackknife, of_queries, without_pairs
 from bignet.evaluate.widening import Widening
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Spreads:
     def __init__(self, scored: Scored, codes: Ints, level: float) -> None:
         self._scored, self._codes, self.level = scored, codes, level
         self._widenings: dict[str, tuple[Widening, Widening]] = {}
-        self._by_class: dict[str, tuple[tuple[Floats, Floats], tuple[Floats, Floats]]] = {}
+        self._by_class: dict[str, tuple[Floats, Floats, Floats]] = {}
         self._influence: tuple[str, Influence] | None = None
 
     def source(self, name: str) -> str | None:
@@ -58,8 +58,10 @@ class Spreads:
         if name not in self._by_class:
             own = self.influence(name).own
             own = np.where(np.isnan(own), 0.0, own)
-            self._by_class[name] = self._class_errors(own), self._class_errors(self._within(name))
-        (whole, freedom), (queries, _) = self._by_class[name]
+            (whole, freedom), (queries, _) = self._class_errors(own), self._class_errors(self._within(name))
+            once = whole**2 - self.influence(name).own_pairs
+            self._by_class[name] = np.sqrt(np.maximum(once, queries**2)), queries, freedom
+        whole, queries, freedom = self._by_class[name]
         free = float(freedom[code])
         return Widening(Spread(float(queries[code]), free), Spread(float(whole[code]), free), self.level)
 
@@ -106,12 +108,15 @@ class Spreads:
 
     def influences(self, name: str) -> tuple[Floats, Floats]:
         """(N,) on the mean over queries and on that of class means; of the queries alone of a sample."""
-        if self.source(name) == name:
-            influence = self.influence(name)
-            return influence.micro, influence.macro
-        scores = self._scores(name)
-        micro, macro = (of_queries(scores, self._codes, by_class=flag).influences for flag in (False, True))
-        return micro, macro
+        scores, found = self._scores(name), []
+        for by_class in (False, True):
+            queries = of_queries(scores, self._codes, by_class=by_class).influences
+            if self.source(name) == name:
+                influence = self.influence(name)
+                whole = influence.macro if by_class else influence.micro
+                queries = without_pairs(queries, whole, influence.pairs[by_class], self._codes, by_class=by_class)
+            found.append(queries)
+        return found[0], found[1]
 
     def influence(self, name: str) -> Influence:
         """Of the images on one score; the last asked for is kept."""
@@ -124,16 +129,11 @@ class Spreads:
         return self._influence[1]
 
     def _both(self, name: str) -> tuple[Widening, Widening]:
-        influence, scores = self.influence(name), self._scores(name)
-        micro, macro = (
-            Widening(
-                of_queries(scores, self._codes, by_class=by_class).spread(),
-                jackknife(values, self._codes, by_class=by_class),
-                self.level,
-            )
-            for by_class, values in ((False, influence.micro), (True, influence.macro))
-        )
-        return micro, macro
+        scores, found = self._scores(name), []
+        for by_class, values in zip((False, True), self.influences(name), strict=True):
+            queries = of_queries(scores, self._codes, by_class=by_class).spread()
+            found.append(Widening(queries, jackknife(values, self._codes, by_class=by_class), self.level))
+        return found[0], found[1]
 
     def _as(self, name: str, source: str) -> tuple[Widening, Widening]:
         """The queries' spread, larger as that of another score is."""

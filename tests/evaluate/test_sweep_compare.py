@@ -47,6 +47,17 @@ def test_choices_that_score_alike_image_by_image_are_tied_for_certain():
     assert [(one.p_value, one.tied) for one in found] == [(None, True), (1.0, True), (None, False)]
 
 
+def test_one_small_p_value_among_many_choices_is_still_a_tie():
+    rng = np.random.default_rng(0)
+    base, where = rng.random(60), np.zeros(60, dtype=np.int64)
+    shift = base + 0.06 * (rng.standard_normal(60) + 0.2)
+    several = [base, shift, *(base + 0.06 * rng.standard_normal(60) for _ in range(20))]
+    estimates = [of_queries(values, where, by_class=True) for values in several]
+    alone, among = compare(estimates[:2], 0, 0.95)[1], compare(estimates, 0, 0.95)[1]
+    assert alone.p_value == among.p_value < 0.05
+    assert (alone.tied, among.tied) == (False, True)
+
+
 CENTRES = np.random.default_rng(5).standard_normal((4, 8))
 
 

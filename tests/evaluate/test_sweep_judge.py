@@ -51,6 +51,20 @@ def test_the_best_choice_comes_first_and_what_is_worse_is_not_tied(sweep):
     assert chosen == sorted(chosen, reverse=True)
 
 
+def test_the_front_is_drawn_by_the_choosing_half_speed_and_bytes(world):
+    costs = {one.name: cost(speed, n_bytes) for one, (speed, n_bytes) in
+             zip(world.choices, ((10.0, 512), (10.0, 256), (9.0, 512), (None, 128)), strict=True)}  # fmt: skip
+    found = judge(world.images, world.choices, costs, world.read, settings=QUICK)
+    scores = [found.named(one.name).chosen_half.value for one in world.choices]
+    assert found.named("net/f0.gap").on_front == (scores[0] > scores[1])
+    assert found.named("net/f1.gap").on_front
+    assert not found.named("net/f2.gap").on_front
+    assert found.named("net/f3.gap").on_front
+    fewest = {one.name: cost(10.0, 64 * 2**place) for place, one in enumerate(world.choices[::-1])}
+    found = judge(world.images, world.choices, fewest, world.read, settings=QUICK)
+    assert [item.on_front for item in found.scored[2:]] == [True, True]
+
+
 def test_a_difference_is_that_of_the_reported_scores(sweep):
     best = sweep.scored[0]
     for item in sweep.scored[1:]:
@@ -78,6 +92,8 @@ def test_every_number_is_the_one_a_report_gives(world, sweep):
     apr = {row.label: row.map_r.value for row in told.classes}
     scored = judged(relabelled(World(NOISES, n=160), labels)).named("net/f2.gap")
     assert scored.per_class == pytest.approx(apr)
+    assert scored.reported.gallery_size + scored.chosen_half.gallery_size == 159
+    assert scored.reported.chance == pytest.approx(0.07, abs=0.04)
 
 
 def test_two_runs_give_the_same_and_the_order_of_choices_changes_nothing(world, sweep):
@@ -134,6 +150,7 @@ def test_without_labels_altered_copies_decide():
     assert found.ranking == "self_hit@1"
     assert found.scored[0].choice.name == "net/f1.gap"
     assert found.scored[0].reported.value == 1.0
+    assert found.scored[0].reported.n_queries + found.scored[0].chosen_half.n_queries == 60
     assert not found.scored[1].tied
     assert found.scored[0].metrics["map@r.macro"].reason == "no labels"
     assert found.scored[0].self_hit == {"blur": ((0.5, 1.0), (2.0, 1.0))}
@@ -168,6 +185,7 @@ def test_every_network_counts_the_same_and_the_own_layer_does_not():
         return overlap_at_k(lists[i], lists[j], 4)
 
     np.testing.assert_allclose(found[0], (overlap(0, 2) + (overlap(0, 3) + overlap(0, 4)) / 2) / 2)
+    np.testing.assert_allclose(found[1], (overlap(1, 2) + (overlap(1, 3) + overlap(1, 4)) / 2) / 2)
     np.testing.assert_allclose(found[3], ((overlap(3, 0) + overlap(3, 1) + overlap(3, 2)) / 3 + overlap(3, 4)) / 2)
     np.testing.assert_allclose(stabilities(choices[:2], lists[:2], 4)[0], overlap(0, 1))
     assert stabilities(choices[:1], lists[:1], 4) == [None]
@@ -276,8 +294,15 @@ def test_a_recommendation_says_what_would_change_it(sweep):
     scored = with_lows(sweep, (0.0, -0.0204, -0.3, -0.5))
     balanced = recommend(scored)[1]
     assert f"With an allowance of 0.021 instead of 0.01 it would be {scored[1].choice.name}" in balanced.changes
-    assert "100 images/s, 512 bytes a vector instead of 50 images/s" in balanced.changes
+    assert "100 images/s and 512 bytes a vector instead of 50 images/s" in balanced.changes
     assert f"{scored[0].reported.value:.3f}" in balanced.reason
+    assert "may lose more than 0.01" in balanced.reason
+    cheapest = recommend(with_lows(sweep, (0.0, -0.02, -0.03, -0.0251)))[2]
+    assert cheapest.changes.startswith("An allowance below 0.025")
+    assert "Nothing on the front costs less" in cheapest.reason
+    unknown = recommend(with_lows(sweep, (0.0, None, None, None)))[1]
+    assert unknown.changes.startswith("More images")
+    assert recommend(scored[:1])[1].changes.startswith("Nothing: it is the cheapest")
     dominated = [replace(item, on_front=place == 0) for place, item in enumerate(scored)]
     assert {item.name for item in recommend(dominated)} == {scored[0].choice.name}
 

@@ -15,8 +15,7 @@ from bignet.evaluate.clusters.settings import ClusterSettings
 from bignet.evaluate.hierarchy import mistake_metrics
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.mistakes import first_neighbours
-from bignet.evaluate.pair_draw import PairDraw, pair_similarity
-from bignet.evaluate.pair_scores import ComparedPairs, Kinds
+from bignet.evaluate.pair_scores import compare_pairs
 from bignet.evaluate.records import Records
 from bignet.evaluate.separation import class_spread
 from bignet.evaluate.silhouette import silhouettes
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
 
     from bignet.evaluate.cosine import UnitRows
     from bignet.evaluate.gallery import Gallery
-    from bignet.evaluate.pair_draw import Pairs
     from bignet.evaluate.result import Metric
     from bignet.evaluate.separation import ClassSpread
     from bignet.evaluate.subject import Subject
@@ -50,8 +48,6 @@ class LabelScores:
 
     def __init__(self, design: Design, settings: SweepSettings, templates: Templates) -> None:
         self._design, self._settings, self._templates = design, settings, templates
-        draw = PairDraw(design.coded.codes, design.groups, settings.pairs, settings.seed)
-        self._same, self._different = draw.same(), draw.different()
         self._chance = chance_levels(design.gallery)
 
     def metrics(self, look: Look, subject: Subject) -> Iterator[Metric]:
@@ -83,12 +79,16 @@ class LabelScores:
                 yield self._templates.mean(metric_id, estimate, k=k, chance=self._chance[metric_id])
 
     def _pair_auroc(self, rows: UnitRows) -> Metric:
-        same, different = (pair_similarity(rows, pairs) for pairs in (self._same, self._different))
-        if not len(same) or not len(different):
+        design, settings = self._design, self._settings
+        pairs = compare_pairs(rows, design.coded.codes, design.groups, settings.pairs, settings.seed)
+        if pairs is None:
             why = "needs two images of one class and of another class, in different groups"
             return self._templates.labelled("pair_auroc", None, why)
-        pairs = ComparedPairs(_kinds(self._same), _kinds(self._different), same, different)
-        params = {"n_same": len(same), "n_different": len(different), "weights": "each class the same"}
+        params = {
+            "n_same": pairs.same.n_pairs,
+            "n_different": pairs.different.n_pairs,
+            "weights": "each class the same",
+        }
         return self._templates.labelled("pair_auroc", pairs.auroc(), chance=0.5, params=params)
 
     def _margin(self, spread: ClassSpread) -> Metric:
@@ -131,10 +131,6 @@ class LabelScores:
         value = agreement(codes[labelled], found.assignment).v_measure
         params = {"clusters": "spherical k-means, one for each class", "starts": settings.starts_of(k)}
         return self._templates.labelled("v_measure", value, k=k, n_queries=len(labelled), params=params)
-
-
-def _kinds(pairs: Pairs) -> Kinds:
-    return Kinds(pairs.kinds, pairs.counts, pairs.sampled)
 
 
 def chance_levels(gallery: Gallery) -> dict[str, float]:

@@ -13,7 +13,7 @@ from bignet.evaluate.sweep.compare import compare
 from bignet.evaluate.sweep.front import on_front
 from bignet.evaluate.sweep.label_scores import chance_levels
 from bignet.evaluate.sweep.recommend import cheapness
-from bignet.evaluate.sweep.result import Scored
+from bignet.evaluate.sweep.result import LABELLED, WITHOUT_LABELS, Scored
 from bignet.evaluate.sweep.templates import INTERVAL
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
     Pair = tuple[Estimate | None, Estimate | None]
-
-LABELLED = "map@r.macro"
-WITHOUT_LABELS = ("self_hit@1", "overlap_stability")
 
 
 @dataclass(frozen=True)

@@ -85,52 +85,57 @@ def _taken(scored: Sequence[Scored], rule: Rule) -> Recommendation:
 
 def _why_best(scored: Sequence[Scored]) -> str:
     best, tied = scored[0], sum(item.tied for item in scored[1:])
-    told = f"{_score(best)}, {_cost(best.cost)}"
     if len(scored) == 1:
-        return f"The only choice: {told}."
-    others = "no other choice is tied with it" if not tied else f"{_choices(tied)} cannot be told from it"
-    return f"Chosen by the one half of the images; on the other it scores {told}; {others}."
+        return f"The only choice: {_told(best)}."
+    others = f"{_others(tied)} cannot be told from it" if tied else "no other choice is tied with it"
+    return f"Chosen by one half of the images; on the other half it scores {_told(best)}; {others}."
 
 
 def _rival(scored: Sequence[Scored]) -> str:
     best, tied = scored[0], [item for item in scored[1:] if item.tied]
-    cheaper = [item for item in tied if cheapness(item.cost) < cheapness(scored[0].cost)]
+    cheaper = [item for item in tied if cheapness(item.cost) < cheapness(best.cost)]
     if cheaper:
         item = min(cheaper, key=lambda one: cheapness(one.cost))
-        return f"If cost counts at all: {item.choice.name} is tied and cheaper ({_cost(item.cost)})."
+        return f"If cost counts at all, {item.choice.name}: it is tied with the best and cheaper ({_cost(item.cost)})."
     if tied:
-        return f"More images could put {tied[0].choice.name} first: the two cannot be told apart with these."
+        return f"More images could put {tied[0].choice.name} first: with these the two cannot be told apart."
     if len(scored) == 1:
-        return "Another choice to compare it with."
+        return "Nothing, while there is no other choice."
     second = scored[1]
-    gap = "" if second.to_best is None or second.to_best.value is None else f", {_signed(second.to_best.value)}"
-    return f"Other images or labels: the next is {second.choice.name}{gap} beside {best.choice.name}."
+    gap = "" if second.to_best is None or second.to_best.value is None else f" ({_signed(second.to_best.value)})"
+    return f"Other images or other labels; the next is {second.choice.name}{gap}."
 
 
 def _why_cheap(best: Scored, taken: Scored, allowance: float, n_cheaper: int) -> str:
-    rest = f"{_choices(n_cheaper)} on the front cost{'s' if n_cheaper == 1 else ''} less" if n_cheaper else ""
-    if taken is best:
-        found = f"The best choice itself: {_score(taken)}, {_cost(taken.cost)}; "
-        return found + (
-            f"{rest}, but may lose more than {allowance:g}." if rest else "nothing on the front costs less."
-        )
     change = taken.to_best
-    ends = "" if change is None or change.lo is None else f" ({_signed(change.lo)} to {_signed(change.hi or 0.0)})"
-    value = 0.0 if change is None or change.value is None else change.value
-    found = f"{_score(taken)}, {_cost(taken.cost)}, against {_score(best)}, {_cost(best.cost)} of {best.choice.name}: "
-    found += f"{_signed(value)}{ends}"
-    return f"{found}; {rest}, but may lose more than {allowance:g}." if rest else f"{found}; nothing on it costs less."
+    if change is None or change.value is None:
+        found = f"The best itself: it scores {_told(taken)}. "
+    else:
+        ends = "" if change.lo is None or change.hi is None else f" ({_signed(change.lo)} to {_signed(change.hi)})"
+        found = f"It scores {_told(taken)}; the best, {best.choice.name}, {_told(best)}: "
+        found += f"a difference of {_signed(change.value)}{ends}. "
+    if not n_cheaper:
+        return f"{found}Nothing on the front costs less."
+    less = f"{_others(n_cheaper)} on the front {'costs' if n_cheaper == 1 else 'cost'} less"
+    return f"{found}{less}, but may lose more than {allowance:g}."
 
 
 def _next(cheaper: Sequence[Scored], taken: Scored, allowance: float) -> str:
-    known = [item for item in cheaper if math.isfinite(shortfall(item))]
-    if not known:
-        return f"A smaller allowance than {allowance:g}, if the score matters more than the cost."
-    item = min(known, key=shortfall)
+    if not cheaper and shortfall(taken) <= 0.0:
+        return "Nothing: it is the cheapest on the front and loses nothing."
+    if not cheaper:
+        return f"An allowance below {_down(shortfall(taken))}: this one may lose as much."
+    item = min(cheaper, key=shortfall)
+    if math.isinf(shortfall(item)):
+        return "More images: with these nothing can be said of how much cheaper choices lose."
     return (
         f"With an allowance of {_up(shortfall(item))} instead of {allowance:g} it would be {item.choice.name} "
         f"({_cost(item.cost)} instead of {_cost(taken.cost)})."
     )
+
+
+def _told(item: Scored) -> str:
+    return f"{_score(item)} at {_cost(item.cost)}"
 
 
 def _score(item: Scored) -> str:
@@ -142,7 +147,7 @@ def _score(item: Scored) -> str:
 
 
 def _cost(cost: Cost) -> str:
-    speed = "" if cost.images_s_end2end is None else f"{_rounded(cost.images_s_end2end)} images/s, "
+    speed = "" if cost.images_s_end2end is None else f"{_rounded(cost.images_s_end2end)} images/s and "
     return f"{speed}{cost.bytes_per_vector:,} bytes a vector"
 
 
@@ -159,5 +164,10 @@ def _up(value: float) -> str:
     return f"{math.ceil(value * 10**DECIMALS) / 10**DECIMALS:.{DECIMALS}f}"
 
 
-def _choices(n: int) -> str:
+def _down(value: float) -> str:
+    """Rounded down: what is below it must be too little."""
+    return f"{math.floor(value * 10**DECIMALS) / 10**DECIMALS:.{DECIMALS}f}"
+
+
+def _others(n: int) -> str:
     return f"{n} other choice{'' if n == 1 else 's'}"

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
     from bignet.evaluate.result import ClassDistance, Metric
 
+# What choices are ranked by.
+LABELLED = "map@r.macro"
+WITHOUT_LABELS = ("self_hit@1", "overlap_stability")
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -155,7 +159,7 @@ class Sweep:
         ids: (N,) of the images, the same for all choices: those that every model could embed.
         paths: (N,) relative to the images' root.
         labels: (N,), None = unlabelled.
-        ranking: id of the score that choices are ranked by: ``map@r.macro``, or ``self_hit@1`` without labels.
+        ranking: id of the score that choices are ranked by: ``LABELLED``, or one of ``WITHOUT_LABELS``.
         scored: best first, by the half that is chosen by.
         dropped: combinations that were not tried.
         recommendations: one a preset; empty if nothing was scored.

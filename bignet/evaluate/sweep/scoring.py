@@ -120,6 +120,8 @@ class Scoring:
             rank_first=nothing,
             farthest=nothing,
             farthest_similarity=unknown,
+            knn_pred=(None,) * n,
+            knn_conf=unknown,
         )
         options = EvaluateSettings(k=settings.k, seed=settings.seed, level=settings.level, bootstrap=0)
         excluded = self.templates.labelled("", None).excluded

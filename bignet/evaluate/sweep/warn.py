@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bignet.evaluate.findings import FEW_QUERIES
-from bignet.evaluate.sweep.ranks import LABELLED, WITHOUT_LABELS
+from bignet.evaluate.sweep.result import LABELLED, WITHOUT_LABELS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
