@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from bignet.evaluate.sweep.result import Scored
     from bignet.reporting.sweep.facts import SweepFacts
 
-FURTHER = {"p@1": "P@1", "pair_auroc": "Pair AUROC", "self_hit@1": "Self-hit", "overlap_stability": "Stability"}
+FURTHER = {"p@1": "P@1", "pair_auroc": "Pair AUROC", "self_hit@1": "Self-hit", "overlap_stability": "Agreement"}
 _MEANINGS = {
     "p@1": "share of images whose nearest image shows the same class",
     "pair_auroc": "chance that two images of one class are more similar than two of different ones",
     "self_hit@1": "share of altered copies whose nearest image is their own original",
-    "overlap_stability": "how many neighbours stay when half of the dimensions are taken away",
+    "overlap_stability": "how far other layers and networks name the same neighbours",
 }
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bignet.names import visible
-from bignet.reporting.numbers import count, decimals, finite, listed, percent, signed
+from bignet.reporting.numbers import count, decimals, finite, listed
 from bignet.reporting.sections.charts import Axis, Tick, even_ticks
 from bignet.reporting.sections.parts import Advice, name_of
 from bignet.reporting.sweep import commands
 from bignet.reporting.sweep.facts import PRESETS, brief_rate, choices, named, rate, value_of
+from bignet.reporting.sweep.reading import reading
 from bignet.reporting.sweep.shapes import shape, tint
-from bignet.units import size
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,39 +152,6 @@ def data(facts: SweepFacts) -> list[dict[str, Any]]:
         }
         for item in facts.scored
     ]
-
-
-def reading(facts: SweepFacts, item: Scored) -> list[list[str]]:
-    """A choice's figures as the page says them: name and value."""
-    found = item.reported
-    lo, hi = finite(found.lo), finite(found.hi)
-    spread = "" if lo is None else f" ({decimals(lo)} to {decimals(hi)})"
-    return [
-        [facts.score, decimals(found.value) + spread],
-        ["to the best", to_best(item)],
-        ["speed", rate(facts.speed(item.cost))],
-        ["size", f"{count(item.choice.dims)} dims, {size(item.cost.bytes_per_vector)}"],
-        ["sees", f"{percent(item.choice.coverage)} of the map"],
-        ["weights", visible(item.choice.weights) if item.choice.trained else "random: untrained"],
-        ["standing", standing(facts, item)],
-    ]
-
-
-def to_best(item: Scored) -> str:
-    """The paired difference with its interval."""
-    if item.to_best is None:
-        return "it is the best"
-    lo, hi = finite(item.to_best.lo), finite(item.to_best.hi)
-    spread = "" if lo is None else f" ({signed(lo)} to {signed(hi)})"
-    return signed(item.to_best.value) + spread
-
-
-def standing(facts: SweepFacts, item: Scored) -> str:
-    """Presets, tie and front in words."""
-    words = [PRESETS[preset].lower() for preset in facts.presets_of.get(item.choice.name, [])]
-    words += ["tied with the best"] if item.tied and item.to_best is not None else []
-    words.append("on the front" if item.on_front else "beaten by another")
-    return ", ".join(words)
 
 
 def log_ticks(axis: Axis) -> tuple[float, ...]:

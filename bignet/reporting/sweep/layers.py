@@ -14,7 +14,7 @@ from bignet.reporting.numbers import count, decimals, finite, listed
 from bignet.reporting.sections.parts import Advice, Name, name_of
 from bignet.reporting.sweep import commands
 from bignet.reporting.sweep.facts import named, rate, value_of
-from bignet.reporting.sweep.front import standing
+from bignet.reporting.sweep.reading import standing
 from bignet.reporting.sweep.shapes import shape, tint
 
 if TYPE_CHECKING:

@@ -108,10 +108,11 @@ def setup(facts: SweepFacts) -> list[tuple[str, str]]:
 def provenance_rows(facts: SweepFacts) -> list[tuple[str, str]]:
     """All that is known about where the vectors come from."""
     weights = dict.fromkeys((item.choice.model, item.choice.weights) for item in facts.scored)
+    known = without_folders(facts.source.provenance)
     rows = [(f"weights of {model}", held) for model, held in weights]
-    rows += [(key, str(value)) for key, value in without_folders(facts.source.provenance).items() if value is not None]
+    rows += [(key.replace("_", " "), str(value)) for key, value in known.items() if value is not None]
     rows.append(("images of the sweep, SHA-256 of their ids", facts.sweep.gallery_fingerprint))
-    return [(visible(key).replace("_", " "), visible(value)) for key, value in rows]
+    return [(visible(key), visible(value)) for key, value in rows]
 
 
 def _queries(facts: SweepFacts) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bignet.reporting.sweep.source import SweepSource
 
 SCHEMA_VERSION = 1
+_MATRIX_CLASSES = 200  # a larger matrix is in the report of the choice itself, as class_pairs.parquet
 
 
 def sweep_record(sweep: Sweep, source: SweepSource) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def sweep_record(sweep: Sweep, source: SweepSource) -> dict[str, Any]:
         "rules": list(FAIRNESS),
         "warnings": list(sweep.warnings),
         "choices": [_choice(item) for item in sweep.scored],
+        "classes": _classes(sweep),
         "dropped": [asdict(item) for item in sweep.dropped],
         "cka": {model: {"layers": layers, "matrix": matrix} for model, (layers, matrix) in sweep.cka.items()},
         "costs": {"setting": sweep.cost_setting, "choices": _costs(sweep)},
@@ -61,9 +63,15 @@ def _choice(item: Scored) -> dict[str, Any]:
         "p_value": item.p_value,
         "tied": item.tied,
         "metrics": {name: metric_record(metric) for name, metric in item.metrics.items()},
-        "classes": dict(item.per_class),
         "self_hit": {kind: [[s, share] for s, share in line] for kind, line in item.self_hit.items()},
     }
+
+
+def _classes(sweep: Sweep) -> dict[str, Any]:
+    """Class by class: labels once, then the scores of each choice in their order; null where a class has none."""
+    labels = sorted({label for item in sweep.scored for label in item.per_class})
+    scores = {item.choice.name: [item.per_class.get(label) for label in labels] for item in sweep.scored}
+    return {"labels": labels, "scores": scores if labels else {}}
 
 
 def _costs(sweep: Sweep) -> Mapping[str, dict[str, Any]]:
@@ -73,8 +81,9 @@ def _costs(sweep: Sweep) -> Mapping[str, dict[str, Any]]:
 def _decision(sweep: Sweep) -> dict[str, Any]:
     """What follows from scores and costs together."""
     found = sweep.class_distance
+    fits = found is not None and len(found.labels) <= _MATRIX_CLASSES
     return {
         "recommendations": [asdict(item) for item in sweep.recommendations],
         "front": [item.choice.name for item in sweep.scored if item.on_front],
-        "class_distance": None if found is None else {"labels": list(found.labels), "matrix": found.matrix},
+        "class_distance": {"labels": found.labels, "matrix": found.matrix} if found and fits else None,
     }

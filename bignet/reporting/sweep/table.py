@@ -40,7 +40,7 @@ def sweep_table(sweep: Sweep) -> pa.Table:
         columns[name] = pa.array([getattr(item.cost, name) for item in items], kind)
     for name in dict.fromkeys(name for item in items for name in item.metrics):
         columns |= _intervals(name, [item.metrics.get(name) for item in items])
-    columns["classes"] = pa.array([_classes(item) for item in items], pa.map_(pa.string(), pa.float64()))
+    columns["classes"] = pa.array(_classes(items), pa.map_(pa.string(), pa.float64()))
     columns["self_hit"] = pa.array([_points(item) for item in items], _SELF_HIT)
     return pa.table(columns)
 
@@ -78,8 +78,13 @@ def _presets(sweep: Sweep, item: Scored) -> list[str]:
     return [found.preset for found in sweep.recommendations if found.name == item.choice.name]
 
 
-def _classes(item: Scored) -> list[tuple[str, float | None]]:
-    return [(storable(label), finite(value)) for label, value in sorted(item.per_class.items())]
+def _classes(items: Sequence[Scored]) -> list[list[tuple[str, float | None]]]:
+    """The scores of each choice by class; a class's name is made storable once, not once a choice."""
+    names = {label: storable(label) for label in sorted({label for item in items for label in item.per_class})}
+    return [
+        [(name, finite(item.per_class[label])) for label, name in names.items() if label in item.per_class]
+        for item in items
+    ]
 
 
 def _points(item: Scored) -> list[dict[str, str | float | None]]:

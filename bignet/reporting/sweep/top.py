@@ -139,7 +139,7 @@ def _card(facts: SweepFacts, found: Recommendation) -> Card:
         whisker=whisker_of(item.reported),
         figures=_figures(facts, item),
         reason=sentence(visible(found.reason)),
-        changes=sentence(visible(found.changes)),
+        changes=_lower(visible(found.changes)),
         command=commands.report_on(facts.source, item.choice),
         tint=tint(slot),
         shape=shape(slot),

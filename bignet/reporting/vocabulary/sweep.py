@@ -1,4 +1,4 @@
-"""Scores that only a sweep has: what stays when images or vectors are altered."""
+"""Scores that only a sweep has: what stays when images are altered, and what choices agree on."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ WORDS = {
         "mean over kinds of the mean over a kind's strengths of [the nearest of all originals is x], for copies T(x)",
     ),
     "overlap_stability": Robust(
-        "Overlap stability",
-        "how many neighbours stay when half of the dimensions are taken away",
-        "share of the k nearest by one random half of the dimensions that the other half names too, averaged over cuts",
+        "Agreement of neighbours",
+        "how far other layers and networks name the same neighbours",
+        "mean overlap of the k nearest with those by the other choices, every network counting the same",
     ),
     "margin": definition.Definition(
         "Mean class margin",

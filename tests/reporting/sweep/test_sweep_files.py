@@ -36,6 +36,9 @@ def test_the_record_holds_every_choice_with_full_records(twelve):
     assert [item["name"] for item in record["decision"]["recommendations"]] == [
         item.name for item in world.sweep.recommendations
     ]
+    labels = record["classes"]["labels"]
+    for item in world.sweep.scored:
+        assert dict(zip(labels, record["classes"]["scores"][item.choice.name], strict=True)) == item.per_class
     assert record["timings"]["seconds"] == world.sweep.seconds
     assert len(record["dropped"]) == len(world.sweep.dropped)
     assert "/" + str(world.source.image_root).strip("/").split("/")[0] + "/" not in files.json.read_text()
