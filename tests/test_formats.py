@@ -55,6 +55,17 @@ def test_an_index_of_an_earlier_format_answers_or_names_the_command_that_builds_
         assert [hit.id for hit in bignet.open(store.path).search(QUERY, k=5, embedding=name)] == nearest["ids"]
 
 
+def test_a_derived_store_of_an_earlier_format_does_its_steps_to_queries_as_it_did(tmp_path):
+    kept = shutil.copytree(Path(__file__).parent / "formats" / "store-2-derived", tmp_path / "kept")
+    expected = json.loads((kept / "derived.json").read_text())
+
+    assert bignet.verify(kept / "derived").ok
+    assert len(oracle.check(kept / "derived").rows) == 60
+    hits = bignet.open(kept / "derived").search(np.array(expected["query"], np.float32), k=5)
+    assert [hit.id for hit in hits] == expected["ids"]
+    np.testing.assert_allclose([hit.score for hit in hits], expected["scores"], atol=1e-6)
+
+
 def test_an_imported_store_of_an_earlier_format_opens_and_answers(kept):
     store = bignet.open(kept / "imported")
 

@@ -76,7 +76,7 @@ def test_only_random_weights_are_untrained():
 
 def test_specs_are_values():
     assert len({SPEC, replace(SPEC)}) == 1
-    assert {item.name for item in fields(EmbeddingSpec)} == {"encoder", "layer", "pool", "dims", "dtype"}
+    assert {item.name for item in fields(EmbeddingSpec)} == {"encoder", "layer", "pool", "dims", "dtype", "derived"}
 
 
 @pytest.mark.parametrize(

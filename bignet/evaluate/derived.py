@@ -139,7 +139,7 @@ def _judged(sides: _Sides, labels: Sequence[str | None], mode: str, seed: int) -
     headline = before.metric(LABEL_METRIC)
     size = len(sides.image) - sides.n_queries
     if headline.value is None:
-        return _overlap(before, after, Judgement(NEIGHBOUR_METRIC, mode, 0.0, 0, size, headline.estimator, seed))
+        return _overlap(before, after, Judgement(NEIGHBOUR_METRIC, mode, 0.0, 0, size, "exact", seed), sides.n_queries)
     codes = code_labels(tuple(labels)).codes
     first, second = (of_queries(each.per_query.apr, codes, by_class=True) for each in (before, after))
     change = paired_difference(first, second)
@@ -169,8 +169,8 @@ def _evaluated(vectors: Vectors, sides: _Sides, labels: Sequence[str | None], se
     return evaluate(vectors, np.arange(m), labels, settings, groups=groups, split=split)
 
 
-def _overlap(before: Evaluation, after: Evaluation, empty: Judgement) -> Judgement | None:
-    """The share of each query's ten nearest that stay."""
+def _overlap(before: Evaluation, after: Evaluation, empty: Judgement, n_queries: int) -> Judgement | None:
+    """The share of each query's ten nearest that stay; of many queries a sample was asked."""
     rows = [each.graph.rows for each in (before, after)]
     known = (rows[0] >= 0).sum(axis=1)
     asked = np.flatnonzero(known)
@@ -179,6 +179,8 @@ def _overlap(before: Evaluation, after: Evaluation, empty: Judgement) -> Judgeme
     same = [len(set(a[a >= 0].tolist()) & set(b.tolist())) for a, b in zip(rows[0][asked], rows[1][asked], strict=True)]
     shares = np.array(same) / known[asked]
     found = replace(empty, value=round(float(shares.mean()), DECIMALS), n_queries=len(asked))
+    if len(rows[0]) < n_queries:
+        found = replace(found, estimator=f"sampled, {len(rows[0]):,} of {n_queries:,} queries, full gallery")
     if len(asked) < 2:
         return found
     lo, hi = micro_interval(shares[:, None], Resampling())[:, 0].tolist()

@@ -160,7 +160,7 @@ def test_the_caller_keeps_what_it_gave():
 @pytest.mark.parametrize(("n", "alpha"), [(1, 0.0), (5, 3.0), (500, 1.0)])
 def test_rows_are_mixed_with_their_neighbours_by_the_formula(n, alpha):
     vectors = some(60, 5)
-    vectors[7] = vectors[3]  # a duplicate comes first only by its row
+    vectors[7] = vectors[9] = vectors[3]  # of three copies the last is not among its own two best
     (step,) = parse_steps(f"dba:{n}:{alpha}")
     rows = units(vectors)
     expected = []

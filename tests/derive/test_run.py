@@ -2,6 +2,9 @@
 
 import hashlib
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -180,6 +183,51 @@ def test_a_disk_that_refuses_leaves_no_store(parent, monkeypatch):
     with pytest.raises(ResourceError, match="the disk is full"), Snapshot.open(parent) as snapshot:
         derive(snapshot, parent.parent / "out", DeriveSettings(STEPS))
     assert not (parent.parent / "out").exists()
+
+
+def test_an_update_that_fails_leaves_what_was_there(parent, monkeypatch):
+    out, _ = derived(parent)
+    before, write, calls = bytes_of(out), shards.write, []
+
+    def refuse_the_third(*given):
+        calls.append(given)
+        if len(calls) == 3:
+            raise OSError(5, "Input/output error")
+        return write(*given)
+
+    grow(parent, range(100, 110))
+    monkeypatch.setattr(shards, "write", refuse_the_third)
+    with pytest.raises(ResourceError, match="Input/output error"):
+        derived(parent, update=True)
+    monkeypatch.undo()
+    with writing(out):
+        pass
+    assert {name: found[1] for name, found in bytes_of(out).items()} == {name: f[1] for name, f in before.items()}
+    assert derived(parent, update=True)[1].rows == 50
+
+
+@pytest.mark.parametrize("when", [1, 3, 6])
+def test_killed_it_leaves_no_store_or_the_whole_of_it(parent, when):
+    code = (
+        "import os, signal, sys\n"
+        "from bignet import files\n"
+        "import bignet\n"
+        "publish, calls = files.publish_new, []\n"
+        "def dying(*given):\n"
+        "    calls.append(1)\n"
+        f"    if len(calls) == {when}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return publish(*given)\n"
+        "files.publish_new = dying\n"
+        "bignet.derive_store(sys.argv[1], sys.argv[2], 'center,pca:8')\n"
+    )
+    out = parent.parent / "out"
+    done = subprocess.run([sys.executable, "-c", code, str(parent), str(out)], check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert oracle.manifests(out) == []
+    with pytest.raises(UsageError, match="is not a BigNet store"):
+        Snapshot.open(out)
+    derived(parent)
+    assert len(bignet.open(out)) == 40
 
 
 def test_nothing_can_be_derived_from_nothing(tmp_path):

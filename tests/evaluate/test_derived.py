@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from bignet.derive.fit import fit
 from bignet.derive.steps import parse_steps
 from bignet.evaluate.derived import judge
+from bignet.evaluate.settings import EvaluateSettings
 
 
 def fitter(steps):
@@ -104,6 +105,16 @@ def test_without_labels_it_is_said_how_much_of_the_neighbours_stays(digits):
     assert found.value == pytest.approx(same, abs=1e-9)
     assert (found.before, found.verdict) == (None, "no labels")
     assert found.lo < found.value < found.hi
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+def test_of_many_images_a_sample_is_asked_and_it_is_said(digits, labelled, monkeypatch):
+    vectors, labels = digits
+    few = partial(EvaluateSettings, exact_rows=100, sample_queries=90)
+    monkeypatch.setattr("bignet.evaluate.derived.EvaluateSettings", few)
+    found = judge(vectors, labels if labelled else [None] * 600, fitter("pca:16"))
+    assert found.n_queries < 600
+    assert found.estimator.startswith(f"sampled, {found.n_queries} of 600 queries")
 
 
 def test_of_two_images_each_finds_the_other_and_of_one_nothing_is_found():

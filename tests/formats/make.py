@@ -9,6 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+import bignet
+from bignet.derive.run import derive
+from bignet.derive.settings import DeriveSettings
 from bignet.imported import ImportedEncoder
 from bignet.spec import EmbeddingSpec
 from bignet.store.manifest import Source
@@ -34,6 +37,17 @@ def make(folder):
     (folder / "expected.json").write_text(json.dumps(expected, indent=1))
 
 
+def make_derived(folder):
+    """A derived store, and what it must answer to a vector from before its steps."""
+    parent = rows.make(folder / "parent", n_rows=60, n_shards=2)
+    with Snapshot.open(parent) as snapshot:
+        derive(snapshot, folder / "derived", DeriveSettings("center,power:.5,whiten:6:.25,qe:3:2"))
+        query = snapshot.vectors()[QUERY].astype(float) + 0.5
+    hits = bignet.open(folder / "derived").search(query.astype(np.float32), k=5)
+    expected = {"query": query.tolist(), "ids": [hit.id for hit in hits], "scores": [hit.score for hit in hits]}
+    (folder / "derived.json").write_text(json.dumps(expected, indent=1))
+
+
 def nearest(vectors):
     """Ids and cosines of the five rows nearest to one of them."""
     unit = vectors.astype(np.float64) / np.linalg.norm(vectors, axis=1, keepdims=True)
@@ -44,3 +58,4 @@ def nearest(vectors):
 
 if __name__ == "__main__":
     make(Path(sys.argv[1]))
+    make_derived(Path(f"{sys.argv[1]}-derived"))

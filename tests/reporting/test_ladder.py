@@ -55,7 +55,7 @@ def ladder(*, labels=True, int8=(0.99, 0.001), fp16=(0.9997, 0.0)):
     [
         (ladder(), "8-bit integers keep 99 % of the 10 nearest in 25 % of the bytes, and P@1 moves by +0.001.", "int8"),
         (ladder(labels=False), "25 % of the bytes; no label says what that costs.", "int8"),
-        (ladder(int8=(0.97, 0.0)), "Float16 keeps over 99.9 % of the 10 nearest in 50 % of the bytes", "fp16"),
+        (ladder(int8=(0.97, 0.0)), "Float16 keeps over 99.9 % of the 10 nearest in 50 % of the bytes, and", "fp16"),
         (ladder(int8=(0.99, -0.004)), "Float16 keeps", "fp16"),  # the end of its interval is beyond the rule
         (ladder(int8=(0.5, 0.0), fp16=(0.5, 0.0)), "Every smaller storage moves the neighbours or the scores", None),
     ],

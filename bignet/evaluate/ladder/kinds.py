@@ -25,6 +25,7 @@ _PQ_CENTROIDS = 256
 _PQ_DIMS = 16  # a byte for so many numbers: 1/64 of float32
 _LINKS = 32
 _CLUSTERING_ROUNDS = 25
+_ADDED = 4096  # vectors at a time
 
 
 @dataclass(frozen=True)
@@ -143,8 +144,10 @@ def _graph(ef_search: int) -> Callable[[Vectors], Made]:
 
 
 def _filled(index: Any, unit: Vectors) -> Any:
+    """In pieces: of each vector added, product quantisation holds its distance to every centroid."""
     index.train(unit)
-    index.add(unit)
+    for start in range(0, len(unit), _ADDED):
+        index.add(unit[start : start + _ADDED])
     return index
 
 
