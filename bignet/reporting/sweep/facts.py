@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from bignet.evaluate.result import Metric
-from bignet.evaluate.sweep.result import LABELLED
 from bignet.names import shorten, visible
 from bignet.reporting.definitions import define
 from bignet.reporting.numbers import counted, decimals, finite, percent
+from bignet.reporting.vocabulary.definition import RETRIEVAL
 
 if TYPE_CHECKING:
     from bignet.evaluate.sweep.result import Cost, Recommendation, Scored, Sweep
@@ -41,7 +41,7 @@ class SweepFacts:
     @cached_property
     def is_labelled(self) -> bool:
         """Whether choices are ranked by what labels say."""
-        return self.sweep.ranking == LABELLED
+        return define(Metric(self.sweep.ranking, None)).family == RETRIEVAL
 
     @cached_property
     def score(self) -> str:
