@@ -272,6 +272,9 @@ def _check_folder(out: str | os.PathLike[str] | None, what: str) -> None:
     inside = Path(out).absolute()
     if not os.fspath(out) or any(is_store(folder) for folder in (inside, *inside.parents)):
         raise UsageError(f"'{os.fspath(out)}' cannot hold {what}: it is a store, in one, or no name; give a new folder")
+    file = next((path for path in (inside, *inside.parents) if path.exists() and not path.is_dir()), None)
+    if file is not None:
+        raise UsageError(f"'{os.fspath(out)}' cannot hold {what}: '{file}' is a file; give a folder, old or new")
 
 
 def _names_of(snapshot: Snapshot, labels: str | os.PathLike[str] | None) -> tuple[Any, list[bytes], Sequence[Any]]:

@@ -14,6 +14,7 @@ from bignet.evaluate.evaluate import EvaluateSettings, evaluate
 from bignet.evaluate.label_file import LabelTable, read_label_table
 from bignet.evaluate.ladder.settings import LadderSettings
 from bignet.evaluate.marks import Marks
+from bignet.evaluate.memory import give_back
 from bignet.imported import ImportedEncoder
 from bignet.names import visible
 from bignet.reporting.origin import origin_of
@@ -123,6 +124,7 @@ def run(
         evaluation = replace(evaluation, metrics=(*evaluation.metrics, marks.metric(evaluation)))
     if request.ladder:
         evaluation = _with_ladder(snapshot, spec, names, evaluation, request.seed, progress)
+    give_back()
     tell("writing", 0, 1)
     source = _source(snapshot, spec, names, evaluation, request)
     return evaluation, write_report(evaluation, source, out, request.page)

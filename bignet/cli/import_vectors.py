@@ -143,6 +143,8 @@ def _describe(store: str, outcome: Outcome) -> None:
     say(f"{name}: {counted(outcome.rows, 'row')}, {size(outcome.n_bytes)}, {kept}")
     if outcome.rows:
         say(f"next: bignet index {name} · {search_hint(store)} · bignet report {name} -o report")
+    elif outcome.rejected:
+        say(f"next: bignet info {name} --rejected, mend the vectors and import them into another folder")
 
 
 def _rejections(name: str, outcome: Outcome) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from bignet.cli.console import counted, duration, pasted, table, typed
 from bignet.names import shorten, visible
 from bignet.reporting.atlas import COMMAND
-from bignet.reporting.measures import class_details, every_metric
+from bignet.reporting.measures import class_details
 from bignet.units import size
 
 if TYPE_CHECKING:
@@ -24,7 +25,9 @@ HEADLINE = (
     "map@r.macro.nogroups",
     "map@r",
     "p@1",
+    "p@1/tie-mean",
     "p@{k}",
+    "p@{k}/tie-mean",
     "r_precision",
     "mrr",
     "knn_acc",
@@ -41,7 +44,7 @@ _STAGES = 3
 
 def headline(evaluation: Evaluation) -> list[str]:
     """The figures to quote, aligned: value, interval, chance, queries; those that need no labels if there are none."""
-    by_id = {metric.id: metric for metric in every_metric(evaluation)}
+    by_id = {metric.id: metric for metric in evaluation.metrics}
     wanted = [by_id[name] for item in HEADLINE if (name := item.format(k=evaluation.k)) in by_id]
     if all(metric.value is None for metric in wanted):
         wanted = [by_id[name] for name in LABEL_FREE if name in by_id] or wanted
@@ -147,7 +150,8 @@ def compared(found: Comparison) -> str:
         return f"baseline: {moved}; {ends}, not paired: {found.unpaired}: {found.verdict}"
     change = found.change
     paired = f"interval {_ends(change.lo, change.hi)}, paired over {counted(change.n_queries, 'query', 'queries')}"
-    return f"baseline: {moved}: {change.value:+.4f} ({paired}): {found.verdict}"
+    note = "" if found.note is None else f"; {found.note}"
+    return f"baseline: {moved}: {change.value:+.4f} ({paired}): {found.verdict}{note}"
 
 
 def _ends(lo: float | None, hi: float | None) -> str:
@@ -169,12 +173,23 @@ def written(files: ReportFiles) -> str:
 
 def next_commands(evaluation: Evaluation, files: ReportFiles, store: str) -> list[str]:
     """What to type next, each as typed."""
+    if not len(evaluation.ids):
+        return [typed(["bignet", "info", store, "--rejected"])]
     found = []
     if files.atlas is not None:
         found.append(COMMAND.format(file=pasted(files.atlas)))
     head = evaluation.metrics[0] if evaluation.metrics else None
-    if head is not None and head.lo is not None:
-        found.append(typed(["bignet", "report", str(files.json), "--check", f"{head.id}>={head.lo:.2f}"]))
+    condition = None if head is None else _condition(head)
+    if condition is not None:
+        found.append(typed(["bignet", "report", str(files.json), "--check", condition]))
     elif head is not None and head.value is None:
         found.append(typed(["bignet", "report", store, "-o", str(files.folder), "--labels", "labels.csv"]))
     return found
+
+
+def _condition(metric: Metric) -> str | None:
+    """What later reports should reach; None where there is no interval, or a blind order would reach it too."""
+    if metric.lo is None:
+        return None
+    bound = math.floor(100 * metric.lo) / 100
+    return f"{metric.id}>={bound:.2f}" if bound > max(0.0, metric.chance or 0.0) else None

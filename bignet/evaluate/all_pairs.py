@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bignet.evaluate.graph import knn_graph
+from bignet.evaluate.graph import graph_of
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.spectrum import blocks
 
@@ -90,8 +90,9 @@ def all_pairs(subject: Subject, depth: int, most: int = MAX_ROWS) -> Neighbours:
     groups = None if subject.groups is None else subject.groups[positions]
     for part in blocks(missing, len(positions), _SEARCH_CELLS):
         scores = _scores(subject.rows, positions, part, groups)
-        every = np.broadcast_to(np.arange(len(positions)), scores.shape)
-        rows[part], similarity[part] = _best(every, scores, depth, rng)
+        for some in blocks(np.arange(len(part)), len(positions), _LIST_CELLS):
+            every = np.broadcast_to(np.arange(len(positions)), (len(some), len(positions)))
+            rows[part[some]], similarity[part[some]] = _best(every, scores[some], depth, rng)
     return Neighbours(positions, n_rows, rows, similarity, seed)
 
 
@@ -104,7 +105,7 @@ def _source(subject: Subject, positions: Ints, depth: int) -> tuple[KnnGraph, In
         return graph, positions, place
     groups = None if subject.groups is None else subject.groups[positions]
     # One deeper, to see whether the last place is tied
-    own = knn_graph(subject.rows.stored(positions), depth + 1, groups=groups)
+    own = graph_of(subject.rows.only(positions), depth + 1, groups=groups)
     return own, np.arange(n), np.arange(n)
 
 

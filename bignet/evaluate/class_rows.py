@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bignet.evaluate.intervals import wilson
 from bignet.evaluate.result import ClassRow, Excluded, Metric
-from bignet.evaluate.summary import SMALL_SAMPLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -72,11 +70,8 @@ class _ClassScores:
             return empty
         exact = float(np.nanmean(scored.chance[name][self._own]))
         found = replace(empty, value=float(values.mean()), n_queries=len(values), chance=exact, reason=None)
-        if name == "p@1" and len(values) < SMALL_SAMPLE:
-            lo, hi = wilson(float(values.sum()), len(values), empty.level)
-            return replace(found, lo=lo, hi=hi, ci="wilson")
-        ends = self._summary.main.class_ends(name, self._place)
-        return found if ends[0] is None else replace(found, lo=ends[0], hi=ends[1], ci="query bootstrap within class")
+        lo, hi, ci = self._summary.main.class_ends(name, self._place, values)
+        return replace(found, lo=lo, hi=hi, ci=ci)
 
 
 def _known(value: float) -> float | None:

@@ -6,6 +6,8 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from bignet.evaluate.memory import give_back
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Clock:
-    """Times stages and says when each begins and ends.
+    """Times stages, says when each begins and ends, and has each start without what the one before it left behind.
 
     Args:
         progress: called with the stage, how much of it is done, and how much there is.
@@ -26,6 +28,7 @@ class Clock:
     @contextmanager
     def __call__(self, stage: str) -> Iterator[Callable[[int, int], None]]:
         """Times the block under it, which is given what to call with how much of how much is done."""
+        give_back()
         start = time.perf_counter()
         self._tell(stage, 0, 1)
         yield lambda done, total: self._tell(stage, done, total)

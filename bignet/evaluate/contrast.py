@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-_PART = 4096
+_PART = 512
 
 
 def relative_contrast(vectors: NDArray[Any], nearest_similarity: Floats, *, groups: Ints | None = None) -> float:

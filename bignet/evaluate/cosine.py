@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     Vectors = NDArray[Any]
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
+    Positions = NDArray[np.signedinteger[Any]]
     Scores = NDArray[np.floating[Any]]
 
-BLOCK_CELLS = 2**21  # float32 scores of a block: 8 MiB, or a quarter of the matrix where that is more
+BLOCK_CELLS = 2**21  # float32 scores of a block: 8 MiB, or an eighth of the matrix where that is more
 _FEWEST_QUERIES = 32
-_SLICE_CELLS = 2**20  # scores looked at in one go: stay in the processor's cache
-_COLUMNS = 2**13  # rows multiplied in one go, likewise
+_SLICE_CELLS = 2**19  # scores looked at in one go: stay in the processor's cache
+_COLUMNS = 2**12  # rows multiplied in one go, likewise
 _PAIR_CELLS = 2**18  # float64 numbers gathered at a time, likewise
 _ROUND_CELLS = 2**20
 _DECIMALS = 12
@@ -79,12 +80,12 @@ class UnitRows:
         """(P,) positions -> those rows of the same vectors."""
         return UnitRows(self._vectors, self.rows[positions])
 
-    def raw(self, positions: Ints) -> Floats:
+    def raw(self, positions: Positions) -> Floats:
         """(P,) positions -> (P, D) float64, each row up to a power of two as it was given."""
         block = self.stored(positions).astype(np.float64)
-        return block if self._exponents is None else np.ldexp(block, -self._exponents[positions, None])
+        return block if self._exponents is None else np.ldexp(block, -self._exponents[positions, None], out=block)
 
-    def stored(self, positions: Ints) -> Vectors:
+    def stored(self, positions: Positions) -> Vectors:
         """(P,) positions -> (P, D) in the dtype they came in."""
         return np.asarray(self._vectors[self.rows[positions]])
 
@@ -98,11 +99,13 @@ class UnitRows:
     def raw_span(self, part: slice) -> Floats:
         """Positions start to stop -> as ``raw``."""
         block = self.span(part).astype(np.float64)
-        return block if self._exponents is None else np.ldexp(block, -self._exponents[part, None])
+        return block if self._exponents is None else np.ldexp(block, -self._exponents[part, None], out=block)
 
-    def unit(self, positions: Ints) -> Floats:
+    def unit(self, positions: Positions) -> Floats:
         """(P,) positions -> (P, D) float64 rows of length one."""
-        return self.raw(positions) / self.norms[positions, None]
+        block = self.raw(positions)
+        block /= self.norms[positions, None]
+        return block
 
 
 class Cosines:
@@ -123,7 +126,7 @@ class Cosines:
     @property
     def block_size(self) -> int:
         """Queries whose scores fit the memory budget."""
-        return max(_FEWEST_QUERIES, self.rows.dim // 4, BLOCK_CELLS // max(1, len(self)))
+        return max(_FEWEST_QUERIES, self.rows.dim // 8, BLOCK_CELLS // max(1, len(self)))
 
     def blocks(self, queries: Ints) -> Iterator[Ints]:
         """(Q,) positions -> the same in pieces of that size."""

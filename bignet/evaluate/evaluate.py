@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from bignet.evaluate.separation import MAX_MATRIX_CLASSES, class_spread
 from bignet.evaluate.settings import EvaluateSettings as EvaluateSettings
 from bignet.evaluate.subject import Subject
 from bignet.evaluate.summary import Context, Summary
+from bignet.evaluate.tie_means import with_tie_means
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -77,7 +78,7 @@ def evaluate(  # noqa: PLR0913 - one argument for each column of the table of ro
         del cosines  # and its block of scores
     with clock("intervals"):
         context = Context(settings, rows.excluded(gallery), rows.reason(gallery), rows.groups)
-        summary = Summary(measured, context)
+        summary = Summary(replace(measured, scored=with_tie_means(measured.scored)), context)
         metrics, influences = summary.metrics(), summary.influences()
     subject = Subject(
         rows=unit_rows,

@@ -30,6 +30,8 @@ def rows_left_out(unusable: Mapping[str, Sequence[int]]) -> list[str]:
 
 def about_queries(excluded: Excluded, n_queries: int, n_rows: int, n_classes: int) -> list[str]:
     """Who was asked and who was not."""
+    if not n_rows:
+        return ["no usable rows: there was nothing to measure"]
     if n_rows == excluded.unlabelled:
         return ["no labels: nothing here says the neighbours are right"]
     found = []

@@ -13,6 +13,7 @@ from bignet.evaluate.dimension import LID_NEIGHBOURS, measure_dimension
 from bignet.evaluate.geometry_result import Geometry, Hubness, IntrinsicDimension, Projection, Spectrum
 from bignet.evaluate.hubness import measure_hubness
 from bignet.evaluate.intervals import DECIMALS
+from bignet.evaluate.memory import give_back
 from bignet.evaluate.moments import MAX_SIDE, Columns, Moments, columns, second_moments
 from bignet.evaluate.projection import MAX_SHOWN, check_tsne, pca_map, stratified, tsne_map, with_trust
 from bignet.evaluate.result import Excluded, Metric
@@ -50,9 +51,12 @@ def measure_geometry(subject: Subject, *, tsne: bool = False) -> Geometry:
         return Geometry(None, None, None, ())
     excluded = Excluded(nonfinite=subject.excluded.nonfinite, zero=subject.excluded.zero)
     read = _read(subject)
+    give_back()
     near = all_pairs(subject, max(subject.settings.k, LID_NEIGHBOURS))
     hubness = measure_hubness(near, subject.settings.k)
     dimension = measure_dimension(near)
+    del near
+    give_back()
     return Geometry(
         spectrum=_with(_spectrum(subject.rows, read), excluded),
         hubness=None if hubness is None else _with(hubness, excluded),

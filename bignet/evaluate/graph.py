@@ -35,7 +35,14 @@ def knn_graph(
             video, photographs of one product). Negative = in no group.
     """
     _check(vectors, k, groups)
-    cosines = Cosines(UnitRows(vectors))
+    return graph_of(UnitRows(vectors), k, tie_at=tie_at, groups=groups)
+
+
+def graph_of(
+    rows: UnitRows, k: int, *, tie_at: Sequence[int] = (), groups: NDArray[np.int64] | None = None
+) -> KnnGraph:
+    """As ``knn_graph``, of rows that are known to be usable."""
+    cosines = Cosines(rows)
     table = GraphTable(len(cosines), k, (*tie_at, k))
     for queries in cosines.blocks(np.arange(len(cosines))):
         scores = cosines.block(queries)

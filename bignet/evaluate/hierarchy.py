@@ -186,6 +186,10 @@ def _mistake_metrics(records: Records, tree: Taxonomy, first: FirstNeighbours, r
             found.append(records.undefined(name, why, k=1))
             continue
         share = name == "plausible_fp"
+        if share and bool((blind[keep] == 1).all()):
+            why = "the classes that a mistake could name all have the same parent: it cannot leave it"
+            found.append(records.undefined(name, why, k=1))
+            continue
         bounds = (0.0, 1.0) if share else (1.0, float(tree.n_levels))
         values = Values(top[keep], first.own[keep], first.asked.weight[keep], bounds=bounds)
         chance = replace(values, top=blind[keep]).ratio()

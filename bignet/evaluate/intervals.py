@@ -58,12 +58,12 @@ class ClassIntervals:
     weighted: Floats
 
 
-def wilson(successes: float, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Successes of n trials -> ends of the score interval (Wilson 1927), which is sound for small n."""
-    z = normal_quantile(level)
+def wilson(successes: float, n: float, level: float = 0.95, wider: float = 1.0) -> tuple[float, float]:
+    """Successes of n trials -> ends of the score interval (Wilson 1927), sound for small n; ``wider`` scales its z."""
+    z = normal_quantile(level) * wider
     share, shrink = successes / n, 1 + z * z / n
     centre = (share + z * z / (2 * n)) / shrink
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / shrink
+    half = z * math.sqrt(max(0.0, share * (1 - share)) / n + z * z / (4 * n * n)) / shrink
     return max(0.0, centre - half), min(1.0, centre + half)
 
 

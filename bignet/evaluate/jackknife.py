@@ -25,8 +25,8 @@ class Estimate:
     Attributes:
         value: the mean.
         influences: (N,) what it would lose without each image: itself less the mean with that image gone, as a
-            query and from everyone's gallery. Images whose lone absence would leave their class without a query bear
-            equal shares of what the class's own absence would do.
+            query and from everyone's gallery, the latter scaled as ``without_pairs`` says. Images whose lone absence
+            would leave their class without a query bear equal shares of what the class's own absence would do.
         classes: (N,) class codes of the images, -1 = unlabelled.
         n_queries: queries that have a score.
         by_class: True for a mean of class means.
@@ -98,6 +98,36 @@ def jackknife(influences: Floats, classes: Ints, *, by_class: bool) -> Spread:
     strata, free = np.append(square * (counts - 1) / counts, (whole**2).sum()), np.append(free, max(1, len(whole)))
     total, known = strata.sum(), (strata**2 / free).sum()
     return Spread(float(np.sqrt(total)), float(total**2 / known) if known > 0 else float("inf"))
+
+
+def without_pairs(queries: Floats, influences: Floats, pairs: float, classes: Ints, *, by_class: bool) -> Floats:
+    """(N,) influences with the part of the gallery smaller, so that pairs of images count once.
+
+    What one image does to one query alone is part of both their influences, so that the jackknife counts its variance
+    twice; taking the sum of the squares off once is the correction of Efron and Stein 1981, section 5. The part of the
+    gallery is scaled so that the variance comes out so, no smaller than that of the queries: then influences of two
+    embeddings can still be subtracted.
+
+    Args:
+        queries: (N,) influences of the queries alone.
+        influences: (N,) of images as queries and in the gallery.
+        pairs: sum of the squares of what single images do to single queries.
+        classes: (N,) codes, -1 = unlabelled.
+        by_class: of a mean of class means.
+    """
+    _, place, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    few = (sizes <= _WHOLE)[place] & (classes >= 0)
+    first = np.where(few, influences, queries)
+    gallery = influences - first
+    least, most, square = (
+        jackknife(values, classes, by_class=by_class).error ** 2 for values in (first, influences, gallery)
+    )
+    half = (most - least - square) / 2
+    aim = max(least, most - pairs)
+    if square <= 0 or aim >= most:
+        return influences
+    root = float(np.sqrt(max(0.0, half**2 + square * (aim - least))))
+    return np.asarray(first + min(1.0, max(0.0, (root - half) / square)) * gallery)
 
 
 def of_queries(scores: Floats, classes: Ints, *, by_class: bool) -> Estimate:

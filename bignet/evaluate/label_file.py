@@ -12,7 +12,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from bignet.errors import UsageError
-from bignet.evaluate.labels import join_labels
+from bignet.evaluate.labels import join_labels, whole_labels
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,19 +65,21 @@ def read_label_table(file: Path, ids: NDArray[np.int64], paths: Sequence[bytes])
 
     Args:
         file: with a column ``id`` or ``path`` (relative, as in the store), and ``label``, ``group``, ``split`` or
-            several of them; an empty field means none.
+            several of them; an empty field means none. Labels are text or whole numbers, see ``whole_labels``.
         ids: (N,) the store's ids.
         paths: N relative paths as bytes.
 
     Raises:
-        UsageError: no such file, columns missing, an id or path twice, or nothing in it is in the store.
+        UsageError: no such file, columns missing, an id or path twice, labels such as 1.5, or nothing in it is in the
+            store.
     """
     table = _read(file)
     names = set(table.column_names)
     if not names & set(COLUMNS) or not names & {"id", "path"}:
         raise UsageError(f"label file '{file}' has columns {', '.join(table.column_names)}; give {ALLOWED}")
     keys = _ids_of(table, file, dict(zip(paths, ids.tolist(), strict=True)))
-    joined = join_labels(ids.tolist(), keys, _values(table, "label") or [None] * len(keys))
+    given = whole_labels(_values(table, "label") or [None] * len(keys), f"label file '{file}'")
+    joined = join_labels(ids.tolist(), keys, given)
     if len(ids) and len(joined.not_in_table) == len(ids):
         raise UsageError(f"label file '{file}' names none of the store's {len(ids):,} images; give {ALLOWED}")
     line_of = {key: line for line, key in enumerate(keys)}
@@ -104,7 +106,10 @@ def _read(file: Path) -> pa.Table:
 
 def _read_csv(file: Path) -> pa.Table:
     as_text = dict.fromkeys((*COLUMNS, "path"), pa.string())
-    return pa_csv.read_csv(file, convert_options=pa_csv.ConvertOptions(column_types=as_text, null_values=[""]))
+    options = pa_csv.ConvertOptions(column_types=as_text, null_values=[""])
+    # In one thread and with malloc: Arrow's own pool would keep what each of its threads has read.
+    alone, pool = pa_csv.ReadOptions(use_threads=False), pa.system_memory_pool()
+    return pa_csv.read_csv(file, alone, convert_options=options, memory_pool=pool)
 
 
 def _values(table: pa.Table, column: str) -> list[Any] | None:
@@ -129,18 +134,18 @@ def _ids_of(table: pa.Table, file: Path, id_of: dict[bytes, int]) -> list[int]:
         if not pa.types.is_integer(table["id"].type) or table["id"].null_count:
             raise UsageError(f"label file '{file}' has ids that are not whole numbers; give {ALLOWED}")
         ids: list[int] = table["id"].to_pylist()
+        _check_once(file, "id", ids)
         return ids
     paths = [item if isinstance(item, bytes) else os.fsencode(item or "") for item in table["path"].to_pylist()]
-    _check_once(file, paths)
+    _check_once(file, "path", paths)
     return [id_of.get(path, -1 - line) for line, path in enumerate(paths)]
 
 
-def _check_once(file: Path, paths: Sequence[bytes]) -> None:
-    twice = [path for path, times in Counter(paths).items() if times > 1]
+def _check_once(file: Path, column: str, keys: Sequence[int] | Sequence[bytes]) -> None:
+    twice = [key for key, times in Counter(keys).items() if times > 1]
     if twice:
-        raise UsageError(
-            f"label file '{file}' names '{os.fsdecode(twice[0])}' more than once; give each image one line"
-        )
+        first = os.fsdecode(twice[0]) if isinstance(twice[0], bytes) else twice[0]
+        raise UsageError(f"label file '{file}' has the {column} '{first}' more than once; give each image one line")
 
 
 def _named(table: pa.Table, lines: Sequence[int]) -> tuple[str, ...]:

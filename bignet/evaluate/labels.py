@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SEPARATOR = "#"
+_DECIMAL = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?")
 _SPLIT = re.compile(r"(?<!\\)#")
 
 
@@ -88,6 +90,34 @@ def _checked(row_id: int, label: object) -> str | None:
             f"a literal one is written \\{SEPARATOR}, and an unlabelled row has no label at all"
         )
     return str(label)
+
+
+def whole_labels(labels: Sequence[Any], where: str) -> list[Any]:
+    """A file's column of labels, None = none -> the same; a column of decimals -> integers.
+
+    Decimals are what tables with gaps make of whole numbers. As numbers or as text, ``1.0`` is then class 1, so that
+    files of every format name the same classes. A column with anything else in it is text as it stands.
+
+    Raises:
+        UsageError: a column of decimals with one that is not whole.
+    """
+    known = list(dict.fromkeys(label for label in labels if label is not None))
+    if not any(_is_decimal(label) for label in known) or not all(_is_decimal(label, pointless=True) for label in known):
+        return list(labels)
+    broken = next((label for label in known if not float(label).is_integer()), None)
+    if broken is not None:
+        raise UsageError(
+            f"{where} has the label {broken} among numbers: a label names a class; give whole numbers, or text such as "
+            f"'v{broken}'"
+        )
+    return [None if label is None else int(Decimal(label)) for label in labels]
+
+
+def _is_decimal(label: object, *, pointless: bool = False) -> bool:
+    """Whether it is a number with a point, or if ``pointless`` one without."""
+    if isinstance(label, str):
+        return _DECIMAL.fullmatch(label) is not None and (pointless or "." in label)
+    return isinstance(label, float)
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,15 @@ class _Queries:
         """(Q,) their prefixes."""
         return np.asarray(self.codes[self.asked.rows])
 
+    @property
+    def reason(self) -> str | None:
+        """Why the level cannot be scored; None if it can."""
+        if not len(self.n_relevant):
+            return "every class of this level has one image: nothing to find"
+        if bool((self.n_relevant == self.n_others).all()):
+            return "all images that can be found are of the query's class at this level: none can be wrong"
+        return None
+
 
 def level_scores(subject: Subject, tree: Taxonomy, deep: DeepScores | None, records: Records) -> tuple[Level, ...]:
     """A subject -> its scores by level, from the first part to the whole label.
@@ -86,12 +95,14 @@ def _queries(subject: Subject, tree: Taxonomy, asked: Asked, relatives: Ints, de
 
 
 def _records_of(subject: Subject, records: Records, queries: _Queries) -> Records:
-    """The family's records with what is excluded at the level."""
+    """The family's records with what is excluded, and what can be found, at the level."""
     known = queries.codes[queries.codes >= 0]
     labelled = int((subject.coded.codes >= 0).sum())
     asked = int((queries.codes[_positions(subject)] >= 0).sum())
     excluded = replace(records.template.excluded, singleton=asked - len(queries.own))
-    template = replace(records.template, excluded=excluded, estimator=queries.asked.estimator)
+    gallery_size = len(queries.codes) if subject.settings.unlabelled == "distractor" else len(known)
+    estimator = queries.asked.estimator
+    template = replace(records.template, excluded=excluded, estimator=estimator, gallery_size=gallery_size)
     return replace(records, template=template, shared={**records.shared, "shorter_labels": labelled - len(known)})
 
 
@@ -101,8 +112,9 @@ def _positions(subject: Subject) -> Ints:
 
 
 def _first(records: Records, metric_id: str, queries: _Queries) -> Metric:
-    if not len(queries.own):
-        return records.undefined(metric_id, "every class of this level has one image: nothing to find", k=1)
+    why = queries.reason
+    if why is not None:
+        return records.undefined(metric_id, why, k=1)
     near = queries.asked.near
     has = near[:, 0] >= 0 if near.shape[1] else np.zeros(len(near), dtype=bool)
     excluded = replace(records.template.excluded, short=int((~has).sum()))
@@ -119,8 +131,9 @@ def _first(records: Records, metric_id: str, queries: _Queries) -> Metric:
 def _ranked(records: Records, metric_id: str, queries: _Queries, deep: DeepScores | None, level: int) -> Metric:
     """MAP@R out of the graph where its lists are long enough, else out of the deep rankings."""
     own, near, n_relevant = queries.own, queries.asked.near, queries.n_relevant
-    if not len(own):
-        return records.undefined(metric_id, "every class of this level has one image: nothing to find")
+    why = queries.reason
+    if why is not None:
+        return records.undefined(metric_id, why)
     if bool(((near >= 0).sum(axis=1) >= n_relevant).all()):
         hits = (queries.codes[near] == own[:, None]) & (near >= 0)
         values = Values(retrieval.map_at_r(hits, n_relevant), own, queries.asked.weight)

@@ -69,9 +69,10 @@ class Marks:
         for name in [name for name in origin if name in self.origin]:
             passed_over = name == "store" and "store_uuid" in self.origin
             if self.origin[name] != origin[name] and not passed_over:
+                what = "embedding" if name.startswith("embedding") else "store"
                 raise MismatchError(
-                    f"the marks are of another {name.replace('_', ' ')}: theirs is '{self.origin[name]}', this one's "
-                    f"'{origin[name]}'; give the marks that were made on this store and embedding"
+                    f"the marks are of another {what}: theirs is {_named(self.origin, what, name)}, this one's "
+                    f"{_named(origin, what, name)}; give the marks that were made on this store and embedding"
                 )
 
     def check_images(self, evaluation: Evaluation) -> None:
@@ -116,6 +117,12 @@ class Marks:
             params={"n_marked": len(self.verdict), **{name.replace(" ", "_"): counts[name] for name in VERDICTS}},
             reason=None if n else "no wrong neighbour is marked",
         )
+
+
+def _named(origin: Mapping[str, str], what: str, field: str) -> str:
+    """A store or an embedding by its name and what tells it from others of that name."""
+    known = f"'{origin[what]}'" if what in origin else "without a name"
+    return known if field == what else f"{known} ({field.replace('_', ' ')} {origin[field]})"
 
 
 def _record(file: Path) -> dict[str, Any]:

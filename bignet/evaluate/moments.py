@@ -187,7 +187,8 @@ def columns(rows: UnitRows) -> Columns:
         for positions in blocks(np.arange(len(rows)), rows.dim):
             stored = rows.stored(positions)
             zeros += np.count_nonzero(stored == 0, axis=0)
-            scaled = stored.astype(np.float64) / spread[2]
+            scaled = stored.astype(np.float64)
+            scaled /= spread[2]
             total += scaled.sum(axis=0)
             squares += np.einsum("nd,nd->d", scaled, scaled)
         variance = squares / len(rows) - (total / len(rows)) ** 2

@@ -27,15 +27,15 @@ class Pairs:
     """P pairs of rows of one kind, those of the same two classes together.
 
     Attributes:
-        left: (P,) positions.
-        right: (P,) positions.
+        left: (P,) positions; 32-bit numbers.
+        right: (P,) positions; likewise.
         kinds: (2, K) the two classes, the lower code first, ascending.
         counts: (K,) pairs of each; every two classes weigh the same, and share that out among their pairs.
         sampled: whether they are a sample of all pairs of the kind.
     """
 
-    left: Ints
-    right: Ints
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
     kinds: Ints
     counts: Ints
     sampled: bool
@@ -75,6 +75,7 @@ class PairDraw:
             left, right = self._decode(numbers[start : start + _DRAWN], after, partners)
             keep = (left < right) | ~few[place[left]]  # where all are listed, they come both ways
             found.append(np.array([left[keep], right[keep]], dtype=np.int32))
+        del numbers
         return self._pairs(found, sampled=sampled)
 
     def different(self) -> Pairs:
@@ -89,8 +90,9 @@ class PairDraw:
     def _numbers(self, first: Ints, total: Ints, few: NDArray[np.bool_], quota: int) -> Ints:
         """Numbers of ordered pairs, ascending: all of the classes with few, ``quota`` of each other class."""
         rng = np.random.default_rng([self._seed, 2])
-        drawn = first[~few, None] + rng.integers(total[~few, None], size=(int((~few).sum()), quota))
-        numbers = np.concatenate([_ranges(first[few], total[few]), drawn.ravel()])
+        drawn = rng.integers(total[~few, None], size=(int((~few).sum()), quota))
+        drawn += first[~few, None]
+        numbers = np.concatenate([_ranges(first[few], total[few]), drawn.ravel()]) if few.any() else drawn.ravel()
         numbers.sort()
         return numbers
 
@@ -128,17 +130,22 @@ class PairDraw:
     def _pairs(self, found: list[NDArray[np.int32]], *, sampled: bool) -> Pairs:
         """(2, P) places among the sorted rows, in parts -> pairs; left places ascend by class."""
         left, right = np.concatenate([np.zeros((2, 0), dtype=np.int32), *found], axis=1)
+        found.clear()
         n_codes = int(self._codes.max(initial=0)) + 1
         kind = self._codes[left]
         kind *= n_codes
         kind += self._codes[right]
-        if np.any(np.diff(kind) < 0):  # all pairs of different classes are listed row by row
+        if np.any(kind[1:] < kind[:-1]):  # all pairs of different classes are listed row by row
             order = np.argsort(kind, kind="stable")
             left, right, kind = left[order], right[order], kind[order]
-        start = np.flatnonzero(np.diff(kind, prepend=-1))
+        start = np.flatnonzero(np.append(True, kind[1:] != kind[:-1])[: len(kind)])
         kinds = np.array(np.divmod(kind[start], n_codes))
         counts = np.diff(np.append(start, len(kind)))
-        return Pairs(self._rows[left], self._rows[right], kinds, counts, sampled)
+        del kind
+        for places in (left, right):
+            for begin in range(0, len(places), _DRAWN):
+                places[begin : begin + _DRAWN] = self._rows[places[begin : begin + _DRAWN]]
+        return Pairs(left, right, kinds, counts, sampled)
 
 
 def pair_similarity(rows: UnitRows, pairs: Pairs) -> Floats:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,13 @@ from bignet.errors import UsageError
 from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.labels import check_labels, code_labels
+from bignet.evaluate.memory import give_back
 from bignet.evaluate.pair_draw import PairDraw, Pairs, pair_similarity
 from bignet.evaluate.separation import check_arrays
 from bignet.evaluate.separation_result import OperatingPoint, PairScores
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 PAIR_LIMIT = 1_000_000
 ACCEPT_RATES = (1e-2, 1e-3, 1e-4)
 _BARS = 60
+_PART = 2**16  # pairs looked at together
 
 
 def pair_scores(
@@ -57,9 +60,11 @@ def pair_scores(
 def compare_pairs(rows: UnitRows, codes: Ints, groups: Ints | None, limit: int, seed: int) -> ComparedPairs | None:
     """N unit rows, class codes (-1 = unlabelled) and group codes -> as ``pair_scores``."""
     draw = PairDraw(codes, groups, limit, seed)
-    same, same_scores = _scored(rows, draw.same())
-    different, scores = _scored(rows, draw.different())
-    return ComparedPairs(same, different, same_scores, scores) if len(same_scores) and len(scores) else None
+    same = _accepted(rows, draw.same())  # before the others are drawn: millions of each
+    give_back()
+    different = _accepted(rows, draw.different())
+    give_back()
+    return ComparedPairs(Curve(same, different)) if len(same) and len(different) else None
 
 
 @dataclass(frozen=True)
@@ -75,34 +80,104 @@ class Kinds:
         """Pairs of all classes."""
         return int(self.counts.sum())
 
-    @property
-    def weights(self) -> Floats:
-        """(P,) weight of each pair; the pairs of every two classes weigh the same, all together 1."""
-        return np.repeat(1.0 / (self.counts * len(self.counts)), self.counts)
+    def weights(self, part: slice) -> Floats:
+        """Weight of some pairs; the pairs of every two classes weigh the same, all together 1."""
+        kind = np.searchsorted(np.cumsum(self.counts), np.arange(part.start, part.stop), "right")
+        return np.asarray(1.0 / (self.counts * len(self.counts))[kind])
 
-    def means(self, values: Floats) -> Floats:
-        """(P,) values -> (K,) mean over the pairs of the same two classes."""
-        starts = np.cumsum(self.counts) - self.counts
-        return np.asarray(np.add.reduceat(values, starts) / self.counts)
+    def means(self, values: Callable[[slice], Floats]) -> Floats:
+        """What gives the values of some pairs -> (K,) mean over the pairs of the same two classes."""
+        ends = np.cumsum(self.counts)
+        starts = ends - self.counts
+        total = np.empty(len(ends))
+        first = 0
+        while first < len(ends):
+            after = max(first + 1, int(np.searchsorted(ends, starts[first] + _PART, "right")))
+            some = values(slice(int(starts[first]), int(ends[after - 1])))
+            total[first:after] = np.add.reduceat(some, starts[first:after] - starts[first])
+            first = after
+        return np.asarray(total / self.counts)
 
 
-def _scored(rows: UnitRows, pairs: Pairs) -> tuple[Kinds, Floats]:
-    return Kinds(pairs.kinds, pairs.counts, pairs.sampled), pair_similarity(rows, pairs)
+def _accepted(rows: UnitRows, pairs: Pairs) -> Accepted:
+    return Accepted(Kinds(pairs.kinds, pairs.counts, pairs.sampled), pair_similarity(rows, pairs))
+
+
+class Accepted:
+    """What is accepted of the pairs of one kind at any threshold: those whose similarity is at or above it.
+
+    Args:
+        kinds: of the P pairs.
+        similarity: (P,); it is written over.
+    """
+
+    def __init__(self, kinds: Kinds, similarity: Floats) -> None:
+        scores = np.negative(similarity, out=similarity)
+        ascending = np.sort(scores)
+        self._scores = ascending[
+            np.append(True, ascending[1:] != ascending[:-1])[: len(scores)]
+        ]  # negated, so that they ascend
+        del ascending
+        self.kinds = kinds
+        self._place = np.empty(len(scores), dtype=np.int32)
+        self._rate = np.zeros(len(self._scores) + 1)
+        cumulated = self._rate[1:]
+        for part in _parts(len(scores)):
+            self._place[part] = np.searchsorted(self._scores, scores[part])
+            np.add.at(cumulated, self._place[part], kinds.weights(part))
+        np.cumsum(cumulated, out=cumulated)
+        np.round(cumulated, DECIMALS, out=cumulated)
+
+    def __len__(self) -> int:
+        return len(self._scores)
+
+    def threshold(self, place: int) -> float:
+        """The distinct similarities, descending."""
+        return -float(self._scores[place])
+
+    def above(self, threshold: float) -> float | None:
+        """The lowest similarity above a threshold; None if there is none."""
+        place = int(np.searchsorted(self._scores, -threshold)) - 1
+        return self.threshold(place) if place >= 0 else None
+
+    def share(self, thresholds: Floats | float) -> Floats:
+        """Thresholds -> share of the pairs at or above each, by weight."""
+        return np.asarray(self._rate[np.searchsorted(self._scores, np.negative(thresholds), "right")])
+
+    def first_above(self, share: float) -> int:
+        """Place of the highest similarity that accepts more than a share; as many as there are if none does."""
+        return int(np.searchsorted(self._rate[1:], share, "right"))
+
+    def passed(self, other: Accepted, *, below: bool = False) -> Floats:
+        """(K,) mean over the pairs of each two classes of the share of the other kind above, or below, each pair.
+
+        Ties count half.
+        """
+        share = np.empty(len(self._scores))
+        for part in _parts(len(share)):
+            at, beyond = (np.searchsorted(other._scores, self._scores[part], side) for side in ("right", "left"))
+            share[part] = (other._rate[at] + other._rate[beyond]) / 2
+        if below:
+            np.subtract(1.0, share, out=share)
+        return self.kinds.means(lambda part: share[self._place[part]])
+
+    def accepted(self, threshold: float) -> Floats:
+        """(K,) share of the pairs of each two classes at or above a threshold."""
+        limit = np.searchsorted(self._scores, -threshold, "right")
+        return self.kinds.means(lambda part: (self._place[part] < limit).astype(np.float64))
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Accept rates at every threshold worth trying, the highest first; pairs at or above it are called the same.
+    """Accept rates at every threshold worth trying; pairs at or above it are called the same.
 
     Attributes:
-        threshold: (T,) distinct similarities, descending.
-        far: (T,) share of different-class pairs accepted, by weight.
-        tar: (T,) share of same-class pairs accepted, by weight.
+        same: pairs of one class; their share accepted is the true accept rate.
+        different: pairs of two classes; theirs is the false accept rate.
     """
 
-    threshold: Floats
-    far: Floats
-    tar: Floats
+    same: Accepted
+    different: Accepted
 
     def at(self, far: float) -> OperatingPoint:
         """The point of highest true accept rate whose false accept rate is at most ``far``.
@@ -111,40 +186,55 @@ class Curve:
         """
         if not 0.0 < far < 1.0:
             raise UsageError(f"false accept rate: found {far}; needed a share between 0 and 1, such as 0.001")
-        place = int(np.searchsorted(self.far, far + 10.0**-DECIMALS, "right")) - 1
-        if place < 0:
-            return OperatingPoint(far, 0.0, float(np.nextafter(self.threshold[0], 2.0)))
-        return OperatingPoint(far, float(self.tar[place]), float(self.threshold[place]))
+        place = self.different.first_above(far + 10.0**-DECIMALS)
+        threshold = self._above(self.different.threshold(place)) if place < len(self.different) else self.ends[0]
+        if threshold is None:
+            return OperatingPoint(far, 0.0, float(np.nextafter(self.ends[1], 2.0)))
+        return OperatingPoint(far, float(self.same.share(threshold)), threshold)
 
     def equal_error(self) -> tuple[float, float]:
         """(rate, threshold) where as many same-class pairs are rejected as different-class pairs accepted.
 
         The curve is straight between its points, and starts where nothing is accepted.
         """
-        far, miss = np.concatenate([[0.0], self.far]), np.concatenate([[1.0], 1.0 - self.tar])
-        after = max(1, int(np.argmax(far >= miss)))
-        gap = miss - far
-        part = gap[after - 1] / (gap[after - 1] - gap[after])
-        rate = far[after - 1] + part * (far[after] - far[after - 1])
-        return round(float(rate), DECIMALS), float(self.threshold[after - 1])
+        threshold = max(self._first_balanced(self.same), self._first_balanced(self.different))
+        before = self._above(threshold)
+        far, gap = (0.0, 1.0) if before is None else self._errors(before)
+        far_after, gap_after = self._errors(threshold)
+        rate = far + gap / (gap - gap_after) * (far_after - far)
+        return round(float(rate), DECIMALS), threshold
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """The lowest and the highest similarity."""
+        kinds = (self.same, self.different)
+        return min(kind.threshold(-1) for kind in kinds), max(kind.threshold(0) for kind in kinds)
+
+    def _above(self, threshold: float) -> float | None:
+        """The lowest similarity above a threshold; None if there is none."""
+        found = [kind.above(threshold) for kind in (self.same, self.different)]
+        return min((each for each in found if each is not None), default=None)
+
+    def _errors(self, threshold: float) -> tuple[float, float]:
+        """False accepts, and how many more pairs are rejected falsely."""
+        far = float(self.different.share(threshold))
+        return far, (1.0 - float(self.same.share(threshold))) - far
+
+    def _first_balanced(self, kind: Accepted) -> float:
+        """The highest similarity of a kind at which no more same-class pairs are rejected than others accepted."""
+        place = bisect_left(range(len(kind)), True, key=lambda place: self._errors(kind.threshold(place))[1] <= 0)
+        return kind.threshold(place) if place < len(kind) else -np.inf
 
 
 class ComparedPairs:
     """The cosines of both kinds of pairs, and what they say; a score is a pair's cosine.
 
-    Millions of pairs: each is kept as the place of its score among all scores, the highest first.
+    Args:
+        curve: what is accepted of both kinds.
     """
 
-    def __init__(self, same: Kinds, different: Kinds, same_scores: Floats, different_scores: Floats) -> None:
-        self.same, self.different = same, different
-        scores = -np.concatenate([same_scores, different_scores])
-        scores.sort()
-        threshold = -scores[np.diff(scores, prepend=-np.inf) > 0]
-        del scores
-        self._same = _places(threshold, same_scores)
-        self._different = _places(threshold, different_scores)
-        tar = _cumulated(self._same, same.weights, len(threshold))
-        self.curve = Curve(threshold, _cumulated(self._different, different.weights, len(threshold)), tar)
+    def __init__(self, curve: Curve) -> None:
+        self.curve, self.same, self.different = curve, curve.same.kinds, curve.different.kinds
 
     @property
     def sampled(self) -> bool:
@@ -157,8 +247,8 @@ class ComparedPairs:
         (K,) for ``same.classes``, (L,) for ``different.classes``; ties count half. The mean of either is the
         AUROC (Mann and Whitney 1947).
         """
-        below = self.same.means(1.0 - _middle(self.curve.far)[self._same])
-        return below, self.different.means(_middle(self.curve.tar)[self._different])
+        same, different = self.curve.same, self.curve.different
+        return same.passed(different, below=True), different.passed(same)
 
     def auroc(self) -> float:
         """Chance that a same-class pair is more similar than a different-class pair, ties counting half."""
@@ -166,13 +256,12 @@ class ComparedPairs:
 
     def accepted(self, threshold: float) -> Floats:
         """(K,) share of the pairs of each of ``same.classes`` at or above the threshold."""
-        accepted = self._same < np.searchsorted(-self.curve.threshold, -threshold, "right")
-        return self.same.means(accepted.astype(np.float64))
+        return self.curve.same.accepted(threshold)
 
     def summary(self) -> PairScores:
         """Rates, thresholds and histograms; rates finer than one different-class pair are left out."""
         eer, eer_threshold = self.curve.equal_error()
-        edges = np.histogram_bin_edges(self.curve.threshold[[-1, 0]], _BARS)
+        edges = np.histogram_bin_edges(np.array(self.curve.ends), _BARS)
         return PairScores(
             n_same=self.same.n_pairs,
             n_different=self.different.n_pairs,
@@ -181,8 +270,8 @@ class ComparedPairs:
             eer_threshold=eer_threshold,
             points=tuple(self.curve.at(far) for far in ACCEPT_RATES if self.resolves(far)),
             edges=edges,
-            same=_bars(edges, self.curve.threshold, self.curve.tar),
-            different=_bars(edges, self.curve.threshold, self.curve.far),
+            same=_bars(edges, self.curve.same),
+            different=_bars(edges, self.curve.different),
         )
 
     def resolves(self, far: float) -> bool:
@@ -190,28 +279,13 @@ class ComparedPairs:
         return self.different.n_pairs * far >= 1.0
 
 
-def _bars(edges: Floats, threshold: Floats, rate: Floats) -> Floats:
-    """(B + 1,) edges, and the share at or above each threshold -> (B,) share between edges, the last in its bar."""
-    above = np.searchsorted(-threshold, -edges[1:-1], "right")  # thresholds at or above each inner edge
-    share = np.concatenate([[0.0], rate])[above]
-    return np.asarray(np.round(-np.diff(np.concatenate([[1.0], share, [0.0]])), DECIMALS), dtype=np.float64)
+def _bars(edges: Floats, kind: Accepted) -> Floats:
+    """(B + 1,) edges -> (B,) share of the pairs between them, the last in its bar."""
+    inner = kind.share(edges[1:-1])
+    return np.asarray(np.round(-np.diff(np.concatenate([[1.0], inner, [0.0]])), DECIMALS), dtype=np.float64)
 
 
-def _middle(rate: Floats) -> Floats:
-    """(T,) cumulated shares -> (T,) share above each threshold and half of that at it."""
-    middle = rate.copy()
-    middle[1:] += rate[:-1]
-    middle /= 2
-    return middle
-
-
-def _places(threshold: Floats, scores: Floats) -> NDArray[np.int32]:
-    """(T,) descending thresholds and (P,) scores among them -> (P,) their places."""
-    return np.searchsorted(-threshold, -scores).astype(np.int32)
-
-
-def _cumulated(place: NDArray[np.int32], weight: Floats, n: int) -> Floats:
-    """(P,) places among n thresholds and weights -> (n,) weight at or above each threshold."""
-    cumulated = np.bincount(place, weights=weight, minlength=n)
-    np.cumsum(cumulated, out=cumulated)
-    return np.asarray(np.round(cumulated, DECIMALS, out=cumulated), dtype=np.float64)
+def _parts(n: int) -> Iterator[slice]:
+    """Slices of so many numbers that little stands beside them."""
+    for start in range(0, n, _PART):
+        yield slice(start, min(n, start + _PART))

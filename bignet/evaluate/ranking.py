@@ -13,11 +13,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.evaluate import retrieval
-from bignet.evaluate.chance import Shuffles, chance_precision
+from bignet.evaluate.chance import Shuffles
 from bignet.evaluate.gallery import Gallery, sampled_queries
 from bignet.evaluate.graph import GraphTable
+from bignet.evaluate.influence import Influences
+from bignet.evaluate.ranked import Ranked
 from bignet.evaluate.result import KnnGraph, PerQuery
-from bignet.evaluate.scores import Judge, Scored, accuracy, at_r, chance_at_r, depths_within
+from bignet.evaluate.scores import (
+    Judge,
+    Scored,
+    accuracy,
+    at_r,
+    chance_at_r,
+    depths_within,
+    least_others,
+)
+from bignet.evaluate.together import Columns, Together
 from bignet.evaluate.view import Depth, Seen, View, joined
 from bignet.evaluate.votes import nearest_centre
 
@@ -27,12 +38,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bignet.evaluate.cosine import Cosines
-    from bignet.evaluate.ranked import Ranked
     from bignet.evaluate.settings import EvaluateSettings
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
     Scores = NDArray[np.floating[Any]]
+
+
+COMPLETE = 1_000  # images up to which a ranking holds all of them, so that MAP's influences are exact
+_CELLS = 2**17  # places whose effects are worked out at a time
 
 
 @dataclass(frozen=True)
@@ -99,20 +113,6 @@ class _Batch:
     together: bool
 
 
-class _Columns:
-    """Scores of the queries by name, filled in block by block."""
-
-    def __init__(self, queries: Ints) -> None:
-        self._queries = queries
-        self.columns: dict[str, Floats] = {}
-
-    def put(self, queries: Ints, values: Mapping[str, Floats]) -> None:
-        """(P,) of the queries and what each scored."""
-        place = np.searchsorted(self._queries, queries)
-        for name, column in values.items():
-            self.columns.setdefault(name, np.full(len(self._queries), np.nan))[place] = column
-
-
 class _Pass:
     """The tables being filled, block by block."""
 
@@ -120,7 +120,7 @@ class _Pass:
         self._cosines, self._gallery, self._settings = cosines, gallery, settings
         self._sampled = len(cosines) > settings.exact_rows
         self._capped = gallery.capped(settings.class_cap, settings.seed) if self._sampled else gallery
-        self._together = _Together(gallery, self._capped)
+        self._together = Together(gallery, self._capped)
         most = int(gallery.n_others[gallery.queries].max(initial=0))
         self._judge = Judge(gallery, names, depths_within(settings.k, settings.several_k, most))
         self._view = View(cosines, gallery, self._capped, full=not self._sampled)
@@ -129,8 +129,10 @@ class _Pass:
         self._table = GraphTable(len(self._asked), settings.depth, (1, settings.k, settings.depth))
         self._rank_first, self._farthest = (np.full(len(cosines), -1, dtype=np.int64) for _ in range(2))
         self._farthest_similarity = np.full(len(cosines), np.nan)
-        self._scores, self._permuted, self._tied, self._ties = (_Columns(gallery.queries) for _ in range(4))
-        self._voted = np.full(len(gallery.queries), -1, dtype=np.int64)
+        self._scores, self._permuted, self._tied, self._ties = (Columns(gallery.queries) for _ in range(4))
+        self._voted, self._share = np.full(len(cosines), -1, dtype=np.int64), np.full(len(cosines), np.nan)
+        self._names = names
+        self._influences = None if self._sampled else Influences(gallery)
 
     def batches(self) -> Iterator[_Batch]:
         """Every row asked, those of like R and class side by side."""
@@ -164,7 +166,7 @@ class _Pass:
         values = dict(self._scores.columns)
         chance = {**self._judge.chance(queries), **chance_at_r(self._capped, queries)}
         for name, predicted in (
-            ("knn_acc", self._voted),
+            ("knn_acc", self._voted[queries]),
             ("ncc_acc", nearest_centre(self._cosines.rows, gallery, queries)),
         ):
             values[name], chance[name] = accuracy(predicted, gallery.codes[queries])
@@ -173,7 +175,7 @@ class _Pass:
         return Measured(
             graph=self._table.graph(None if every else self._asked),
             per_query=self._per_query(values),
-            scored=Scored(queries, values, chance, self._permuted.columns, self._tied.columns, rate),
+            scored=Scored(queries, values, chance, self._permuted.columns, self._tied.columns, rate, self._influences),
             together=self._together.scored(),
             gallery=gallery,
             capped=self._capped,
@@ -192,6 +194,9 @@ class _Pass:
         """Places to rank: one more than the graph has, for its ties, and one more than R, for those of labels."""
         most = int(self._capped.n_relevant[queries].max(initial=0))
         labels = max(self._judge.depths.deepest, 0 if self._sampled else most) + 1
+        most_others = int(self._gallery.n_others[queries].max(initial=0))
+        if most_others <= COMPLETE:
+            labels = max(labels, most_others)
         together = self._together.depth(queries) if batch.together else 0
         return Depth(self._settings.depth + 1, labels * batch.judged, most * batch.judged, together)
 
@@ -205,14 +210,26 @@ class _Pass:
             values["map"] = seen.average_precision
         self._scores.put(queries, values)
         self._rank_first[queries] = seen.first_hit
-        self._voted[np.searchsorted(self._gallery.queries, queries)] = judge.vote(labels)
+        self._voted[queries], self._share[queries] = judge.vote(labels)
         self._weigh_ties(queries, labels)
+        if self._influences is not None:
+            self._weigh_images(self._influences, queries, labels)
         if self._shuffles is not None:
             n_relevant = self._gallery.n_relevant[queries]
             tables = [judge.basic(hits, n_relevant) for hits in self._shuffles.hits(queries, labels.rows)]
             self._permuted.put(
                 queries, {name: np.mean([table[name] for table in tables], axis=0) for name in tables[0]}
             )
+
+    def _weigh_images(self, influences: Influences, queries: Ints, labels: Ranked) -> None:
+        """What each image of the rankings of a block does to their scores, some queries at a time."""
+        whole = int(self._gallery.n_others[self._gallery.queries].max())
+        step = max(1, _CELLS // max(1, labels.rows.shape[1]))
+        for start in range(0, len(queries), step):
+            part = slice(start, start + step)
+            some = Ranked(labels.rows[part], labels.similarity[part])
+            for name, effects in self._judge.effects(queries[part], some, self._rank_first[queries[part]], whole):
+                influences.put(name, queries[part], some.rows, effects, least_others(name))
 
     def _weigh_ties(self, queries: Ints, labels: Ranked) -> None:
         """P@1 and P@k of a block if equally similar items came in random order."""
@@ -237,36 +254,6 @@ class _Pass:
             rank_first=self._rank_first,
             farthest=self._farthest,
             farthest_similarity=self._farthest_similarity,
+            knn_pred=tuple(self._names[code] if code >= 0 else None for code in self._voted.tolist()),
+            knn_conf=self._share,
         )
-
-
-class _Together:
-    """The headline family without keeping groups apart; nobody is asked where there are no groups."""
-
-    def __init__(self, gallery: Gallery, capped: Gallery) -> None:
-        self._groups = gallery.apart is not None
-        self._gallery, self._capped = gallery.together(), capped.together()
-        self.asked = (self._gallery.n_relevant > 0) & self._groups
-        self._scores = _Columns(self._gallery.queries)
-
-    def depth(self, queries: Ints) -> int:
-        """Places to rank for the scores at R."""
-        return int(self._capped.n_relevant[queries].max(initial=1))
-
-    def put(self, queries: Ints, seen: Seen) -> None:
-        """Scores a block."""
-        own = self._gallery.codes[queries, None]
-        first, deep = (
-            (self._gallery.codes[ranked.rows] == own) & (ranked.rows >= 0)
-            for ranked in (seen.together, seen.together_capped)
-        )
-        values = {"p@1": retrieval.precision_at_k(first, 1), **at_r(deep, self._capped.n_relevant[queries])}
-        self._scores.put(queries, values)
-
-    def scored(self) -> Scored | None:
-        """Scores and what chance gives."""
-        if not self._groups:
-            return None
-        queries = self._gallery.queries
-        first = chance_precision(self._gallery.n_relevant[queries], self._gallery.n_others[queries])
-        return Scored(queries, self._scores.columns, {"p@1": first, **chance_at_r(self._capped, queries)})

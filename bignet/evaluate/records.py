@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bignet.evaluate.averages import QUERIES_ONLY, SMALL_SAMPLE
 from bignet.evaluate.intervals import DECIMALS, Resampling, macro_interval, micro_interval, wilson
-from bignet.evaluate.summary import SMALL_SAMPLE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -114,7 +114,7 @@ class Records:
             error = float(np.sqrt((values.weight**2 * (table - values.ratio()) ** 2).sum()) / values.weight.sum())
             return self._normal(values.ratio(), error, values.bounds)
         lo, hi = np.clip(micro_interval(table[:, None], how)[:, 0], *values.bounds)
-        return float(lo), float(hi), "query bootstrap"
+        return float(lo), float(hi), f"query bootstrap, {QUERIES_ONLY}"
 
     def over_classes(self, values: Floats, bounds: tuple[float, float] = (0.0, 1.0)) -> Interval | None:
         """(C,) values whose mean is a number of the classes -> its ends over other classes."""
@@ -128,7 +128,7 @@ class Records:
             return None
         if len(own) <= MANY:
             lo, hi = np.clip(macro_interval(own[:, None], values.classes, self._resampling).macro[:, 0], *values.bounds)
-            return float(lo), float(hi), "query bootstrap within class"
+            return float(lo), float(hi), f"query bootstrap within class, {QUERIES_ONLY}"
         _, place, counts = np.unique(values.classes, return_inverse=True, return_counts=True)
         square = np.bincount(place, weights=(own - means[place]) ** 2)
         error = float(np.sqrt((square / np.maximum(counts - 1, 1) / counts).sum()) / len(means))
@@ -137,7 +137,7 @@ class Records:
     def _normal(self, value: float, error: float, bounds: tuple[float, float]) -> Interval:
         half = NormalDist().inv_cdf((1 + self._resampling.level) / 2) * error
         lo, hi = max(bounds[0], value - half), min(bounds[1], value + half)
-        return round(lo, DECIMALS), round(hi, DECIMALS), "normal approximation"
+        return round(lo, DECIMALS), round(hi, DECIMALS), f"normal approximation, {QUERIES_ONLY}"
 
     @property
     def _resampling(self) -> Resampling:

@@ -92,7 +92,7 @@ class KnnGraph:
 
 @dataclass(frozen=True)
 class PerQuery:
-    """One entry a row of the evaluated arrays; NaN / -1 where the row was no query.
+    """One entry a row of the evaluated arrays; NaN, -1 or None where the row was no query.
 
     Attributes:
         n_relevant: (N,) int64, R: gallery items with the query's label after exclusions; -1 = no query.
@@ -104,6 +104,8 @@ class PerQuery:
         rank_first: (N,) int64, rank of the first hit, 1-based; -1 = none or no query.
         farthest: (N,) int64, row of the least similar gallery item; -1 = none.
         farthest_similarity: (N,) float64.
+        knn_pred: N classes that the 20 nearest vote for, as for the metric ``knn_acc``.
+        knn_conf: (N,) float64, that class's share of the vote.
     """
 
     n_relevant: NDArray[np.int64]
@@ -115,6 +117,8 @@ class PerQuery:
     rank_first: NDArray[np.int64]
     farthest: NDArray[np.int64]
     farthest_similarity: NDArray[np.float64]
+    knn_pred: tuple[str | None, ...]
+    knn_conf: NDArray[np.float64]
 
 
 @dataclass(frozen=True)

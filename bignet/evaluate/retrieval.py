@@ -85,7 +85,7 @@ def ndcg_at_k(gains: Floats, similarity: Floats, ideal: Floats, k: int) -> Float
         k: places that count.
     """
     _needs(gains, k)
-    shared = _shared_among_ties(gains, similarity, k)
+    shared = shared_among_ties(gains, similarity, k)
     gained = (shared[:, :k] * discounts(k)).sum(axis=1)
     return np.where(ideal > 0, gained / np.where(ideal > 0, ideal, 1.0), np.nan)
 
@@ -96,7 +96,7 @@ def ideal_dcg(n_at_least: Ints, k: int) -> Floats:
     return np.asarray(total[np.minimum(n_at_least, k)].sum(axis=1))
 
 
-def _shared_among_ties(gains: Floats, similarity: Floats, k: int) -> Floats:
+def shared_among_ties(gains: Floats, similarity: Floats, k: int) -> Floats:
     """Gains with each run of equal similarity set to its mean, in the rows where a run touches the first k places."""
     with np.errstate(invalid="ignore"):
         same = np.diff(similarity, axis=1) == 0

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bignet.evaluate import chance, retrieval
+from bignet.evaluate import chance, deletions, retrieval
 from bignet.evaluate.labels import prefix_codes
 from bignet.evaluate.votes import VOTERS, knn_vote
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from bignet.evaluate.deletions import Effects
     from bignet.evaluate.gallery import Gallery
+    from bignet.evaluate.influence import Influences
     from bignet.evaluate.ranked import Ranked
 
     Ints = NDArray[np.int64]
@@ -35,6 +37,7 @@ class Scored:
         permuted: the same as a mean over permuted labels; empty where labels were not permuted.
         tied: the mean over all orders of equally similar items.
         tie_rate: the share of queries with such a tie at that depth.
+        influences: of the images on the means; None where only a sample is asked.
     """
 
     queries: Ints
@@ -43,6 +46,7 @@ class Scored:
     permuted: Mapping[str, Floats] = field(default_factory=dict)
     tied: Mapping[str, Floats] = field(default_factory=dict)
     tie_rate: Mapping[str, float] = field(default_factory=dict)
+    influences: Influences | None = None
 
 
 @dataclass(frozen=True)
@@ -106,10 +110,45 @@ class Judge:
         found[f"map@{k}/minRk"] = retrieval.map_at_k(hits, n_relevant, k)
         ideal = retrieval.ideal_dcg(self._at_least[self._place[queries]], k)
         found[f"ndcg@{k}"] = retrieval.ndcg_at_k(self._gains(queries, ranked.rows), ranked.similarity, ideal, k)
-        return {name: np.where(n_others >= _depth(name), values, np.nan) for name, values in found.items()}
+        return {name: np.where(n_others >= least_others(name), values, np.nan) for name, values in found.items()}
 
-    def vote(self, ranked: Ranked) -> Ints:
-        """A ranking -> (Q,) class that the nearest vote for."""
+    def effects(self, queries: Ints, ranked: Ranked, first: Ints, whole: int) -> Iterator[tuple[str, Effects]]:
+        """(Q,) queries, their ranking and first hits -> by score, what it changes by without an image of the ranking.
+
+        ``whole`` = places that hold everything there is; a ranking as deep also tells of MAP.
+        """
+        hits, n_relevant, k = self.hits(queries, ranked.rows), self._gallery.n_relevant[queries], self.depths.k
+        yield from at_r_effects(hits, n_relevant).items()
+        if hits.shape[1] >= whole:
+            cut = deletions.Cut.whole(n_relevant, hits.shape[1])
+            yield "map", deletions.average_precision(hits, n_relevant, cut)
+        yield "mrr", deletions.reciprocal_rank(hits, n_relevant, first)
+        hits = hits[:, : self.depths.deepest + 1]
+        for depth in self.depths.several:
+            yield f"p@{depth}", deletions.precision_at_k(hits, n_relevant, depth)
+        for depth in self.depths.hits():
+            yield f"hit@{depth}", deletions.hit_at_k(hits, n_relevant, depth)
+            yield f"recall@{depth}", deletions.recall_at_k(hits, n_relevant, depth)
+        cut = deletions.Cut.at_k(n_relevant, k)
+        yield f"map@{k}/minRk", deletions.average_precision(hits, n_relevant, cut)
+        yield f"ndcg@{k}", self._ndcg_effects(queries, ranked)
+        rows, own = ranked.rows[:, : VOTERS + 1], self._gallery.codes[queries]
+        codes = np.where(rows >= 0, self._gallery.codes[rows], -1)
+        yield "knn_acc", deletions.knn_vote(codes, ranked.similarity[:, : VOTERS + 1], own, n_relevant)
+
+    def _ndcg_effects(self, queries: Ints, ranked: Ranked) -> Effects:
+        at_least, k = self._at_least[self._place[queries]], self.depths.k
+        grade = np.arange(1, at_least.shape[1] + 1)
+
+        def ideal(gain: Floats) -> Floats:
+            return retrieval.ideal_dcg(np.maximum(at_least - (grade <= gain[:, None]), 0), k)
+
+        rows, own = ranked.rows[:, : k + 1], self._levels[self._gallery.codes[queries]]
+        gains = retrieval.shared_among_ties(self._gains(queries, rows), ranked.similarity[:, : k + 1], k)
+        return deletions.ndcg_at_k(gains, ideal, (own >= 0).sum(axis=1) * 1.0, retrieval.discounts(k))
+
+    def vote(self, ranked: Ranked) -> tuple[Ints, Floats]:
+        """A ranking -> (Q,) class that the nearest vote for, (Q,) its share of the vote."""
         rows = ranked.rows[:, :VOTERS]
         return knn_vote(np.where(rows >= 0, self._gallery.codes[rows], -1), ranked.similarity[:, :VOTERS])
 
@@ -149,6 +188,15 @@ def at_r(hits: Bools, n_relevant: Ints) -> dict[str, Floats]:
     return {"map@r": retrieval.map_at_r(hits, n_relevant), "r_precision": retrieval.r_precision(hits, n_relevant)}
 
 
+def at_r_effects(hits: Bools, n_relevant: Ints) -> dict[str, Effects]:
+    """(Q, K) hits, K > max R unless the gallery ends -> what the scores at R change by without each image."""
+    cut = deletions.Cut.at_r(n_relevant)
+    return {
+        "map@r": deletions.average_precision(hits, n_relevant, cut),
+        "r_precision": deletions.r_precision(hits, n_relevant),
+    }
+
+
 def chance_at_r(gallery: Gallery, queries: Ints) -> dict[str, Floats]:
     """(Q,) queries -> exact expectations of the scores at R."""
     R, M = np.maximum(1, gallery.n_relevant[queries]), gallery.n_others[queries]
@@ -165,5 +213,7 @@ def accuracy(predicted: Ints, codes: Ints) -> tuple[Floats, Floats]:
     return (predicted == codes).astype(np.float64), named[codes]
 
 
-def _depth(name: str) -> int:
-    return int(name.partition("@")[2].partition("/")[0])
+def least_others(name: str) -> int:
+    """Images a query must be able to find to have the score: k of a score at k."""
+    depth = name.partition("@")[2].partition("/")[0]
+    return int(depth) if depth.isdigit() else 0

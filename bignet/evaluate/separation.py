@@ -92,9 +92,11 @@ def check_arrays(vectors: NDArray[Any], labels: Sequence[str | None], groups: In
 class Margins:
     """One entry a class; NaN and -1 where undefined.
 
+    A class without a distance within, that of one image, is nobody's nearest: a single image would decide.
+
     Attributes:
         within: mean distance between two images of the class.
-        nearest: code of the class at the smallest mean distance, the lower code on a tie.
+        nearest: code of the class with a distance within at the smallest mean distance, the lower code on a tie.
         nearest_distance: that distance.
         margin: nearest_distance - within; negative = closer to another class than to itself.
     """
@@ -170,7 +172,10 @@ class ClassSpread:
         for classes in self._blocks():
             rows, place = self.rows(classes), np.arange(classes.stop - classes.start)
             rows[place, place + classes.start] = np.inf
-            nearest[classes], distance[classes] = rows.argmin(axis=1), rows.min(axis=1)
+            rows[:, np.isnan(within)] = np.inf
+            near, best = rows.argmin(axis=1), rows.min(axis=1)
+            nearest[classes] = np.where(np.isfinite(best), near, -1)
+            distance[classes] = np.where(np.isfinite(best), best, np.nan)
         return Margins(within, nearest, distance, distance - within)
 
     def variabilities(self, classes: slice) -> Floats:

@@ -8,6 +8,7 @@ import numpy as np
 
 from bignet.evaluate.contrast import mean_distances, row_sum
 from bignet.evaluate.intervals import DECIMALS
+from bignet.evaluate.memory import give_back
 from bignet.evaluate.own_group import own_group
 from bignet.evaluate.pair_scores import ACCEPT_RATES, PAIR_LIMIT, ComparedPairs, compare_pairs
 from bignet.evaluate.records import Records, Values, known
@@ -32,17 +33,22 @@ def measure_separation(subject: Subject, spread: ClassSpread | None = None) -> S
     """A subject -> how far its classes stand apart; ``spread`` = its ``class_spread`` where that is at hand."""
     spread = class_spread(subject) if spread is None else spread
     silhouette = silhouettes(subject.rows, subject.coded.codes, spread)
-    pairs = compare_pairs(subject.rows, subject.coded.codes, subject.groups, PAIR_LIMIT, subject.settings.seed)
+    give_back()
     records = _records(subject)
+    pairs = compare_pairs(subject.rows, subject.coded.codes, subject.groups, PAIR_LIMIT, subject.settings.seed)
+    of_pairs = _pair_metrics(records, pairs, len(spread.sizes))
+    summary = None if pairs is None else pairs.summary()
+    del pairs  # tens of megabytes
+    give_back()
     metrics = (
-        *_pair_metrics(records, pairs, len(spread.sizes)),
+        *of_pairs,
         *_silhouette_metrics(records, silhouette, subject.coded.codes),
         _alignment(records, spread),
         _contrast(records, subject, spread),
     )
     return Separation(
         metrics=metrics,
-        pairs=None if pairs is None else pairs.summary(),
+        pairs=summary,
         silhouette=silhouette,
         classes=_class_rows(subject, spread, silhouette),
     )

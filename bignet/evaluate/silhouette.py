@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-_BLOCK_CELLS = 2**21
+_BLOCK_CELLS = 2**18  # float64 numbers worked on at a time, in several arrays of 2 MiB
 
 
 def silhouette_cosine(vectors: NDArray[Any], labels: Sequence[str | None], *, groups: Ints | None = None) -> Floats:

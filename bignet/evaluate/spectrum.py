@@ -118,10 +118,11 @@ def mean_cos_centered(rows: UnitRows, mean: Floats, tolerance: float) -> float |
     """
     total, n = np.zeros(rows.dim), 0
     for positions in blocks(np.arange(len(rows)), rows.dim):
-        moved = rows.unit(positions) - mean
+        moved = rows.unit(positions)
+        moved -= mean
         length = np.vecdot(moved, moved)
         kept = length > tolerance
-        total += (1 / np.sqrt(length[kept])) @ moved[kept]
+        total += (1 / np.sqrt(length[kept])) @ (moved if kept.all() else moved[kept])
         n += int(kept.sum())
     return mean_cos(total, n)
 

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.evaluate.averages import Averages
-from bignet.evaluate.intervals import Resampling, wilson
-from bignet.evaluate.jackknife import of_queries
+from bignet.evaluate.intervals import Resampling
 from bignet.evaluate.result import Metric
 from bignet.evaluate.votes import TEMPERATURE, VOTERS
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-SMALL_SAMPLE = 30  # below it a proportion gets Wilson's interval: the bootstrap is too narrow
 TIES_MATTER = 0.01
 HEADLINE = ("map@r", "p@1", "r_precision")
 _AT_R = ("map@r", "r_precision")
@@ -54,16 +52,15 @@ class Summary:
 
     def __init__(self, measured: Measured, context: Context) -> None:
         self._measured, self._context, self._settings = measured, context, context.settings
-        how = None
-        if self._settings.bootstrap:
-            how = Resampling(self._settings.bootstrap, self._settings.seed, self._settings.level)
+        how = Resampling(self._settings.bootstrap, self._settings.seed, self._settings.level)
         weights = measured.population.astype(np.float64) if measured.sampled else None
         codes, groups = measured.gallery.codes, context.groups
+        shared: dict[str, Any] = {"weights": weights, "groups": groups, "clustered": HEADLINE}
         self.scored = measured.scored
-        self.main = Averages(measured.scored, codes, how, weights=weights, groups=groups, clustered=HEADLINE)
+        self.main = Averages(measured.scored, codes, how, **shared)
         self._together = None
         if measured.together is not None and len(measured.together.queries) and context.reason is None:
-            self._together = Averages(measured.together, codes, how, weights=weights, groups=groups, clustered=HEADLINE)
+            self._together = Averages(measured.together, codes, how, **shared)
 
     def metrics(self) -> tuple[Metric, ...]:
         """Every overall number, the headline first."""
@@ -80,15 +77,9 @@ class Summary:
 
     def influences(self) -> dict[str, Floats]:
         """By the ids of the headline family, (N,) what the mean would lose without each image."""
-        if self._context.reason is not None:
-            return {}
-        codes, found = self._measured.gallery.codes, {}
-        for name in HEADLINE:
-            scores = np.full(len(codes), np.nan)
-            scores[self.scored.queries] = self.scored.values[name]
-            for metric_id in (name, f"{name}.macro"):
-                by_class = metric_id.endswith(".macro")
-                found[metric_id] = of_queries(scores, codes, by_class=by_class).influences
+        found: dict[str, Floats] = {}
+        for name in HEADLINE if self._context.reason is None else ():
+            found[name], found[f"{name}.macro"] = self.main.spreads.influences(name)
         return found
 
     def _without_groups(self) -> Iterator[Metric]:
@@ -120,7 +111,7 @@ class Summary:
             most = int(self._measured.gallery.n_others[scored.queries].max(initial=0))
             why = f"the gallery holds {most} other images, fewer than k = {empty.k}"
             return replace(empty, excluded=excluded, reason=why)
-        lo, hi, ci = self._ends(name, averages, is_macro=is_macro)
+        lo, hi, ci = averages.ends(name, is_macro=is_macro)
         cluster_lo, cluster_hi = averages.cluster_ends(name, is_macro=is_macro)
         permuted = scored.permuted.get(name)
         exact = averages.mean(scored.chance[name], is_macro=is_macro)
@@ -167,16 +158,6 @@ class Summary:
         if name in _AT_R and self._measured.capped.size < self._measured.gallery.size:
             return f"{found}, gallery capped at {self._settings.class_cap:,} a class"
         return f"{found}, full gallery"
-
-    def _ends(self, name: str, averages: Averages, *, is_macro: bool) -> tuple[float | None, float | None, str]:
-        lo, hi = averages.ends(name, is_macro=is_macro)
-        values = averages.known(name)
-        if name == "p@1" and not is_macro and len(values) < SMALL_SAMPLE and not self._measured.sampled:
-            return (*wilson(float(values.sum()), len(values), self._settings.level), "wilson")
-        if lo is None:
-            return None, None, "none"
-        within = is_macro or self._measured.sampled
-        return lo, hi, "query bootstrap within class" if within else "query bootstrap"
 
     def _params(self, name: str) -> dict[str, Any]:
         settings = self._settings

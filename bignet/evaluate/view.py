@@ -90,7 +90,8 @@ class View:
         farthest, farthest_similarity = self._cosines.farthest(queries, scores)
         self._hide(queries, scores, hidden, -np.inf)
         same = self._outside is None
-        graph = self._cosines.nearest(queries, scores, max(depth.graph, depth.labels * same), depth.graph)
+        exact = max(depth.graph, min(VOTERS + 1, depth.labels) * same)
+        graph = self._cosines.nearest(queries, scores, max(depth.graph, depth.labels * same), exact)
         labels = capped = _nothing(len(queries))
         first, precision = np.zeros(0, dtype=np.int64), np.zeros(0)
         if depth.labels:

@@ -26,11 +26,12 @@ _PART = 512
 _TINY = 1e-300
 
 
-def knn_vote(codes: Ints, similarity: Floats, temperature: float = TEMPERATURE) -> Ints:
-    """(Q, K) classes and similarities of the neighbours, nearest first -> (Q,) class with most votes, -1 = none.
+def knn_vote(codes: Ints, similarity: Floats, temperature: float = TEMPERATURE) -> tuple[Ints, Floats]:
+    """(Q, K) classes and similarities of the neighbours, nearest first -> (Q,) class with most votes, (Q,) its share.
 
     A neighbour at similarity s votes for its class with exp(s / temperature) (Wu et al. 2018, "Unsupervised feature
-    learning via non-parametric instance discrimination"). Classes with equal votes: that of the nearest member.
+    learning via non-parametric instance discrimination"). Classes with equal votes: that of the nearest member. Where
+    nobody votes the class is -1 and its share NaN.
 
     Args:
         codes: classes, -1 = no neighbour, or one without a label.
@@ -38,14 +39,16 @@ def knn_vote(codes: Ints, similarity: Floats, temperature: float = TEMPERATURE) 
         temperature: small = the nearest decide.
     """
     if codes.shape[1] == 0:
-        return np.full(len(codes), -1, dtype=np.int64)
+        return np.full(len(codes), -1, dtype=np.int64), np.full(len(codes), np.nan)
     voter = codes >= 0
     known = np.where(voter, similarity, -np.inf)
     most = np.max(known, axis=1, keepdims=True)
     weight = np.where(voter, np.exp((known - np.where(np.isfinite(most), most, 0.0)) / temperature), 0.0)
     votes = np.einsum("qj,qij->qi", weight, codes[:, :, None] == codes[:, None, :])
-    best = np.argmax(np.where(voter, np.round(votes, DECIMALS), -1.0), axis=1)
-    return np.take_along_axis(codes, best[:, None], 1)[:, 0]
+    best = np.argmax(np.where(voter, np.round(votes, DECIMALS), -1.0), axis=1)[:, None]
+    total = np.where(voter.any(axis=1), weight.sum(axis=1), np.nan)
+    share = np.round(np.take_along_axis(votes, best, 1)[:, 0] / total, DECIMALS)
+    return np.take_along_axis(codes, best, 1)[:, 0], np.asarray(share, dtype=np.float64)
 
 
 def nearest_centre(rows: UnitRows, gallery: Gallery, queries: Ints) -> Ints:

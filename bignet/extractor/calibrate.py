@@ -6,7 +6,9 @@ are taken until a budget is spent; what they lose together is then proved like a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import astuple, dataclass
+from statistics import NormalDist
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -29,7 +31,9 @@ _ROUNDING = 120
 # Images that each convolution is tried on; what their inputs reach is found on the whole sample.
 _TRIED_ON = 8
 NEIGHBOURS = 10
-_CHANCE = 1e-3
+_CHANCE = 1e-4
+_ONE_SIDED = NormalDist().inv_cdf(0.95)
+_NOTHING = (np.nan,) * 4
 # Differences below this are chance: bf16 rounds otherwise when anything before it changes.
 _SMALLEST_LOSS = 0.005
 
@@ -61,11 +65,13 @@ class Closeness:
         cosine: the smallest between an image's vectors; NaN where there is nothing to compare.
         about_mean: the median of the same after the mean vector has been taken off, which all images share.
         overlap: the share of each image's nearest neighbours, ten or however many there are, that stays.
+        overlap_lo: the lower end of that share's one-sided 95 % interval over images: what other images promise.
     """
 
     cosine: float
     about_mean: float
     overlap: float
+    overlap_lo: float
 
     @classmethod
     def of(cls, reference: NDArray[np.floating], found: NDArray[np.floating]) -> Closeness:
@@ -74,11 +80,13 @@ class Closeness:
         usable = np.isfinite(a).all(axis=1) & (np.linalg.norm(a, axis=1) > 0)
         a, b = a[usable], b[usable]
         if not len(a) or not np.isfinite(b).all():
-            return cls(np.nan, np.nan, np.nan)
+            return cls(*_NOTHING)
         mean = a.mean(axis=0)
         smallest = float(_cosines(a, b).min())
         about_mean = float(np.median(_cosines(a - mean, b - mean))) if len(a) > 1 else smallest
-        return cls(smallest, about_mean, _overlap(a, b))
+        kept = _kept(a, b)
+        error = float(kept.std(ddof=1)) / math.sqrt(len(kept)) if len(kept) > 1 else 0.0
+        return cls(smallest, about_mean, float(kept.mean()), float(kept.mean()) - _ONE_SIDED * error)
 
     def loss_beyond(self, base: Closeness, unit: Closeness) -> float:
         """What cosines lose more than in ``base``; 1 = as much as ``unit`` is from 1."""
@@ -88,24 +96,25 @@ class Closeness:
 
 
 # A loss that about two of a hundred nearest neighbours do not survive.
-UNIT = Closeness(cosine=0.9995, about_mean=0.9996, overlap=1.0)
+UNIT = Closeness(cosine=0.9995, about_mean=0.9996, overlap=1.0, overlap_lo=1.0)
 
 
-def _overlap(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
-    """The mean share of (N, dims)'s nearest neighbours by cosine that are nearest by the other vectors too.
+def _kept(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N,) the share of each of (N, dims)'s nearest neighbours by cosine that are nearest by the other vectors too.
 
-    Neighbours that are as near as the last of them, but for a thousandth of the scores' spread, count as kept: among
-    copies, which ones are nearest is chance.
+    Neighbours that are as near as the last of them, but for a ten-thousandth of the scores' spread, count as kept:
+    among copies, which ones are nearest is chance.
     """
     number = min(NEIGHBOURS, len(ours) - 1)
     if number < 1:
-        return 1.0
+        return np.ones(len(ours))
     before, after = _scores(ours), _scores(theirs)
     last = np.partition(before, -number, axis=1)[:, -number]
     room = _CHANCE * np.ma.masked_invalid(before).std(axis=1).filled(0)
     nearest = np.argpartition(-after, number - 1, axis=1)[:, :number]
     kept = np.take_along_axis(before, nearest, axis=1) >= (last - room)[:, None]
-    return float(kept.mean())
+    shares: NDArray[np.float64] = kept.mean(axis=1)
+    return shares
 
 
 def _scores(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -152,8 +161,8 @@ def gain_of(taken: Sequence[Candidate]) -> float:
 def worst(found: Sequence[Closeness]) -> Closeness:
     """The smallest of each figure."""
     if not found:
-        return Closeness(np.nan, np.nan, np.nan)
-    columns = zip(*((each.cosine, each.about_mean, each.overlap) for each in found), strict=True)
+        return Closeness(*_NOTHING)
+    columns = zip(*(astuple(each) for each in found), strict=True)
     return Closeness(*(float(np.min(column)) for column in columns))
 
 

@@ -36,7 +36,7 @@ _BATCH = 8
 
 @dataclass(frozen=True)
 class Needed:
-    """What ``auto`` accepts: the smallest cosine, and the share of the ten nearest in the sample that stays."""
+    """What ``auto`` accepts: the smallest cosine, and what share of the ten nearest must stay (``overlap_lo``)."""
 
     cosine: float
     overlap: float
@@ -46,14 +46,12 @@ class Needed:
 
     def met_by(self, found: Closeness) -> bool:
         """Whether vectors are near enough."""
-        return found.cosine >= self.cosine and found.overlap >= self.overlap
+        return found.cosine >= self.cosine and found.overlap_lo >= self.overlap
 
 
 NEEDED = Needed(cosine=0.999, overlap=0.98)
 # 8 bits are chosen to fit the sample, so other images lose more: they must keep a distance from what is accepted.
-NEEDED_INT8 = Needed(cosine=0.9995, overlap=0.985)
-# Where bf16 alone is further off than this, 8 bits have no chance.
-_TO_BEGIN_WITH = Needed(cosine=0.9995, overlap=0.987)
+NEEDED_INT8 = Needed(cosine=0.9995, overlap=NEEDED.overlap)
 # With fewer, finding out what fits would take about as long as the run itself.
 WORTH_CALIBRATING = 1000
 # Gain of all together: 8 bits for less would not be worth their loss.
@@ -91,7 +89,8 @@ class Proof:
         found = f"{self.way}: smallest cosine {cosine:.6f} on {self.n_images} image{'s' * (self.n_images > 1)}"
         if self.n_images <= 2 * NEIGHBOURS:  # most of all the others are among the ten nearest
             return found
-        return f"{found}, {np.floor(self.closeness.overlap * 1000) / 10:.1f}% of the ten nearest among them the same"
+        kept, at_least = (np.floor(share * 1000) / 10 for share in (self.closeness.overlap, self.closeness.overlap_lo))
+        return f"{found}, {kept:.1f}% of the ten nearest among them the same (at least {at_least:.1f}%)"
 
 
 def choose(
@@ -178,7 +177,7 @@ class _Trial:
 
     def some_int8(self) -> None:
         """As many convolutions in 8-bit integers as can be proved, if that is worth it."""
-        if len(self._squares[self._decoder]) < N_IMAGES or not _TO_BEGIN_WITH.met_by(self.proofs[-1].closeness):
+        if len(self._squares[self._decoder]) < N_IMAGES or not NEEDED_INT8.met_by(self.proofs[-1].closeness):
             return
         found = self._candidates()
         choices = [calibrate.cheapest(found, budget) for budget in _BUDGETS]

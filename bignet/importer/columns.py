@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _WIDE = {pa.string(): pa.large_string(), pa.binary(): pa.large_binary()}  # the others end at 2 GB of text
 _CSV_TYPES = {"id": pa.string(), "path": pa.binary(), "label": pa.string()}
 
+_NPY_KINDS = {"id": "iuUS", "path": "US", "label": "iufUS"}
+
 
 class Column(NamedTuple):
     """Values as they were found, and how to call the place in a message."""
@@ -39,7 +41,7 @@ def read_column(file: str | os.PathLike[str], name: str) -> Column:
     where = f"{name}s file '{path}'"
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        return Column(_from_npy(path, where), where)
+        return Column(_from_npy(path, name, where), where)
     if suffix in (*PARQUET_SUFFIXES, ".csv"):
         return Column(_from_table(path, name, where), where)
     return Column(_from_text(path), where)
@@ -52,9 +54,9 @@ def as_column(values: pa.ChunkedArray, where: str) -> Column:
     return Column(pa.concat_arrays([pa.array([], wide.type), *wide.chunks]), where)
 
 
-def _from_npy(path: Path, where: str) -> pa.Array:
+def _from_npy(path: Path, name: str, where: str) -> pa.Array:
     array = open_npy(path)
-    if array.ndim != 1 or array.dtype.kind not in "iuUS":
+    if array.ndim != 1 or array.dtype.kind not in _NPY_KINDS[name]:
         shape = " x ".join(map(str, array.shape)) or "a single value"
         raise UsageError(f"{where} holds {array.dtype} of shape {shape}; allowed: one row of integers or text")
     try:
@@ -129,27 +131,27 @@ def as_paths(column: Column) -> pa.Array:
 
 
 def as_labels(column: Column) -> pa.Array:
-    """Values -> labels as text, null where there is none: an empty text is none, an integer is its digits.
+    """Values -> labels as text, null where there is none: an empty text is none, a whole number is its digits.
 
     Raises:
         UsageError: numbers with a fraction, bytes that are no UTF-8, or a label that cannot be one.
     """
-    from bignet.evaluate.labels import check_labels
+    from bignet.evaluate.labels import check_labels, whole_labels
 
     values, where = column
-    if not (_is_text(values.type) or pa.types.is_integer(values.type) or pa.types.is_null(values.type)):
+    numbers = pa.types.is_integer(values.type) or pa.types.is_floating(values.type)
+    if not (_is_text(values.type) or numbers or pa.types.is_null(values.type)):
         raise UsageError(f"{where} holds {values.type}; labels are text or whole numbers")
     try:
-        text = values.cast(pa.large_string())
+        coded = (values if numbers else values.cast(pa.large_string())).dictionary_encode()
     except pa.ArrowInvalid:
         raise UsageError(f"{where} holds bytes that are no UTF-8; write labels as UTF-8") from None
-    labels = pc.if_else(pc.equal(text, ""), None, text)
-    different = pc.unique(labels.drop_null()).to_pylist()
+    different = whole_labels([label if label != "" else None for label in coded.dictionary.to_pylist()], where)
     try:
-        check_labels(range(len(different)), different)
+        names = check_labels(range(len(different)), different)
     except UsageError as error:
         raise UsageError(f"{where}: {str(error).partition(': ')[2]}") from None
-    return labels
+    return pa.array(names, pa.large_string()).take(coded.indices)
 
 
 def _is_text(kind: pa.DataType) -> bool:

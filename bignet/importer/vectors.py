@@ -91,6 +91,8 @@ def open_npy(path: Path) -> NDArray[Any]:
 
 def _npy_trouble(error: Exception) -> str:
     text = first_line(error)  # NumPy's own advice is to unpickle, which would run what the file says
+    if "Python objects" in text:
+        return "it holds Python objects; ARRAY.astype(str) or ARRAY.astype('float32') is plain"
     return "Python objects, or no array at all" if "pickle" in text else text
 
 

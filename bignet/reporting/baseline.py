@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
     from bignet.evaluate.paired import Difference
     from bignet.reporting.past import Figure, PastReport
 
+_QUERIES_ONLY = (
+    "a report of an older version does not say what each image does in the galleries of others, "
+    "so the interval is of queries only and too narrow; make that report again"
+)
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -28,6 +33,7 @@ class Comparison:
         change: query by query; None where they cannot be paired.
         unpaired: why not; None if they are.
         unlike: how the two were measured, where that differs; such figures cannot be compared at all.
+        note: what the interval of the change leaves out; None = nothing.
     """
 
     metric: str
@@ -36,6 +42,7 @@ class Comparison:
     change: Difference | None
     unpaired: str | None
     unlike: str | None = None
+    note: str | None = None
 
     @property
     def verdict(self) -> str:
@@ -62,10 +69,15 @@ def compare(now: PastReport, before: PastReport) -> Comparison:
     reason = _unpaired(now, before)
     if reason is not None or now.scores is None or before.scores is None:
         return Comparison(HEADLINE, earlier, this, None, reason)
-    codes = now.scores.codes
-    first, second = (of_queries(scores.apr, codes, by_class=True) for scores in (before.scores, now.scores))
-    change = paired_difference(first, second)
-    return Comparison(HEADLINE, earlier, this, change, None)
+    scores, codes = (before.scores, now.scores), now.scores.codes
+    first, second = (of_queries(one.apr, codes, by_class=True) for one in scores)
+    known = [one.influences for one in scores if one.influences is not None]
+    if len(known) < len(scores):
+        return Comparison(HEADLINE, earlier, this, paired_difference(first, second), None, note=_QUERIES_ONLY)
+    first, second = (
+        replace(one, influences=influences) for one, influences in zip((first, second), known, strict=True)
+    )
+    return Comparison(HEADLINE, earlier, this, paired_difference(first, second), None)
 
 
 def _headline(report: PastReport) -> Figure:

@@ -38,17 +38,10 @@ class Facts:
             return None
         return next((item for item in metrics if item.id == HEADLINE), metrics[0])
 
-    @cached_property
+    @property
     def metrics(self) -> tuple[Metric, ...]:
         """Every number there is, of whatever family, each once."""
-        evaluation = self.evaluation
-        families = (evaluation.separation, evaluation.confusion, evaluation.hierarchy, evaluation.geometry)
-        found = [*evaluation.metrics, *(item for part in families if part for item in part.metrics)]
-        if evaluation.hierarchy:
-            found += [item for level in evaluation.hierarchy.levels for item in (level.p1, level.map_r)]
-        if evaluation.clusters:
-            found += evaluation.clusters.metrics
-        return tuple({item.id: item for item in reversed(found)}.values())[::-1]
+        return self.evaluation.metrics
 
     def number(self, metric_id: str) -> float | None:
         """The value of a metric; None where it is undefined or was not computed."""

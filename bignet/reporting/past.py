@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from bignet.evaluate.result import Metric
 
+_INFLUENCE = "apr_macro_influence"
 ALLOWED = "the report.json of a report, or its folder"
 
 
@@ -42,11 +43,13 @@ class QueryScores:
         ids: (N,) ascending.
         labels: N labels, None = unlabelled.
         apr: (N,) average precision at R; NaN = no query.
+        influences: (N,) what the headline would lose without each image; None = an older report, which has none.
     """
 
     ids: NDArray[np.int64]
     labels: tuple[str | None, ...]
     apr: NDArray[np.float64]
+    influences: NDArray[np.float64] | None = None
 
     @property
     def asked(self) -> NDArray[np.bool_]:
@@ -129,8 +132,10 @@ def _scores(file: Path) -> QueryScores | None:
     if not file.is_file():
         return None
     try:
-        table = pq.read_table(file, columns=["id", "label", "apr"]).sort_by("id")
+        names = pq.read_schema(file).names
+        table = pq.read_table(file, columns=["id", "label", "apr", *{_INFLUENCE}.intersection(names)]).sort_by("id")
     except (pa.ArrowException, OSError) as error:
         raise UsageError(f"'{file}' cannot be read ({str(error).splitlines()[0]}); make its report again") from None
     labels = tuple(table["label"].cast(pa.string()).to_pylist())
-    return QueryScores(table["id"].to_numpy(), labels, table["apr"].cast(pa.float64()).to_numpy())
+    influences = table[_INFLUENCE].cast(pa.float64()).to_numpy() if _INFLUENCE in names else None
+    return QueryScores(table["id"].to_numpy(), labels, table["apr"].cast(pa.float64()).to_numpy(), influences)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.names import storable, text_of
-from bignet.reporting.measures import class_details, every_metric
+from bignet.reporting.measures import class_details
 from bignet.reporting.numbers import finite
 from bignet.reporting.record_families import family_records
 
@@ -42,7 +42,7 @@ def report_record(evaluation: Evaluation, source: ReportSource, verdict: Verdict
             "flags": [item.sentence for item in verdict.flags],
             "rules": [_finding(item) for item in verdict.findings],
         },
-        "metrics": [metric_record(metric) for metric in every_metric(evaluation)],
+        "metrics": [metric_record(metric) for metric in evaluation.metrics],
         "classes": [_class(details) for details in class_details(evaluation)],
         **family_records(evaluation),
         "timings": _timings(evaluation),

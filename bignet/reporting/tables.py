@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from bignet.reporting.source import ReportSource
 
 
+INFLUENCED = {"p@1": "p1", "r_precision": "rp", "map@r": "apr"}
+_LISTS = 4096  # looked at together: millions of neighbours would stand in a dozen arrays
+
+
 def per_query_table(evaluation: Evaluation, source: ReportSource) -> pa.Table:
     """One row an evaluated image; null where it was no query, or where nothing was asked about it."""
     queries, n = evaluation.per_query, len(evaluation.ids)
@@ -41,10 +45,22 @@ def per_query_table(evaluation: Evaluation, source: ReportSource) -> pa.Table:
         "apr": _number(queries.apr),
         "rr": _number(queries.rr),
         "rank_first": _count(queries.rank_first),
+        "knn_pred": labels_column(queries.knn_pred),
+        "knn_conf": _number(queries.knn_conf),
         "farthest_id": _id_of(evaluation, queries.farthest),
         "farthest_sim": _number(queries.farthest_similarity),
     }
-    return pa.table(columns | image_columns(evaluation))
+    return pa.table(columns | influence_columns(evaluation) | image_columns(evaluation))
+
+
+def influence_columns(evaluation: Evaluation) -> dict[str, pa.Array]:
+    """What the headline family's means lose without each image: ``apr_influence``, ``apr_macro_influence``, ..."""
+    found = {}
+    for name, column in INFLUENCED.items():
+        for metric_id, kind in ((name, column), (f"{name}.macro", f"{column}_macro")):
+            if metric_id in evaluation.influences:
+                found[f"{kind}_influence"] = _number(evaluation.influences[metric_id])
+    return found
 
 
 def image_columns(evaluation: Evaluation) -> dict[str, pa.Array]:
@@ -70,18 +86,26 @@ def neighbours_table(evaluation: Evaluation, n_neighbours: int) -> pa.Table:
     graph, n = evaluation.graph, len(evaluation.ids)
     asked = np.arange(n) if graph.queries is None else graph.queries
     width = graph.rows.shape[1] if graph.rows.ndim == 2 else 0
-    rows = graph.rows.reshape(len(asked), width)[:, :n_neighbours].astype(np.int64)
-    query, place = np.nonzero(rows >= 0)
-    other = rows[query, place]
-    relation = Relations.of(evaluation.labels).between(asked[query], other)
-    kinds = pa.DictionaryArray.from_arrays(pa.array(relation, pa.int8()), pa.array(NAMES))
+    rows = graph.rows.reshape(len(asked), width)[:, :n_neighbours]
+    similarity = graph.similarity.reshape(len(asked), width)[:, :n_neighbours]
+    listed = rows >= 0
+    n_listed = listed.sum(axis=1)
+    relations, kinds = Relations.of(evaluation.labels), np.empty(int(n_listed.sum()), dtype=np.int8)
+    n_done = 0
+    for start in range(0, len(asked), _LISTS):
+        part = slice(start, start + _LISTS)
+        other = rows[part][listed[part]].astype(np.int64)
+        found = relations.between(np.repeat(asked[part], n_listed[part]), other)
+        kinds[n_done : n_done + len(other)] = found
+        n_done += len(other)
+    ranks = np.broadcast_to(np.arange(1, rows.shape[1] + 1, dtype=np.int32), rows.shape)
     return pa.table(
         {
-            "id": pa.array(evaluation.ids[asked[query]]),
-            "rank": pa.array(place + 1, pa.int32()),
-            "nn_id": pa.array(evaluation.ids[other]),
-            "sim": pa.array(graph.similarity.reshape(len(asked), width)[query, place]),
-            "relation": kinds,
+            "id": pa.array(np.repeat(evaluation.ids[asked], n_listed)),
+            "rank": pa.array(ranks[listed], pa.int32()),
+            "nn_id": pa.array(evaluation.ids[rows[listed]]),
+            "sim": pa.array(similarity[listed]),
+            "relation": pa.DictionaryArray.from_arrays(pa.array(kinds), pa.array(NAMES)),
         }
     )
 
@@ -134,6 +158,7 @@ def table_writer(make: Callable[[], pa.Table], kind: str) -> Callable[[HashingFi
 
     def write(file: HashingFile) -> None:
         pq.write_table(make().replace_schema_metadata(metadata), file, compression="zstd")
+        pa.default_memory_pool().release_unused()
 
     return write
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ from bignet.names import shell_word
 from bignet.store.manifest import ShardRecord
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -51,6 +52,8 @@ FITTED_SCHEMA = pa.schema(
         pa.field("numbers", pa.list_(pa.float64()), nullable=False),
     ]
 )  # of a derived store: an array a row
+
+_ROWS_AT_ONCE = 512  # of vectors, beside the page that they are in
 
 _VALUE_TYPES = {"float32": pa.float32(), "float16": pa.float16()}
 
@@ -123,23 +126,55 @@ def read(
             expected columns.
     """
     wanted = expected.names if columns is None else list(columns)
+    with _opened(path, record, owner) as file:
+        table = file.read(columns=wanted, use_threads=False)
+    _check_rows(path, record, table.num_rows)
+    _check_columns(path, table.schema, wanted, expected)
+    return table.select(wanted).replace_schema_metadata(None)
+
+
+def read_matrix(
+    path: Path, record: ShardRecord, expected: pa.Schema, name: str, out: NDArray[np.float32], *, owner: str = ""
+) -> None:
+    """Copy the vector column ``name`` of a shard into ``out`` (rows, D), a few rows at a time.
+
+    Takes, checks and raises what ``read`` does, and holds no more than a page of the column.
+    """
+    with _opened(path, record, owner) as file:
+        _check_rows(path, record, file.metadata.num_rows)
+        _check_columns(path, file.schema_arrow, [name], expected)
+        n_read = 0
+        for batch in file.iter_batches(_ROWS_AT_ONCE, columns=[name], use_threads=False):
+            matrix(pa.chunked_array([batch.column(0)]), out[n_read : n_read + len(batch)])
+            n_read += len(batch)
+        _check_rows(path, record, n_read)
+
+
+@contextmanager
+def _opened(path: Path, record: ShardRecord, owner: str) -> Iterator[pq.ParquetFile]:
+    """A shard to be read; whatever is wrong with it becomes an IntegrityError."""
     try:
         found = path.stat().st_size
         if found != record.n_bytes:
             raise IntegrityError(f"shard {path} has {found:,} bytes, {record.n_bytes:,} were written{_mend(path)}")
         with pq.ParquetFile(path, page_checksum_verification=True) as file:
             _check_owner(path, file, owner)
-            table = file.read(columns=wanted)
+            yield file
     except FileNotFoundError:
         raise IntegrityError(f"shard {path} is missing{_mend(path)}") from None
     except (pa.ArrowException, OSError, ValueError) as error:
         raise IntegrityError(f"shard {path} is damaged: {_first_line(error)}{_mend(path)}") from None
-    if table.num_rows != record.rows:
-        raise IntegrityError(f"shard {path} has {table.num_rows} rows, {record.rows} were written{_mend(path)}")
-    # The footer has no checksum: where a bit of it changes anything, it is a column's name or type.
-    if set(wanted) - set(table.schema.names) or not _fits(table.select(wanted).schema, expected):
+
+
+def _check_rows(path: Path, record: ShardRecord, found: int) -> None:
+    if found != record.rows:
+        raise IntegrityError(f"shard {path} has {found} rows, {record.rows} were written{_mend(path)}")
+
+
+def _check_columns(path: Path, found: pa.Schema, wanted: Sequence[str], expected: pa.Schema) -> None:
+    """The footer has no checksum: where a bit of it changes anything, it is a column's name or type."""
+    if set(wanted) - set(found.names) or not all(found.field(name).equals(expected.field(name)) for name in wanted):
         raise IntegrityError(f"shard {path} has other columns than were written{_mend(path)}")
-    return table.select(wanted).replace_schema_metadata(None)
 
 
 def _check_owner(path: Path, file: pq.ParquetFile, owner: str) -> None:
@@ -147,10 +182,6 @@ def _check_owner(path: Path, file: pq.ParquetFile, owner: str) -> None:
     found = (file.schema_arrow.metadata or {}).get(_OWNER, b"").decode(errors="replace")
     if owner and found and found != f"{owner}/{path.name}":
         raise IntegrityError(f"shard {path} is another, {found}, and this is store {owner}{_mend(path)}")
-
-
-def _fits(found: pa.Schema, expected: pa.Schema) -> bool:
-    return all(field.equals(expected.field(field.name)) for field in found)
 
 
 def _mend(shard: Path) -> str:

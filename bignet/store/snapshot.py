@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from bignet.store.verify import LeftOut
 
 
-# Read side by side: copying into new memory takes a core about as long as reading does. Each holds its bytes twice.
+# Read side by side: copying into new memory takes a core about as long as reading does. Each holds its bytes once.
 _MOST_SHARDS_AT_ONCE = 4
 _WORTH_A_THREAD = 8
 
@@ -115,15 +115,17 @@ class Snapshot:
         out = np.empty((len(self), spec.dims), dtype=np.float32)
         ends = np.cumsum([record.rows for record in self.manifest.shards])
 
+        expected, owner = shards.schema(self.embeddings), self.manifest.store_uuid
+
         def read(record: ShardRecord, end: int) -> None:
-            column = self.read_shard(record, [spec.name])[spec.name]
-            shards.matrix(column, out[end - record.rows : end])
+            path, rows = self.path / layout.SHARDS / record.name, out[end - record.rows : end]
+            shards.read_matrix(path, record, expected, spec.name, rows, owner=owner)
+            pa.default_memory_pool().release_unused()  # else Arrow keeps what this thread read
 
         few = 1 + len(self.manifest.shards) // _WORTH_A_THREAD  # each thread holds a shard
         n_threads = min(len(os.sched_getaffinity(0)), _MOST_SHARDS_AT_ONCE, few)
         with ThreadPoolExecutor(n_threads, "bignet-read") as threads:
             list(threads.map(read, self.manifest.shards, ends))
-        pa.default_memory_pool().release_unused()  # else Arrow keeps about as much as it read
         return out
 
     def vectors_at(self, rows: Sequence[int] | NDArray[np.int64], name: str | None = None) -> NDArray[np.float32]:

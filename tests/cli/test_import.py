@@ -86,6 +86,18 @@ def test_import_again_says_that_there_is_nothing_to_do(bignet_command: Command) 
     assert "store 's' exists already: 6 vectors 'vectors' imported from vectors.npy" in other.err
 
 
+def test_vectors_that_are_all_rejected_still_have_a_next_step(bignet_command: Command, tmp_path: Path) -> None:
+    np.save(tmp_path / "zero.npy", np.zeros((3, 4), np.float32))
+    store = tmp_path / "zero.bignet"
+
+    done = bignet_command("import", tmp_path / "zero.npy", store)
+
+    assert done.code == 10
+    step = f"bignet info {store} --rejected"
+    assert done.out.splitlines()[-1] == f"next: {step}, mend the vectors and import them into another folder"
+    assert bignet_command(*step.split()[1:]).out.count("all numbers are 0") == 3
+
+
 def test_json_holds_the_summary_alone(bignet_command: Command) -> None:
     done = bignet_command("import", "vectors.npy", "s", "--name", "clip", "--storage", "float16", "--json")
 

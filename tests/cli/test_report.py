@@ -49,8 +49,8 @@ def test_it_prints_what_was_measured_the_figures_the_worst_classes_and_where_to_
     ]  # fmt: skip
     assert any(line.startswith("worst class") for line in lines)
     assert f"report: {tmp_path}/r/report.html" in done.out
-    assert lines[-2].startswith(f"next: embedding-atlas {tmp_path}/r/atlas.parquet --x projection_x ")
-    assert lines[-1].strip().startswith(f"bignet report {tmp_path}/r/report.json --check ")
+    assert lines[-1].startswith(f"next: embedding-atlas {tmp_path}/r/atlas.parquet --x projection_x ")
+    assert "--check" not in done.out  # its interval reaches below chance
 
 
 def test_json_is_the_whole_record_alone_on_stdout(bignet_command: Command, store: Path, tmp_path: Path) -> None:
@@ -191,11 +191,20 @@ def test_marks_become_a_figure_and_those_of_another_store_are_refused(
     assert "human_plausible" in done.out
     found = {metric["id"]: metric for metric in json.loads((tmp_path / "r" / "report.json").read_text())["metrics"]}
     assert found["human_plausible"]["value"] == pytest.approx(1 / 3)
-    for name, value in (("store", "cars.bignet"), ("embedding", "layer1.max"), ("fingerprint", "0" * 64)):
+    for name, value in (
+        ("store", "cars.bignet"),
+        ("store_uuid", "0" * 32),
+        ("embedding", "layer1.max"),
+        ("embedding_fingerprint", "0" * 16),
+        ("fingerprint", "0" * 64),
+    ):
         marks.write_text(json.dumps(record | {name: value}))
         refused = bignet_command("report", store, "-o", tmp_path / "r", "--marks", marks)
         assert refused.code == 2
         assert refused.err.startswith("bignet: error[mismatch]: the marks ")
+        assert name == "fingerprint" or value in refused.err
+    marks.write_text(json.dumps(record | {"store": "renamed", "store_uuid": opened.snapshot.manifest.store_uuid}))
+    assert bignet_command("report", store, "-o", tmp_path / "r", "--marks", marks).code == 0
 
 
 def test_labels_say_what_found_no_partner_and_groups_reach_the_table(
@@ -272,3 +281,18 @@ def test_another_seed_moves_intervals_and_no_value(bignet_command: Command, stor
 
     assert first["value"] == second["value"]
     assert (first["lo"], first["hi"]) != (second["lo"], second["hi"])
+
+
+@pytest.mark.parametrize("command", ["report", "clusters"])
+@pytest.mark.parametrize("below", [".", "deeper/still"])
+def test_a_file_where_the_folder_should_be_is_a_mistake_that_shows_before_anything_is_measured(
+    bignet_command: Command, store: Path, tmp_path: Path, command: str, below: str
+) -> None:
+    file = tmp_path / "r.html"
+    file.write_text("kept")
+
+    done = bignet_command(command, store, "-o", file / below)
+
+    assert done.code == 2
+    assert f"'{file}' is a file; give a folder" in done.err
+    assert file.read_text() == "kept"

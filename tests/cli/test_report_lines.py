@@ -48,6 +48,14 @@ def test_the_figures_line_up_and_lead_with_the_headline(world: World) -> None:
     assert len({len(line) for line in lines}) == 1
 
 
+def test_the_mean_over_orders_of_ties_stands_below_what_it_corrects(world: World) -> None:
+    tied = tuple(replace(world.evaluation.metric("p@1"), id=f"p@{k}/tie-mean") for k in (10, 1))
+    lines = headline(replace(world.evaluation, metrics=(*world.evaluation.metrics, *tied)))
+
+    names = [line.split()[0] for line in lines[3:7]]
+    assert names == ["p@1", "p@1/tie-mean", "p@10", "p@10/tie-mean"]
+
+
 def test_the_interval_of_other_groups_stands_beside_that_of_other_images(world: World) -> None:
     first, *rest = world.evaluation.metrics
     wide = replace(first, cluster_lo=0.1, cluster_hi=0.9, cluster_unit="group")
@@ -120,6 +128,28 @@ def test_without_labels_the_next_step_is_to_give_some(tmp_path: Path) -> None:
     files = write_report(world.evaluation, world.source, tmp_path)
 
     assert next_commands(world.evaluation, files, "s") == [f"bignet report s -o {tmp_path} --labels labels.csv"]
+
+
+def test_without_images_the_next_step_is_to_look_at_the_rejected(tmp_path: Path) -> None:
+    world = make_world(None, [])
+    files = write_report(world.evaluation, world.source, tmp_path)
+
+    assert next_commands(world.evaluation, files, "my store") == ["bignet info 'my store' --rejected"]
+
+
+@pytest.mark.parametrize(
+    ("lo", "chance", "bound"),
+    [(0.004, None, None), (0.31, 0.32, None), (0.319, 0.31, None), (0.5678, 0.3, "0.56"), (0.0, 0.0, None)],
+)
+def test_a_check_is_suggested_only_if_chance_would_fail_it_and_the_report_holds_it(
+    world: World, tmp_path: Path, lo: float, chance: float | None, bound: str | None
+) -> None:
+    files = replace(write_report(world.evaluation, world.source, tmp_path), atlas=None)
+    head = replace(world.evaluation.metrics[0], value=lo, lo=lo, hi=1.0, chance=chance)
+
+    found = next_commands(replace(world.evaluation, metrics=(head,)), files, "s")
+
+    assert found == ([f"bignet report {files.json} --check 'map@r.macro>={bound}'"] if bound else [])
 
 
 def test_checks_show_condition_value_and_verdict() -> None:

@@ -80,6 +80,7 @@ class Brute:
         for depth in {1, k, *several}:
             if len(hits) >= depth:
                 scores[f"p@{depth}"] = sum(hits[:depth]) / depth
+                scores[f"p@{depth}/tie-mean"] = self.over_tie_orders(ranking, hits, depth)
                 scores[f"hit@{depth}"] = float(any(hits[:depth]))
                 scores[f"recall@{depth}"] = sum(hits[:depth]) / R
         if len(hits) >= k:
@@ -88,17 +89,28 @@ class Brute:
             scores[f"ndcg@{k}"] = self.ndcg(label, ranking, k)
         return scores
 
+    def over_tie_orders(self, ranking, hits, depth):
+        """Each place holds any item of its tie with the same probability."""
+        ties = {}
+        for (s, _), hit in zip(ranking, hits, strict=True):
+            ties.setdefault(s, []).append(hit)
+        return sum(sum(ties[s]) / len(ties[s]) for s, _ in ranking[:depth]) / depth
+
     def ndcg(self, label, ranking, k):
         gains = [shared(label, self.labels[row]) for _, row in ranking]
         if len(gains) == 1:
             return 1.0
         return ndcg_score([gains], [[s / 1e12 for s, _ in ranking]], k=k)
 
-    def vote(self, ranking):
+    def votes(self, ranking):
         votes = {}
         for s, row in ranking[:VOTERS]:
             if self.labels[row] is not None:
                 votes[self.labels[row]] = votes.get(self.labels[row], 0.0) + math.exp(s / 1e12 / TEMPERATURE)
+        return votes
+
+    def vote(self, ranking):
+        votes = self.votes(ranking)
         best = max(votes.values(), default=0.0)
         near = [self.labels[row] for _, row in ranking[:VOTERS] if self.labels[row] is not None]
         return next((label for label in near if votes[label] > best * (1 - 1e-10)), None)

@@ -21,7 +21,7 @@ def subject_of(vectors, labels=None, groups=None, graph=None, excluded=None, **s
         coded=code_labels((None,) * n if labels is None else labels),
         groups=groups,
         graph=graph,
-        per_query=PerQuery(whole, real, real, real, real, real, whole, whole, real),
+        per_query=PerQuery(whole, real, real, real, real, real, whole, whole, real, (None,) * n, real),
         excluded=excluded or Excluded(),
         settings=chosen,
     )

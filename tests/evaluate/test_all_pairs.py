@@ -65,7 +65,7 @@ def test_the_graph_is_used_where_it_holds_the_answer(monkeypatch):
         raise AssertionError("searched again")
 
     subject = subject_of(np.random.default_rng(0).standard_normal((60, 5)), graph_k=59)
-    monkeypatch.setattr(module, "knn_graph", refuse)
+    monkeypatch.setattr(module, "graph_of", refuse)
     monkeypatch.setattr(module, "_scores", refuse)
     assert len(all_pairs(subject, 5)) == 60
     assert len(all_pairs(subject, 5, 25)) == 25

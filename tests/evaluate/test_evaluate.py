@@ -10,6 +10,8 @@ from bignet.errors import MismatchError, UsageError
 from bignet.evaluate.evaluate import EvaluateSettings, evaluate, gallery_fingerprint
 from bignet.evaluate.result import Metric
 
+WITHIN = "query bootstrap within class"
+
 IDS = [
     "map@r.macro",
     "map@r",
@@ -304,6 +306,30 @@ def test_identical_vectors_are_one_big_tie():
     assert any("equally similar" in sentence for sentence in found.warnings)
 
 
+def test_where_ties_matter_the_mean_over_their_orders_is_a_number_of_its_own():
+    """Brute force: every order of the tied rows, of which precision at k counts the first."""
+    rng = np.random.default_rng(0)
+    vectors, labels = np.sign(rng.standard_normal((40, 3))), [str(i % 3) for i in range(40)]
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    similarity = np.round(unit @ unit.T, 12)
+    found = run(vectors, labels, k=5)
+    for k in (1, 5):
+        scores = []
+        for i in range(40):
+            others = [j for j in range(40) if j != i]
+            orders = [sorted(others, key=lambda j, i=i: (-similarity[i, j], rng.random())) for _ in range(100)]
+            scores.append(np.mean([[labels[j] == labels[i] for j in order[:k]] for order in orders]))
+        metric = found.metric(f"p@{k}/tie-mean")
+        assert metric.value == pytest.approx(np.mean(scores), abs=0.02)
+        assert metric.value == pytest.approx(found.metric(f"p@{k}").params["value_over_tie_orders"], abs=1e-12)
+        assert metric.value != found.metric(f"p@{k}").value
+        assert metric.lo <= metric.value <= metric.hi
+        assert (metric.k, metric.n_queries) == (k, 40)
+        assert found.metric(f"p@{k}/tie-mean.macro").value is not None
+    plain = run(*clustered())
+    assert not [metric.id for metric in plain.metrics if "tie-mean" in metric.id]
+
+
 @pytest.mark.parametrize("spoil", ["one dimension", "constant dimension", "empty rows only"])
 def test_degenerate_dimensions_never_crash(spoil):
     vectors, labels = clustered()
@@ -331,7 +357,7 @@ def test_classes_are_listed_largest_first_with_their_own_intervals():
     labels = ["small"] * 20 + ["large"] * 60 + ["also small"] * 20
     found = run(vectors, labels)
     assert [(row.label, row.n) for row in found.classes] == [("large", 60), ("also small", 20), ("small", 20)]
-    assert [row.p1.ci for row in found.classes] == ["query bootstrap within class", "wilson", "wilson"]
+    assert [row.p1.ci for row in found.classes] == [f"{WITHIN}, widened for the gallery", "wilson", "wilson"]
     for row in found.classes:
         own = [i for i, label in enumerate(labels) if label == row.label]
         assert row.map_r.value == pytest.approx(found.per_query.apr[own].mean(), abs=1e-12)
@@ -367,6 +393,16 @@ def test_without_resamples_and_permutations_values_are_the_same_and_chance_is_ex
 def test_precision_at_one_is_not_listed_twice():
     vectors, labels = clustered()
     assert [m.id for m in run(vectors, labels, k=1).metrics].count("p@1") == 1
+
+
+def test_every_number_of_every_family_is_listed_once():
+    vectors, labels = clustered()
+    found = run(vectors, [f"top {label[-1] in '01'}#{label}" for label in labels], families=True, bootstrap=0)
+    listed = [metric.id for metric in found.metrics]
+    assert len(listed) == len(set(listed))
+    for family in (found.separation, found.confusion, found.hierarchy, found.geometry):
+        assert {metric.id for metric in family.metrics} <= set(listed)
+    assert {metric.id for level in found.hierarchy.levels for metric in (level.p1, level.map_r)} <= set(listed)
 
 
 def test_the_fingerprint_is_the_hash_of_the_sorted_ids():

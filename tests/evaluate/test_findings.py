@@ -23,6 +23,10 @@ def test_without_labels_only_that_is_said():
     assert found == ["no labels: nothing here says the neighbours are right"]
 
 
+def test_without_rows_it_is_not_the_labels_that_are_missing():
+    assert findings.about_queries(Excluded(zero=4), 0, 0, 0) == ["no usable rows: there was nothing to measure"]
+
+
 def test_who_was_not_asked_is_counted():
     found = findings.about_queries(Excluded(unlabelled=4, singleton=1), 12, 17, 3)
     assert found[0] == "4 of 17 rows have no label and were not asked"

@@ -101,8 +101,9 @@ def test_levels_equal_brute_force(seed, names, grouped):
         assert level.p1.chance == pytest.approx(chance, abs=1e-9)
         assert level.map_r.value == pytest.approx(map_r, abs=1e-9)
         assert level.p1.n_queries == level.map_r.n_queries == n
-        prefixes = {parts(x)[: level.depth] for x in labels if x and len(parts(x)) >= level.depth}
-        assert level.n_classes == len(prefixes)
+        deep = [parts(x) for x in labels if x and len(parts(x)) >= level.depth]
+        assert level.n_classes == len({path[: level.depth] for path in deep})
+        assert level.p1.gallery_size == level.map_r.gallery_size == len(deep)
         assert level.p1.params["shorter_labels"] == sum(len(parts(x)) < level.depth for x in labels if x)
 
 
@@ -128,6 +129,21 @@ def test_unlabelled_distractors_are_wrong_at_every_level(seed):
             p1, chance, map_r, _ = brute.level(level.depth, distractor=True)
             assert (level.p1.value, level.map_r.value) == pytest.approx((p1, map_r), abs=1e-9)
             assert level.p1.chance == pytest.approx(chance, abs=1e-9)
+            assert level.p1.gallery_size == len(labels)
+
+
+def test_a_level_of_one_class_has_no_score_unless_distractors_can_be_wrong():
+    vectors = np.random.default_rng(0).standard_normal((9, 4))
+    labels = ["a#x", "a#x", "a#x", "a#y", "a#y", "a#y", None, None, None]
+    for depth in (100, 2):
+        top, leaf = measure_hierarchy(subject(vectors, labels, depth=depth)).levels
+        assert {top.p1.value, top.map_r.value} == {None}
+        assert top.p1.reason == top.map_r.reason
+        assert "none can be wrong" in top.p1.reason
+        assert None not in (leaf.p1.value, leaf.map_r.value)
+    top = measure_hierarchy(subject(vectors, labels, unlabelled="distractor")).levels[0]
+    assert top.p1.chance == 5 / 8
+    assert top.p1.reason is None
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -318,6 +334,16 @@ def test_perfect_neighbours_make_no_mistake():
     assert found.levels[2].p1.value == found.levels[2].map_r.value == 1
 
 
+def test_mistakes_that_cannot_leave_the_parent_are_not_called_plausible():
+    vectors = np.random.default_rng(0).standard_normal((12, 4))
+    found = measure_hierarchy(subject(vectors, ["pet#cat", "pet#dog"] * 6))
+    metrics = metrics_of(found)
+    assert sum(found.severity) > 0
+    assert metrics["plausible_fp"].value is None
+    assert "same parent" in metrics["plausible_fp"].reason
+    assert metrics["mistake_severity"].value == 1.0
+
+
 @pytest.mark.parametrize(
     "labels",
     [[], [None] * 3, ["a"], ["a", "a", "b"], ["a", None, "b"]],
@@ -334,9 +360,6 @@ def test_all_singletons_are_undefined_with_a_reason(labels, dim):
     for metric in (*found.metrics, found.levels[-1].p1, found.levels[-1].map_r):
         assert metric.value is None
         assert "one image: nothing to find" in metric.reason
-    if labels == ["a#b", "a#c"]:
-        assert found.levels[0].p1.value == 1.0
-        assert found.levels[0].p1.ci == "wilson"
 
 
 @pytest.mark.parametrize("seed", range(3))

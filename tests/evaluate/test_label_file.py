@@ -59,6 +59,31 @@ def test_an_empty_field_means_none_and_digits_stay_text(tmp_path):
     assert found.groups == (None, "007", "1.50")
 
 
+@pytest.mark.parametrize("fields", [("1.0", "", "2.0"), ("1", "", "2"), ("1.000", "", "2")])
+def test_whole_numbers_name_the_same_classes_with_or_without_a_point_in_either_format(tmp_path, fields):
+    numbers = [float(field) if field else None for field in fields]
+    pq.write_table(pa.table({"id": [10, 20, 30], "label": numbers}), tmp_path / "l.parquet")
+    found = table_of(tmp_path, "id,label\n10,{}\n20,{}\n30,{}\n".format(*fields))
+
+    assert found.labels == ("2", "1", None)
+    assert read_label_table(tmp_path / "l.parquet", IDS, PATHS).labels == found.labels
+
+
+@pytest.mark.parametrize("fields", [("1.0", "v2.0"), ("1.0", "02"), ("-", "1.0"), ("1.0", "1.0.1")])
+def test_text_with_a_point_stays_text(tmp_path, fields):
+    found = table_of(tmp_path, "id,label\n10,{}\n20,{}\n".format(*fields))
+
+    assert found.labels == (None, *fields)
+
+
+@pytest.mark.parametrize("number", [1.5, float("nan"), float("inf")])
+def test_numbers_that_are_not_whole_name_no_class(tmp_path, number):
+    pq.write_table(pa.table({"id": [10, 20], "label": [1.0, number]}), tmp_path / "l.parquet")
+
+    with pytest.raises(UsageError, match=f"l.parquet' has the label {number}"):
+        read_label_table(tmp_path / "l.parquet", IDS, PATHS)
+
+
 def test_groups_alone_leave_the_labels_to_the_store(tmp_path):
     found = table_of(tmp_path, "id,group\n10,a\n20,a\n30,b\n")
 
@@ -79,8 +104,9 @@ def test_a_column_with_nothing_in_it_gives_no_groups_but_does_take_labels_away(t
         ("id,name\n10,x\n", "columns id, name"),
         ("label,group\nx,y\n", "columns label, group"),
         ("id,label\n99,x\n", "none of the store's 3"),
-        ("id,label\n10,x\n10,y\n", "more than once"),
-        ("path,label\nz.jpg,x\nz.jpg,y\n", "'z.jpg' more than once"),
+        ("id,label\n10,x\n10,y\n", "labels.csv' has the id '10' more than once"),
+        ("path,label\nz.jpg,x\nz.jpg,y\n", "labels.csv' has the path 'z.jpg' more than once"),
+        ("id,label\n10,1.0\n20,1.5\n", "labels.csv' has the label 1.5 among numbers: a label names a class"),
         ("id,label\n1.5,x\n", "not whole numbers"),
         ("id,label\n10,a##b\n", "label of id 10"),
         ("", "cannot be read"),

@@ -65,8 +65,16 @@ def test_without_a_verdict_the_share_is_undefined_and_says_why(tmp_path, verdict
     [
         ({"embedding": "other"}, {"embedding": "layer4.gap"}, "another embedding: theirs is 'other'"),
         ({"store": "cars.bignet"}, {"store": "photos.bignet"}, "another store"),
-        ({"store_uuid": "1"}, {"store_uuid": "2"}, "another store uuid"),
-        ({"embedding_fingerprint": "x"}, {"embedding_fingerprint": "y"}, "another embedding fingerprint"),
+        (
+            {"store": "cars.bignet", "store_uuid": "1"},
+            {"store": "photos.bignet", "store_uuid": "2"},
+            r"another store: theirs is 'cars.bignet' \(store uuid 1\), this one's 'photos.bignet' \(store uuid 2\)",
+        ),
+        (
+            {"embedding_fingerprint": "x"},
+            {"embedding": "layer4.gap", "embedding_fingerprint": "y"},
+            r"another embedding: theirs is 'layer4.gap' \(embedding fingerprint x\), this one's 'layer4.gap' \(",
+        ),
     ],
 )
 def test_marks_of_another_store_or_embedding_are_refused_by_name(tmp_path, theirs, ours, says):

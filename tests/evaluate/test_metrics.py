@@ -40,10 +40,21 @@ def assert_agrees(evaluation, brute, tolerance=1e-9):
     scores = brute.scores(K, SEVERAL)
     expected = means(scores, brute.labels)
     found = found_by(evaluation)
-    assert len(found) == 36
+    assert len([name for name in found if "/tie-mean" not in name]) == 36
     for name, value in found.items():
         assert value == pytest.approx(expected.get(name), abs=tolerance), name
     assert np.flatnonzero(evaluation.per_query.n_relevant > 0).tolist() == sorted(scores)
+    for query, (named, share) in enumerate(
+        zip(evaluation.per_query.knn_pred, evaluation.per_query.knn_conf, strict=True)
+    ):
+        if query not in scores:
+            assert named is None
+            assert np.isnan(share)
+            continue
+        ranking = brute.oracle.ranking(brute.vectors, query, brute.candidates(query))
+        votes = brute.votes(ranking)
+        assert named == brute.vote(ranking)
+        assert share == pytest.approx(votes[named] / sum(votes.values()), abs=tolerance)
 
 
 @pytest.mark.parametrize("seed", range(30))

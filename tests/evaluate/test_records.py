@@ -7,6 +7,8 @@ from bignet.evaluate.evaluate import EvaluateSettings
 from bignet.evaluate.records import Records, Values
 from bignet.evaluate.result import Metric
 
+ONLY = "of queries only"
+
 
 def records(**options):
     return Records(EvaluateSettings(**options), Metric("", None))
@@ -37,7 +39,7 @@ def test_many_values_get_the_ends_that_resampling_would_give(monkeypatch):
     resampled, by_class = records().mean("x", values), records().macro("x", values)
     monkeypatch.setattr(records_module, "MANY", 100)
     normal, normal_by_class = records().mean("x", values), records().macro("x", values)
-    assert (normal.ci, resampled.ci) == ("normal approximation", "query bootstrap")
+    assert (normal.ci, resampled.ci) == (f"normal approximation, {ONLY}", f"query bootstrap, {ONLY}")
     assert (normal.lo, normal.hi) == pytest.approx((resampled.lo, resampled.hi), abs=0.001)
     assert (normal_by_class.lo, normal_by_class.hi) == pytest.approx((by_class.lo, by_class.hi), abs=0.001)
 

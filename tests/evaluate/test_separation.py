@@ -69,6 +69,24 @@ def test_a_class_inside_another_has_a_negative_margin():
     assert margins.margin[0] < 0 < margins.margin[1]
 
 
+def test_a_class_of_one_image_is_in_the_matrix_but_no_margin_is_judged_by_it():
+    vectors = np.array([[1, 0.5, 0], [1, -0.5, 0], [1, 0, 0], [0, 0.2, 1], [0, -0.2, 1.0]])
+    margins = ClassSpread(UnitRows(vectors), np.array([0, 0, 1, 2, 2])).margins()
+    assert margins.nearest.tolist() == [2, 0, 0]
+    assert (margins.margin[[0, 2]] > 0).all()
+    assert np.isnan(margins.margin[1])
+    matrix = class_distance(vectors, ["a", "a", "alone", "b", "b"])
+    a, alone = matrix.labels.index("a"), matrix.labels.index("alone")
+    assert matrix.matrix[a, alone] < matrix.matrix[a, a]
+
+
+def test_beside_classes_of_one_image_a_class_has_no_margin():
+    margins = ClassSpread(UnitRows(np.eye(4)), np.array([0, 0, 1, 2])).margins()
+    assert margins.nearest.tolist() == [-1, 0, 0]
+    assert np.isnan(margins.margin).all()
+    assert np.isnan(margins.nearest_distance[0])
+
+
 def test_one_class_has_a_width_and_no_margin():
     margins = ClassSpread(UnitRows(np.eye(3)), np.zeros(3, dtype=np.int64)).margins()
     assert margins.within.tolist() == [1.0]

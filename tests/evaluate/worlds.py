@@ -35,7 +35,7 @@ def subject(vectors, labels, groups=None, depth=100, queries=None, **options):
         graph = KnnGraph(graph.rows[queries], graph.similarity[queries], {}, queries=queries)
     blank = np.full(len(labels), np.nan)
     none = np.full(len(labels), -1)
-    per_query = PerQuery(none, blank, blank, blank, blank, blank, none, none, blank)
+    per_query = PerQuery(none, blank, blank, blank, blank, blank, none, none, blank, (None,) * len(labels), blank)
     excluded = Excluded(unlabelled=labels.count(None))
     settings = EvaluateSettings(**{"bootstrap": 50, "k": 5, **options})
     return Subject(rows, np.arange(len(labels)), coded, groups, graph, per_query, excluded, settings)

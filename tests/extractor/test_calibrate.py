@@ -65,11 +65,13 @@ def test_overlap_is_the_share_of_the_ten_nearest_that_stays():
 
     shares = [len(nearest(reference, query) & nearest(found, query)) / 10 for query in range(40)]
     assert 0.3 < np.mean(shares) < 1
-    assert Closeness.of(reference, found).overlap == pytest.approx(np.mean(shares))
+    near = Closeness.of(reference, found)
+    assert near.overlap == pytest.approx(np.mean(shares))
+    assert near.overlap_lo == pytest.approx(np.mean(shares) - 1.6449 * np.std(shares, ddof=1) / np.sqrt(40), abs=1e-5)
     assert Closeness.of(reference, reference * 3).overlap == 1
     assert Closeness.of(reference[:1], found[:1]).overlap == 1  # nothing to be near to
-    worst = calibrate.worst([Closeness(0.9, 0.8, 0.7), Closeness(0.95, 0.75, 0.6)])
-    assert worst == Closeness(0.9, 0.75, 0.6)
+    worst = calibrate.worst([Closeness(0.9, 0.8, 0.7, 0.6), Closeness(0.95, 0.75, 0.6, 0.5)])
+    assert worst == Closeness(0.9, 0.75, 0.6, 0.5)
 
 
 def test_which_copy_is_the_nearest_does_not_count():
@@ -80,12 +82,12 @@ def test_which_copy_is_the_nearest_does_not_count():
 
 
 def test_a_loss_is_counted_from_what_was_lost_before():
-    unit = Closeness(0.99, 0.98, 1.0)
-    base = Closeness(0.999, 0.998, 1.0)
-    assert Closeness(0.994, 0.998, 0).loss_beyond(base, unit) == pytest.approx(0.5)
-    assert Closeness(0.999, 0.988, 0).loss_beyond(base, unit) == pytest.approx(0.5)
-    assert 0 < Closeness(1.0, 1.0, 1.0).loss_beyond(base, unit) < 0.01
-    assert Closeness(np.nan, np.nan, np.nan).loss_beyond(base, unit) == np.inf
+    unit = Closeness(0.99, 0.98, 1.0, 1.0)
+    base = Closeness(0.999, 0.998, 1.0, 1.0)
+    assert Closeness(0.994, 0.998, 0, 0).loss_beyond(base, unit) == pytest.approx(0.5)
+    assert Closeness(0.999, 0.988, 0, 0).loss_beyond(base, unit) == pytest.approx(0.5)
+    assert 0 < Closeness(1.0, 1.0, 1.0, 1.0).loss_beyond(base, unit) < 0.01
+    assert Closeness(np.nan, np.nan, np.nan, np.nan).loss_beyond(base, unit) == np.inf
 
 
 @needs_vnni

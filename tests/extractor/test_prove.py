@@ -4,6 +4,7 @@ import torch
 
 from bignet.errors import UsageError
 from bignet.extractor import calibrate, encoder, machine, prove
+from bignet.extractor.calibrate import Closeness
 from bignet.extractor.prove import Needed
 from bignet.extractor.settings import ExtractSettings, Form
 from tests.extractor.marks import needs_vnni
@@ -60,6 +61,12 @@ def test_auto_stays_exact_where_the_sample_speaks_against_it(blueprint, monkeypa
     monkeypatch.setattr(prove, "NEEDED", Needed(cosine=0.9999999, overlap=0))
     chosen, (proof,) = choose(blueprint)
     assert (chosen.spec.precision, proof.used) == ("fp32", False)
+
+
+def test_what_must_stay_must_stay_by_the_lower_end_of_its_interval():
+    needed = Needed(cosine=0.999, overlap=0.98)
+    assert needed.met_by(Closeness(0.999, 1.0, overlap=0.99, overlap_lo=0.98))
+    assert not needed.met_by(Closeness(0.999, 1.0, overlap=0.99, overlap_lo=0.979))
 
 
 def test_what_is_asked_for_by_name_is_used_and_its_loss_told(blueprint):

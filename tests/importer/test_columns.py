@@ -78,6 +78,19 @@ def test_an_empty_label_is_none_and_a_number_is_its_digits(tmp_path):
     assert values(parquet(tmp_path, "label", pa.nulls(2)), "label") == [None, None]
 
 
+def test_whole_numbers_name_the_same_classes_with_or_without_a_point_whatever_the_file(tmp_path):
+    for file in (
+        text(tmp_path, b"10.0\n2.0\n"),
+        npy(tmp_path, [10.0, 2.0]),
+        npy(tmp_path, np.array([10, 2], ">f4")),
+        parquet(tmp_path, "label", pa.array([10.0, 2.0])),
+        csv(tmp_path, b"label\n10.0\n2\n"),
+    ):
+        assert values(file, "label") == ["10", "2"]
+    assert values(parquet(tmp_path, "label", pa.array([1e15, None])), "label") == ["1000000000000000", None]
+    assert values(text(tmp_path, b"1.0\nv2.0\n"), "label") == ["1.0", "v2.0"]
+
+
 @pytest.mark.parametrize(
     ("data", "says"),
     [
@@ -132,7 +145,9 @@ def test_paths_that_cannot_be_used_are_named(tmp_path, array, says):
     [
         (pa.array(["a", "C#"]), r"'C#' has an empty part; .* \\#"),
         (pa.array([b"\xff"]), "no UTF-8"),
-        (pa.array([1.5]), "holds double; labels are text or whole numbers"),
+        (pa.array([1.5, None]), "has the label 1.5 among numbers: .* such as 'v1.5'"),
+        (pa.array([1.0, float("nan")]), "has the label nan among numbers"),
+        (pa.array(["1.0", "1.5"]), "has the label 1.5 among numbers"),
         (pa.array([True]), "holds bool"),
     ],
 )
@@ -151,6 +166,12 @@ def test_a_file_without_the_column_lists_those_it_has(tmp_path):
 def test_an_array_that_is_no_column_is_named(tmp_path, array):
     with pytest.raises(UsageError, match="allowed: one row of integers or text"):
         values(npy(tmp_path, array), "id")
+
+
+def test_an_array_of_objects_is_refused_with_what_makes_it_plain(tmp_path):
+    np.save(tmp_path / "a.npy", np.array(["cat", "owl"], dtype=object), allow_pickle=True)
+    with pytest.raises(UsageError, match=r"holds Python objects; ARRAY.astype\(str\) or"):
+        values(tmp_path / "a.npy", "label")
 
 
 def test_files_that_are_broken_are_named(tmp_path):

@@ -93,7 +93,8 @@ def _orders(similarity, unusable):
 
 def _per_query(similarity, labels, unusable, k):
     n = len(labels)
-    floats = {name: np.full(n, np.nan) for name in ("p1", "pk", "rp", "apr", "rr", "farthest_similarity")}
+    floats = {name: np.full(n, np.nan) for name in ("p1", "pk", "rp", "apr", "rr", "farthest_similarity", "knn_conf")}
+    voted = [None] * n
     ints = {name: np.full(n, -1, dtype=np.int64) for name in ("n_relevant", "rank_first", "farthest")}
     for row, order in _orders(similarity, unusable):
         if len(order):
@@ -111,7 +112,16 @@ def _per_query(similarity, labels, unusable, k):
         floats["p1"][row], floats["pk"][row] = hits[0], hits[:k].sum() / k
         floats["rp"][row], floats["apr"][row] = top.mean(), (precision * top).sum() / relevant
         floats["rr"][row] = 1 / ints["rank_first"][row]
-    return PerQuery(**ints, **floats)
+        voted[row], floats["knn_conf"][row] = _vote([labels[j] for j in order[:20]], similarity[row, order[:20]])
+    return PerQuery(**ints, **floats, knn_pred=tuple(voted))
+
+
+def _vote(labels, similarity):
+    votes = dict.fromkeys(labels, 0.0)
+    for label, near in zip(labels, similarity, strict=True):
+        votes[label] += np.exp(near / 0.07)
+    best = max(votes, key=lambda label: votes[label])
+    return best, votes[best] / sum(votes.values())
 
 
 def _bootstrap(values, seed=0):

@@ -21,14 +21,30 @@ def with_families(evaluation, vectors):
     evaluation = replace(evaluation, geometry=_geometry(evaluation, vectors))
     if len(vectors) >= 8:
         evaluation = replace(evaluation, clusters=_clusters(evaluation, vectors))
-    if not evaluation.classes:
-        return evaluation
-    return replace(
-        evaluation,
-        separation=_separation(evaluation, vectors),
-        confusion=_confusion(evaluation),
-        hierarchy=_hierarchy(evaluation),
+    if evaluation.classes:
+        evaluation = replace(
+            evaluation,
+            separation=_separation(evaluation, vectors),
+            confusion=_confusion(evaluation),
+            hierarchy=_hierarchy(evaluation),
+        )
+    return replace(evaluation, metrics=(*evaluation.metrics, *_of_families(evaluation)))
+
+
+def _of_families(evaluation):
+    """The families' metrics, which an evaluation lists beside its own."""
+    found = (
+        evaluation.separation,
+        evaluation.confusion,
+        evaluation.hierarchy,
+        evaluation.geometry,
+        evaluation.clusters,
     )
+    levels = evaluation.hierarchy.levels if evaluation.hierarchy else ()
+    every = [metric for family in found if family is not None for metric in family.metrics]
+    every += [metric for level in levels for metric in (level.p1, level.map_r)]
+    known = {metric.id for metric in evaluation.metrics}
+    return tuple({metric.id: metric for metric in every if metric.id not in known}.values())
 
 
 def _codes(evaluation):

@@ -137,3 +137,27 @@ def test_a_damaged_table_beside_a_report_is_named(tmp_path):
 
     with pytest.raises(UsageError, match=r"per_query\.parquet' cannot be read"):
         read_report(files.json)
+
+
+def test_the_change_is_for_other_images_where_both_reports_say_what_each_image_does(apr):
+    rng = np.random.default_rng(3)
+    before, now = past(apr, 0.5), past(apr + rng.normal(0.02, 0.05, size=60), 0.52)
+    alone = compare(now, before)
+    wide = [replace(one, scores=replace(one.scores, influences=rng.normal(0, 0.01, size=60))) for one in (now, before)]
+
+    found = compare(*wide)
+
+    assert "queries only" in alone.note
+    assert found.note is None
+    assert found.change.value == pytest.approx(alone.change.value)
+    assert found.change.hi - found.change.lo > 2 * (alone.change.hi - alone.change.lo)
+    assert "queries only" in compare(wide[0], before).note
+
+
+def test_what_each_image_does_is_read_back(tmp_path):
+    world = make_world(None, LABELS)
+    influences = np.random.default_rng(2).normal(size=60)
+    evaluation = replace(world.evaluation, influences={"map@r.macro": influences})
+    files = write_report(evaluation, world.source, tmp_path)
+
+    np.testing.assert_array_equal(read_report(files.json).scores.influences, influences)

@@ -14,7 +14,8 @@ from tests.reporting.factory import make_world
 IDS = {
     "retrieval": (
         "p@1 p@10 precision@5 hit@10 recall@10 r_precision map@r map@r.macro map@r.macro.nogroups map ap "
-        "map@10/minRk mrr mrr@10 ndcg@10 knn_acc ncc_acc ncc_acc.macro tie_rate@10"
+        "map@10/minRk mrr mrr@10 ndcg@10 knn_acc ncc_acc ncc_acc.macro tie_rate@10 "
+        "p@1/tie-mean p@10/tie-mean.macro"
     ),
     "separation": (
         "class_distance class_margin cdnv silhouette_cosine silhouette_cosine.macro pair_auroc "
@@ -54,6 +55,7 @@ def test_an_unknown_metric_is_named_by_its_id():
 
 def test_words_say_depth_average_level_and_false_rate():
     assert define(Metric("p@10.macro", 0.5)).name == "macro P@10"
+    assert define(Metric("p@10/tie-mean.macro", 0.5)).name == "macro P@10, ties in any order"
     assert define(Metric("p@1@level2", 0.5)).name == "P@1, level 2"
     assert define(Metric("tar@far0.001", 0.5)).name == "Match rate at 0.001 false"
     assert define(Metric("map@r.macro.nogroups", 0.5)).name == "macro MAP@R, groups not kept apart"

@@ -57,6 +57,7 @@ def test_the_record_lists_every_metric_of_every_family_once(filled):
 
     assert listed[0] == "map@r.macro"
     assert len(listed) == len(set(listed))
+    assert listed == [metric.id for metric in evaluation.metrics]
     for family in (*families, evaluation.clusters):
         assert {metric.id for metric in family.metrics} <= set(listed)
     for level in evaluation.hierarchy.levels:

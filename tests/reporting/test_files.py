@@ -53,6 +53,10 @@ def test_per_query_has_a_row_for_every_image_and_null_where_it_was_no_query(anim
     assert [line["apr"] is None for line in table] == [
         label is None or label.startswith("lone") for label in world.evaluation.labels
     ]
+    for line, named in zip(table, world.evaluation.per_query.knn_pred, strict=True):
+        assert line["knn_pred"] == named
+        assert (line["knn_pred"] is None) == (line["knn_conf"] is None) == (line["apr"] is None)
+        assert line["knn_conf"] is None or 0 < line["knn_conf"] <= 1
 
 
 def test_class_tables_hold_every_class_and_every_pair_once(animals):

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import binomtest
 
 from tests.reporting.browser import opened
-from tests.reporting.factory import make_world, vectors_of
+from tests.reporting.factory import PROVENANCE, make_world, vectors_of
 
 SHOWN = ".strip:not([hidden])"
 CLIPBOARD = """Object.defineProperty(navigator, 'clipboard', {value: {
@@ -191,6 +191,8 @@ def test_marks_survive_a_reload_and_can_be_exported_and_cleared(browser, animals
             page.click("#marks-export")
         record = json.loads(waiting.value.path().read_text())
         assert record["fingerprint"] == world.evaluation.gallery_fingerprint
+        assert (record["store"], record["store_uuid"]) == (world.source.store_name, PROVENANCE["store_uuid"])
+        assert PROVENANCE["store_uuid"] in page.evaluate("report.key")
         assert record["human_plausible"]["lo"] == pytest.approx(wilson.low, abs=1e-12)
         assert record["human_plausible"]["hi"] == pytest.approx(wilson.high, abs=1e-12)
         assert sorted(item["mark"] for item in record["marks"]) == [

@@ -18,6 +18,7 @@ from bignet.evaluate.clusters.stability import ENOUGH, ks_to_try, stabilities, s
 from bignet.evaluate.cosine import UnitRows, usable_rows
 from bignet.evaluate.graph import check_vectors
 from bignet.evaluate.labels import check_labels, code_labels
+from bignet.evaluate.memory import give_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -96,6 +97,7 @@ class _Search:
         self._rows, self._coded, self._settings = rows, coded, settings
         self._centres = self._fitted()
         self._firm = stabilities(rows, tuple(self._centres), settings)
+        give_back()  # what the threads worked with
 
     def _fitted(self) -> dict[int, NDArray[np.float64]]:
         """Centres for each k to try, fitted on growing parts of one sample."""
@@ -170,8 +172,8 @@ def _warnings(point: KPoint, n_found: int, n_rows: int) -> tuple[str, ...]:
         found.append(f"{point.k - n_found} of {point.k} clusters stayed empty and are left out")
     if point.k * ENOUGH > n_rows:
         found.append(
-            f"k = {point.k} leaves fewer than {ENOUGH} of the {n_rows:,} rows a cluster: "
-            "another sample may well give other clusters"
+            f"{n_rows:,} rows in {point.k} clusters are fewer than {ENOUGH} a cluster: another sample may well give "
+            "other clusters"
         )
     if point.stability is not None and point.stability < LOOSE:
         found.append(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import faiss
 import numpy as np
 
+from bignet.evaluate.memory import pages
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -59,7 +61,7 @@ def directions(sums: Floats) -> Floats:
 
 def sampled(rows: UnitRows, positions: Ints) -> Sample:
     """(P,) positions -> (P, D) float32 unit rows, read in pieces."""
-    out = np.empty((len(positions), rows.dim), dtype=np.float32)
+    out = pages(len(positions), rows.dim)
     step = max(1, _CELLS // rows.dim)
     for start in range(0, len(positions), step):
         out[start : start + step] = rows.unit(positions[start : start + step])

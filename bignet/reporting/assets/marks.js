@@ -67,9 +67,10 @@ function exportMarks() {
     const { query, neighbour, similarity, relation, mark: name } = marks[key];
     return { query: plain(query), neighbour: plain(neighbour), similarity, relation, mark: name };
   });
-  const { store, embedding, fingerprint } = report;
+  const { store, store_uuid, embedding, embedding_fingerprint, fingerprint } = report;
   const human = humanPlausible(Object.values(marks));
-  const record = { schema_version: 1, kind: "bignet.marks", store, embedding, fingerprint, human_plausible: human, marks: list };
+  const origin = { store, store_uuid, embedding, embedding_fingerprint, fingerprint };
+  const record = { schema_version: 1, kind: "bignet.marks", ...origin, human_plausible: human, marks: list };
   download("marks.json", `${JSON.stringify(record, null, 1)}\n`);
 }
 

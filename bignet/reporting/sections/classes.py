@@ -130,7 +130,7 @@ def answer(facts: Facts) -> str:
         return negative_margins(facts)
     if facts.margins:
         return all_separate(facts)
-    return f"{counted(facts.n_classes, 'class', 'classes')}, each with a single image: none has a margin yet."
+    return f"{counted(facts.n_classes, 'class', 'classes')}, at most one with two images: none has a margin yet."
 
 
 def advice(facts: Facts) -> Advice:

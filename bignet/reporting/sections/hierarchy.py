@@ -58,6 +58,8 @@ def reading(facts: Facts) -> str:
     if found is None:
         return "The labels are flat, so nothing says which mistakes are small ones."
     share = metric_value(found.metrics, "plausible_fp")
+    if share is None and any(found.severity):
+        return "The mistakes could not leave the parent class, so nothing says which of them are small ones."
     if share is None:
         return "No first neighbour is wrong, so there is no mistake to weigh."
     chance = next((finite(m.chance) for m in found.metrics if m.id == "plausible_fp"), None)

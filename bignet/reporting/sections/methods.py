@@ -34,12 +34,20 @@ CONVENTIONS = (
     ),
     "Chance is what the same lists would score with the labels shuffled.",
     (
-        "A query bootstrap answers: the same classes, other queries, asked of these same images. With other images to "
-        "be found too the spread is up to about 1.5 times as wide; for other classes or groups see the interval beside."
+        "An interval answers: the same classes, other images, each of them a query and a neighbour of others. The "
+        "query bootstrap's ends are moved out as the standard error grows when each image is left out of the queries "
+        "and of everyone's neighbours (delete-one jackknife, what pairs do to each other counted once). Near 0 and 1 "
+        "it is Wilson's, with as many queries as would vary as much. MAP above 1,000 images is widened as MAP@R is."
     ),
     (
-        "A class's margin is its distance to the nearest other class minus the distance within; "
-        "below 0 the class lies nearer to another than to itself."
+        "An interval 'of queries only' or 'of the queries asked' (above 50,000 images) is for other queries among "
+        "these same images; with other images to be found too the spread is up to about twice as wide. So it is for "
+        "scores of the parts after the scorecard. For other classes or groups see the interval beside."
+    ),
+    (
+        "A class's margin is its distance to the nearest other class minus the distance within; below 0 the class lies "
+        "nearer to another than to itself. A class of one image has no distance within: it stands in the matrix, but "
+        "is nobody's nearest class and no margin is judged by it, for a single image would decide."
     ),
     "Under labels that are paths (animal#dog), two classes with the same path above them share a parent.",
 )

@@ -85,10 +85,13 @@ class StripPainter:
         beside = {row for pairs in cells.values() for pair in pairs for row in (pair.row, pair.other)}
         rows = sorted({row for strip in strips for row in strip.rows} | beside | set(pictured))
         fingerprint, source = self._facts.evaluation.gallery_fingerprint, self._facts.source
+        uuid = source.provenance.get("store_uuid")
         return {
-            "key": f"bignet-marks:{fingerprint}:{visible(source.embedding)}",
+            "key": f"bignet-marks:{uuid or ''}:{fingerprint}:{visible(source.embedding)}",
             "store": visible(source.store_name),
+            "store_uuid": uuid,
             "embedding": visible(source.embedding),
+            "embedding_fingerprint": source.provenance.get("fingerprint"),
             "fingerprint": fingerprint,
             "labelled": self._facts.n_labelled > 0,
             "items": {str(row): self._item(row) for row in rows},

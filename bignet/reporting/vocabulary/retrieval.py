@@ -23,6 +23,11 @@ WORDS = {
         "relevant among the {k} nearest / {k}",
         tile=3,
     ),
+    "p@k/tie-mean": Definition(
+        "P@{k}, ties in any order",
+        "P@{k} as a mean over all orders of equally similar images, of which the row order is only one",
+        "(h + t_rel ({k} − m) / t) / {k}; m nearer than place {k}, h of them relevant, t tied there, t_rel relevant",
+    ),
     "r_precision": Definition(
         "R-precision",
         "share of the R nearest that show the same class, R being as many as exist",

@@ -67,7 +67,7 @@ WORDS = {
     "class_margin": Definition(
         "Class margin",
         "distance to the nearest other class less the distance within; below 0 the other class is nearer",
-        "min over b of D(c, b) − D(c, c)",
+        "min over b of D(c, b) − D(c, c), over classes b of two or more images",
         unit_scale=False,
     ),
     "cdnv": Definition(
