@@ -67,14 +67,10 @@ class Comparison:
         return _joined(parts)
 
     def through_index(self, made: Made) -> Found:
-        """What an index finds, in the order of the exact cosines where the vectors are there."""
+        """What an index finds, in its own order."""
         k, parts = self._k, []
         for place, queries, scores in self._blocks(self._exact):
             rows = _others(made.search(self._unit[queries], k + 1), queries)
-            if made.rescored:
-                at = np.where(rows >= 0, np.take_along_axis(scores, np.maximum(rows, 0), 1), -np.inf)
-                rows = np.take_along_axis(rows, np.argsort(-at, axis=1, kind="stable"), 1)
-            rows = rows[:, :k]
             overlap = np.asarray(self._good(place, scores, rows).sum(axis=1) / k)
             p1 = np.asarray(self._right(queries, rows)[:, :1].any(axis=1), dtype=np.float64)
             parts.append(Found(overlap, p1, None))

@@ -36,13 +36,11 @@ class Made:
         search: (Q, D) queries and k -> (Q, k) rows, best first, -1 = none.
         bytes_a_vector: see Rung.
         stored: (n, d) what is left of the vectors; None where they are searched through an index alone.
-        rescored: whether the float vectors are there to order what an index finds.
     """
 
     search: Callable[[Vectors, int], NDArray[np.int64]]
     bytes_a_vector: float
     stored: Vectors | None = None
-    rescored: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,7 +150,7 @@ def _filled(index: Any, unit: Vectors) -> Any:
 
 
 def _indexed(index: Any, n: int) -> Made:
-    return Made(_searches(index), len(_faiss.serialize_index(index)) / n, rescored=True)
+    return Made(_searches(index), len(_faiss.serialize_index(index)) / n)
 
 
 def _bits(unit: Vectors, above: Callable[[Vectors], NDArray[np.bool_]]) -> Made:
