@@ -113,7 +113,7 @@ def test_a_sample_of_queries_speaks_for_all_rows_of_its_classes():
     assert found.metrics[0].value == pytest.approx(expected, abs=1e-9)
     assert found.metrics[0].estimator == f"sampled, 30 of {len(labels) - labels.count(None)} rows by class"
     assert found.metrics[0].lo < expected < found.metrics[0].hi
-    assert found.metrics[0].ci == "normal approximation"
+    assert found.metrics[0].ci == "normal approximation, of queries only"
     assert found.counts.sum() == 30 * 5
 
 
