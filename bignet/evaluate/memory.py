@@ -6,6 +6,7 @@ import ctypes
 import gc
 import math
 import mmap
+import sys
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 def give_back() -> None:
     """Hand freed memory to the system, where the C library can: glibc keeps what lies below anything still in use."""
     gc.collect()
+    if "pyarrow" in sys.modules:  # it has a heap of its own
+        sys.modules["pyarrow"].default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)

@@ -60,9 +60,9 @@ def pair_scores(
 def compare_pairs(rows: UnitRows, codes: Ints, groups: Ints | None, limit: int, seed: int) -> ComparedPairs | None:
     """N unit rows, class codes (-1 = unlabelled) and group codes -> as ``pair_scores``."""
     draw = PairDraw(codes, groups, limit, seed)
-    same = _accepted(rows, draw.same())  # before the others are drawn: millions of each
+    same = _accepted(rows, draw.same)  # before the others are drawn: millions of each
     give_back()
-    different = _accepted(rows, draw.different())
+    different = _accepted(rows, draw.different)
     give_back()
     return ComparedPairs(Curve(same, different)) if len(same) and len(different) else None
 
@@ -99,8 +99,17 @@ class Kinds:
         return np.asarray(total / self.counts)
 
 
-def _accepted(rows: UnitRows, pairs: Pairs) -> Accepted:
-    return Accepted(Kinds(pairs.kinds, pairs.counts, pairs.sampled), pair_similarity(rows, pairs))
+def _accepted(rows: UnitRows, draw: Callable[[], Pairs]) -> Accepted:
+    """Pairs are drawn here, and everything is let go as soon as it has been used: there are millions."""
+    pairs = draw()
+    kinds, scores = Kinds(pairs.kinds, pairs.counts, pairs.sampled), pair_similarity(rows, pairs)
+    del pairs
+    np.negative(scores, out=scores)
+    distinct, place = _distinct(scores), np.empty(len(scores), dtype=np.int32)
+    for part in _parts(len(scores)):
+        place[part] = np.searchsorted(distinct, scores[part])
+    del scores
+    return Accepted(kinds, distinct, place)
 
 
 class Accepted:
@@ -108,23 +117,16 @@ class Accepted:
 
     Args:
         kinds: of the P pairs.
-        similarity: (P,); it is written over.
+        scores: (S,) the distinct similarities negated, so that they ascend.
+        place: (P,) which of them each pair has.
     """
 
-    def __init__(self, kinds: Kinds, similarity: Floats) -> None:
-        scores = np.negative(similarity, out=similarity)
-        ascending = np.sort(scores)
-        self._scores = ascending[
-            np.append(True, ascending[1:] != ascending[:-1])[: len(scores)]
-        ]  # negated, so that they ascend
-        del ascending
-        self.kinds = kinds
-        self._place = np.empty(len(scores), dtype=np.int32)
-        self._rate = np.zeros(len(self._scores) + 1)
+    def __init__(self, kinds: Kinds, scores: Floats, place: NDArray[np.int32]) -> None:
+        self.kinds, self._scores, self._place = kinds, scores, place
+        self._rate = np.zeros(len(scores) + 1)
         cumulated = self._rate[1:]
-        for part in _parts(len(scores)):
-            self._place[part] = np.searchsorted(self._scores, scores[part])
-            np.add.at(cumulated, self._place[part], kinds.weights(part))
+        for part in _parts(len(place)):
+            np.add.at(cumulated, place[part], kinds.weights(part))
         np.cumsum(cumulated, out=cumulated)
         np.round(cumulated, DECIMALS, out=cumulated)
 
@@ -283,6 +285,20 @@ def _bars(edges: Floats, kind: Accepted) -> Floats:
     """(B + 1,) edges -> (B,) share of the pairs between them, the last in its bar."""
     inner = kind.share(edges[1:-1])
     return np.asarray(np.round(-np.diff(np.concatenate([[1.0], inner, [0.0]])), DECIMALS), dtype=np.float64)
+
+
+def _distinct(values: Floats) -> Floats:
+    """(P,) -> the same ascending, each once: as ``np.unique``, which holds them three times."""
+    ascending = np.sort(values)
+    n_kept, last = 0, np.nan
+    for part in _parts(len(ascending)):
+        some = ascending[part]
+        kept = some[np.append(some[0] != last, some[1:] != some[:-1])]
+        last = some[-1]
+        ascending[n_kept : n_kept + len(kept)] = kept
+        n_kept += len(kept)
+    ascending.resize(n_kept, refcheck=False)
+    return ascending
 
 
 def _parts(n: int) -> Iterator[slice]:

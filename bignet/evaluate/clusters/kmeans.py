@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 import faiss
@@ -50,7 +51,9 @@ def fit(points: Sample, k: int, settings: ClusterSettings, seed: int) -> Floats:
         max_points_per_centroid=len(points),
     )
     means.train(points)
-    return directions(np.asarray(means.centroids, dtype=np.float64))
+    centres = np.asarray(means.centroids, dtype=np.float64)
+    del means  # and its index
+    return directions(centres)
 
 
 def directions(sums: Floats) -> Floats:
@@ -78,11 +81,25 @@ def count_distinct(points: Sample) -> int:
     return len(seen)
 
 
-def at_once(work: Callable[[_Task], _Found], tasks: Sequence[_Task]) -> list[_Found]:
-    """Each task in a thread that has one core: a fit comes out the same, to the bit, on any number of them."""
+def at_once(
+    work: Callable[[_Task], _Found], tasks: Sequence[_Task], large: Callable[[_Task], bool] = lambda _: False
+) -> list[_Found]:
+    """Each task in a thread that has one core: a fit comes out the same, to the bit, on any number of them.
+
+    Args:
+        work: done for each task.
+        tasks: in the order of what is returned.
+        large: whether a task needs much memory; no more than half of the threads work on such tasks at a time.
+    """
     n_threads = min(len(os.sched_getaffinity(0)), MOST_AT_ONCE)
+    half = max(1, n_threads // 2)
+    much = [place for place, task in enumerate(tasks) if large(task)]
+    rest = [place for place, task in enumerate(tasks) if not large(task)]
+    rows = [*(much[first::half] for first in range(half)), *([place] for place in rest)]
     with ThreadPoolExecutor(n_threads, "bignet-clusters", initializer=_one_core) as threads:
-        return list(threads.map(work, tasks))
+        found = threads.map(lambda row: [(place, work(tasks[place])) for place in row], rows)
+        by_place = dict(chain.from_iterable(found))
+    return [by_place[place] for place in range(len(tasks))]
 
 
 def _one_core() -> None:
