@@ -12,7 +12,7 @@ from bignet.errors import UsageError
 from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.labels import check_labels, code_labels
-from bignet.evaluate.memory import give_back
+from bignet.evaluate.memory import give_back, pages
 from bignet.evaluate.pair_draw import PairDraw, Pairs, pair_similarity
 from bignet.evaluate.separation import check_arrays
 from bignet.evaluate.separation_result import OperatingPoint, PairScores
@@ -102,10 +102,11 @@ class Kinds:
 def _accepted(rows: UnitRows, draw: Callable[[], Pairs]) -> Accepted:
     """Pairs are drawn here, and everything is let go as soon as it has been used: there are millions."""
     pairs = draw()
+    give_back()
     kinds, scores = Kinds(pairs.kinds, pairs.counts, pairs.sampled), pair_similarity(rows, pairs)
     del pairs
     np.negative(scores, out=scores)
-    distinct, place = _distinct(scores), np.empty(len(scores), dtype=np.int32)
+    distinct, place = _distinct(scores), pages(len(scores), dtype=np.int32)
     for part in _parts(len(scores)):
         place[part] = np.searchsorted(distinct, scores[part])
     del scores
@@ -123,7 +124,7 @@ class Accepted:
 
     def __init__(self, kinds: Kinds, scores: Floats, place: NDArray[np.int32]) -> None:
         self.kinds, self._scores, self._place = kinds, scores, place
-        self._rate = np.zeros(len(scores) + 1)
+        self._rate = pages(len(scores) + 1, dtype=np.float64)
         cumulated = self._rate[1:]
         for part in _parts(len(place)):
             np.add.at(cumulated, place[part], kinds.weights(part))
@@ -155,13 +156,14 @@ class Accepted:
 
         Ties count half.
         """
-        share = np.empty(len(self._scores))
-        for part in _parts(len(share)):
-            at, beyond = (np.searchsorted(other._scores, self._scores[part], side) for side in ("right", "left"))
-            share[part] = (other._rate[at] + other._rate[beyond]) / 2
-        if below:
-            np.subtract(1.0, share, out=share)
-        return self.kinds.means(lambda part: share[self._place[part]])
+
+        def share(part: slice) -> Floats:
+            scores = self._scores[self._place[part]]
+            at, beyond = (np.searchsorted(other._scores, scores, side) for side in ("right", "left"))
+            passed = (other._rate[at] + other._rate[beyond]) / 2
+            return 1.0 - passed if below else passed
+
+        return self.kinds.means(share)
 
     def accepted(self, threshold: float) -> Floats:
         """(K,) share of the pairs of each two classes at or above a threshold."""
@@ -289,7 +291,9 @@ def _bars(edges: Floats, kind: Accepted) -> Floats:
 
 def _distinct(values: Floats) -> Floats:
     """(P,) -> the same ascending, each once: as ``np.unique``, which holds them three times."""
-    ascending = np.sort(values)
+    ascending = pages(len(values), dtype=np.float64)
+    ascending[:] = values
+    ascending.sort()
     n_kept, last = 0, np.nan
     for part in _parts(len(ascending)):
         some = ascending[part]
@@ -297,8 +301,7 @@ def _distinct(values: Floats) -> Floats:
         last = some[-1]
         ascending[n_kept : n_kept + len(kept)] = kept
         n_kept += len(kept)
-    ascending.resize(n_kept, refcheck=False)
-    return ascending
+    return ascending[:n_kept]
 
 
 def _parts(n: int) -> Iterator[slice]:

@@ -108,9 +108,12 @@ class _Search:
         points = sampled(self._rows, order[: settings.fitted(n, most)])
         self._n_distinct = count_distinct(points)
         ks = ks_to_try(n, self._n_distinct, len(self._coded.names), settings)
-        largest_first = ks[::-1]
-        found = at_once(lambda k: fit(points[: settings.fitted(n, k)], k, settings, seed), largest_first)
-        return dict(sorted(zip(largest_first, found, strict=True)))
+        found = at_once(
+            lambda k: fit(points[: settings.fitted(n, k)], k, settings, seed),
+            ks,
+            large=lambda k: settings.fitted(n, k) > settings.least_rows,
+        )
+        return dict(zip(ks, found, strict=True))
 
     def clusters(self) -> Clusters:
         """The curve, the suggestion and the clusterings that get cards."""

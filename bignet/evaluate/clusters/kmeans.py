@@ -64,7 +64,7 @@ def directions(sums: Floats) -> Floats:
 
 def sampled(rows: UnitRows, positions: Ints) -> Sample:
     """(P,) positions -> (P, D) float32 unit rows, read in pieces."""
-    out = pages(len(positions), rows.dim)
+    out = pages(len(positions), rows.dim, dtype=np.float32)
     step = max(1, _CELLS // rows.dim)
     for start in range(0, len(positions), step):
         out[start : start + step] = rows.unit(positions[start : start + step])
