@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bignet.evaluate.intervals import DECIMALS
-from bignet.evaluate.memory import pages
+from bignet.evaluate.memory import give_back, pages
 from bignet.evaluate.own_group import group_cells
 
 if TYPE_CHECKING:
@@ -77,6 +77,7 @@ class PairDraw:
             keep = (left < right) | ~few[place[left]]  # where all are listed, they come both ways
             found.append(np.array([left[keep], right[keep]], dtype=np.int32))
         del numbers
+        give_back()
         return self._pairs(found, sampled=sampled)
 
     def different(self) -> Pairs:

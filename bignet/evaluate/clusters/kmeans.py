@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import faiss
@@ -13,7 +13,7 @@ import numpy as np
 from bignet.evaluate.memory import pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -28,6 +28,8 @@ _Task = TypeVar("_Task")
 _Found = TypeVar("_Found")
 
 MOST_AT_ONCE = 8  # fits; each holds its sample
+MANY = 128  # centres; of more, FAISS's own 4096 rows at a time give products of up to 16 MiB a thread ...
+_COMPARED = 1024  # ... and so many rows a quarter of that
 TINY = 1e-12  # a sum of unit vectors shorter than this has no direction
 _CELLS = 2**17
 _DISTINCT_DECIMALS = 6  # float32 tells no more apart
@@ -81,25 +83,32 @@ def count_distinct(points: Sample) -> int:
     return len(seen)
 
 
-def at_once(
-    work: Callable[[_Task], _Found], tasks: Sequence[_Task], large: Callable[[_Task], bool] = lambda _: False
-) -> list[_Found]:
-    """Each task in a thread that has one core: a fit comes out the same, to the bit, on any number of them.
+def at_once(work: Callable[[int, _Task], _Found], tasks: Sequence[tuple[int, _Task]]) -> list[_Found]:
+    """What is worked out for each k and whatever goes with it, in the order of the tasks.
 
-    Args:
-        work: done for each task.
-        tasks: in the order of what is returned.
-        large: whether a task needs much memory; no more than half of the threads work on such tasks at a time.
+    Each has a thread with one core: a fit comes out the same, to the bit, on any number of them. Those of many centres
+    come first and hold smaller products, which FAISS knows for all threads only.
     """
+    many = [place for place, task in enumerate(tasks) if task[0] > MANY]
+    few = [place for place, task in enumerate(tasks) if task[0] <= MANY]
     n_threads = min(len(os.sched_getaffinity(0)), MOST_AT_ONCE)
-    half = max(1, n_threads // 2)
-    much = [place for place, task in enumerate(tasks) if large(task)]
-    rest = [place for place, task in enumerate(tasks) if not large(task)]
-    rows = [*(much[first::half] for first in range(half)), *([place] for place in rest)]
-    with ThreadPoolExecutor(n_threads, "bignet-clusters", initializer=_one_core) as threads:
-        found = threads.map(lambda row: [(place, work(tasks[place])) for place in row], rows)
-        by_place = dict(chain.from_iterable(found))
-    return [by_place[place] for place in range(len(tasks))]
+    found: dict[int, _Found] = {}
+    for places, n_compared in ((many, _COMPARED), (few, faiss.cvar.distance_compute_blas_query_bs)):
+        threads = ThreadPoolExecutor(n_threads, "bignet-clusters", initializer=_one_core)
+        with _comparing(n_compared), threads:
+            found |= zip(places, threads.map(lambda place: work(*tasks[place]), places), strict=True)
+    return [found[place] for place in range(len(tasks))]
+
+
+@contextmanager
+def _comparing(n_rows: int) -> Iterator[None]:
+    """FAISS multiplies so many rows at a time with all centres, whoever uses it meanwhile."""
+    before = faiss.cvar.distance_compute_blas_query_bs
+    faiss.cvar.distance_compute_blas_query_bs = n_rows
+    try:
+        yield
+    finally:
+        faiss.cvar.distance_compute_blas_query_bs = before
 
 
 def _one_core() -> None:

@@ -53,12 +53,8 @@ def stabilities(rows: UnitRows, ks: Sequence[int], settings: ClusterSettings) ->
     over the splits as a bootstrap of them gives it, n - 1 of n drawn.
     """
     tried = [k for k in ks if k > 1 and settings.part(len(rows), k) >= max(_LEAST_PART, 2 * k)]
-    tasks = [(k, split) for k in tried for split in range(settings.splits)]
-    found = at_once(
-        lambda task: _agreement(rows, task[0], task[1], settings),
-        tasks,
-        large=lambda task: settings.part(len(rows), task[0]) > settings.split_rows,
-    )
+    tasks = [(k, split) for k in reversed(tried) for split in range(settings.splits)]
+    found = at_once(lambda k, split: _agreement(rows, k, split, settings), tasks)
     return {k: _summary([ari for task, ari in zip(tasks, found, strict=True) if task[0] == k]) for k in tried}
 
 
