@@ -166,6 +166,21 @@ def pair_similarity(rows: UnitRows, pairs: Pairs) -> Floats:
     return np.clip(cosines, -1.0, 1.0, out=cosines)
 
 
+def distinct_scores(values: Floats) -> Floats:
+    """(P,) -> the same ascending, each once: as ``np.unique``, which holds them three times."""
+    ascending = pages(len(values), dtype=np.float64)
+    ascending[:] = values
+    ascending.sort()
+    n_kept, last = 0, np.nan
+    for start in range(0, len(ascending), _DRAWN):
+        some = ascending[start : start + _DRAWN]
+        kept = some[np.append(some[0] != last, some[1:] != some[:-1])]
+        last = some[-1]
+        ascending[n_kept : n_kept + len(kept)] = kept
+        n_kept += len(kept)
+    return ascending[:n_kept]
+
+
 def _runs(values: Ints) -> tuple[Ints, Ints]:
     """(n,) values, equal ones together -> (n,) first place of each one's run, and the place after its last."""
     first = np.flatnonzero(np.diff(values, prepend=values[:1] - 1))

@@ -13,7 +13,7 @@ from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.labels import check_labels, code_labels
 from bignet.evaluate.memory import give_back, pages
-from bignet.evaluate.pair_draw import PairDraw, Pairs, pair_similarity
+from bignet.evaluate.pair_draw import PairDraw, Pairs, distinct_scores, pair_similarity
 from bignet.evaluate.separation import check_arrays
 from bignet.evaluate.separation_result import OperatingPoint, PairScores
 
@@ -106,7 +106,7 @@ def _accepted(rows: UnitRows, draw: Callable[[], Pairs]) -> Accepted:
     kinds, scores = Kinds(pairs.kinds, pairs.counts, pairs.sampled), pair_similarity(rows, pairs)
     del pairs
     np.negative(scores, out=scores)
-    distinct, place = _distinct(scores), pages(len(scores), dtype=np.int32)
+    distinct, place = distinct_scores(scores), pages(len(scores), dtype=np.int32)
     for part in _parts(len(scores)):
         place[part] = np.searchsorted(distinct, scores[part])
     del scores
@@ -287,21 +287,6 @@ def _bars(edges: Floats, kind: Accepted) -> Floats:
     """(B + 1,) edges -> (B,) share of the pairs between them, the last in its bar."""
     inner = kind.share(edges[1:-1])
     return np.asarray(np.round(-np.diff(np.concatenate([[1.0], inner, [0.0]])), DECIMALS), dtype=np.float64)
-
-
-def _distinct(values: Floats) -> Floats:
-    """(P,) -> the same ascending, each once: as ``np.unique``, which holds them three times."""
-    ascending = pages(len(values), dtype=np.float64)
-    ascending[:] = values
-    ascending.sort()
-    n_kept, last = 0, np.nan
-    for part in _parts(len(ascending)):
-        some = ascending[part]
-        kept = some[np.append(some[0] != last, some[1:] != some[:-1])]
-        last = some[-1]
-        ascending[n_kept : n_kept + len(kept)] = kept
-        n_kept += len(kept)
-    return ascending[:n_kept]
 
 
 def _parts(n: int) -> Iterator[slice]:

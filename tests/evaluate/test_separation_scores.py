@@ -6,8 +6,7 @@ from sklearn.metrics import roc_auc_score, roc_curve, silhouette_samples
 
 from bignet.errors import MismatchError, UsageError
 from bignet.evaluate import own_group as own_group_module
-from bignet.evaluate import pair_scores as pair_scores_module
-from bignet.evaluate import separation, silhouette
+from bignet.evaluate import pair_draw, separation, silhouette
 from bignet.evaluate.contrast import alignment, relative_contrast
 from bignet.evaluate.graph import knn_graph
 from bignet.evaluate.labels import code_labels
@@ -408,7 +407,7 @@ def test_bad_arrays_are_refused():
 
 @pytest.mark.parametrize("part", [1, 7, 100, 1000])
 def test_distinct_scores_are_the_same_in_parts_of_any_size(monkeypatch, part):
-    monkeypatch.setattr(pair_scores_module, "_PART", part)
+    monkeypatch.setattr(pair_draw, "_DRAWN", part)
     scores = np.random.default_rng(part).integers(0, 30, size=100) / 30
-    np.testing.assert_array_equal(pair_scores_module._distinct(scores), np.unique(scores))
-    assert len(pair_scores_module._distinct(scores[:0])) == 0
+    np.testing.assert_array_equal(pair_draw.distinct_scores(scores), np.unique(scores))
+    assert len(pair_draw.distinct_scores(scores[:0])) == 0
