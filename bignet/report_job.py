@@ -11,7 +11,7 @@ from bignet.derive.steps import warnings_about
 from bignet.errors import UsageError
 from bignet.evaluate.clusters.settings import AUTO, ClusterSettings
 from bignet.evaluate.evaluate import EvaluateSettings, evaluate
-from bignet.evaluate.label_file import LabelTable, read_label_table
+from bignet.evaluate.label_file import LabelTable, plain_values, read_label_table
 from bignet.evaluate.ladder.settings import LadderSettings
 from bignet.evaluate.marks import Marks
 from bignet.evaluate.memory import give_back
@@ -118,6 +118,7 @@ def run(
     spec = snapshot.embedding(request.embedding)
     names = _Names.of(snapshot, request)
     marks = None if request.marks is None else _read_marks(Path(request.marks), snapshot, spec)
+    give_back()
     evaluation = _evaluated(snapshot, spec, names, request, progress)
     if marks is not None:
         marks.check_images(evaluation)
@@ -146,7 +147,7 @@ class _Names:
     @classmethod
     def of(cls, snapshot: Snapshot, request: ReportRequest) -> _Names:
         known = snapshot.metadata(["id", "path", "label"])
-        ids, paths, labels = known["id"].to_numpy(), known["path"].to_pylist(), tuple(known["label"].to_pylist())
+        ids, paths, labels = known["id"].to_numpy(), known["path"].to_pylist(), tuple(plain_values(known["label"]))
         table = None if request.labels is None else read_label_table(Path(request.labels), ids, paths)
         if request.mode == "split" and (table is None or table.split is None):
             raise UsageError("--mode split needs to know the sides; give --labels FILE with a column 'split'")

@@ -14,6 +14,7 @@ import numpy as np
 
 from bignet.evaluate.graph import graph_of
 from bignet.evaluate.intervals import DECIMALS
+from bignet.evaluate.memory import give_back
 from bignet.evaluate.spectrum import blocks
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def all_pairs(subject: Subject, depth: int, most: int = MAX_ROWS) -> Neighbours:
     rows = np.full((len(positions), depth), -1, dtype=np.int64)
     similarity = np.full((len(positions), depth), -np.inf)
     graph, asked, place = _source(subject, positions, depth)
+    give_back()  # what a search worked with
     known = np.zeros(len(positions), dtype=bool)
     for part in blocks(np.arange(len(positions)), graph.rows.shape[1], _LIST_CELLS):
         found = _listed(graph, asked[part], place)

@@ -53,6 +53,7 @@ def measure_geometry(subject: Subject, *, tsne: bool = False) -> Geometry:
     read = _read(subject)
     give_back()
     near = all_pairs(subject, max(subject.settings.k, LID_NEIGHBOURS))
+    give_back()
     hubness = measure_hubness(near, subject.settings.k)
     dimension = measure_dimension(near)
     del near

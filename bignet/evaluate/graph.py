@@ -44,8 +44,9 @@ def graph_of(
     """As ``knn_graph``, of rows that are known to be usable."""
     cosines = Cosines(rows)
     table = GraphTable(len(cosines), k, (*tie_at, k))
+    buffer = np.empty(min(cosines.block_size, len(cosines)) * len(cosines), dtype=np.float32)
     for queries in cosines.blocks(np.arange(len(cosines))):
-        scores = cosines.block(queries)
+        scores = cosines.block(queries, buffer)
         scores[np.arange(len(queries)), queries] = -np.inf
         if groups is not None:
             own = groups[queries, None]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 COLUMNS = ("label", "group", "split")
 ALLOWED = "a .csv or .parquet file with the columns 'id' or 'path', and 'label', 'group' or 'split'"
 _SHOWN = 5
+_AT_ONCE = 4096  # values of a column read together
 
 Texts = tuple[str | None, ...]
 
@@ -116,7 +117,14 @@ def _values(table: pa.Table, column: str) -> list[Any] | None:
     """A column as it is, empty text as None; None if there is no such column."""
     if column not in table.column_names:
         return None
-    return [None if value == "" else value for value in table[column].to_pylist()]
+    return [None if value == "" else value for value in plain_values(table[column])]
+
+
+def plain_values(column: pa.ChunkedArray) -> list[Any]:
+    """A column of few different values as Python objects, one for each value and not one for each row."""
+    known: dict[Any, Any] = {}
+    parts = (column.slice(start, _AT_ONCE) for start in range(0, len(column), _AT_ONCE))
+    return [known.setdefault(value, value) for part in parts for value in part.to_pylist()]
 
 
 def _in_store_order(table: pa.Table, column: str, lines: Sequence[int | None]) -> Texts | None:

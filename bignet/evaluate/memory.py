@@ -6,23 +6,28 @@ import ctypes
 import gc
 import math
 import mmap
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+Number = TypeVar("Number", bound=np.number)
+
 
 def give_back() -> None:
     """Hand freed memory to the system, where the C library can: glibc keeps what lies below anything still in use."""
     gc.collect()
+    if "pyarrow" in sys.modules:  # it has a heap of its own
+        sys.modules["pyarrow"].default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
 
 
-def pages(*shape: int) -> NDArray[np.float32]:
-    """Float32 zeros in pages of their own, which go back with the array: what malloc gave a thread may stay with it."""
-    n = math.prod(shape)
-    return np.frombuffer(mmap.mmap(-1, max(1, 4 * n)), dtype=np.float32, count=n).reshape(shape)
+def pages(*shape: int, dtype: type[Number]) -> NDArray[Number]:
+    """Zeros in pages of their own, which go back with the array: what malloc gave may stay, between what is in use."""
+    n, size = math.prod(shape), np.dtype(dtype).itemsize
+    return np.frombuffer(mmap.mmap(-1, max(1, size * n)), dtype=dtype, count=n).reshape(shape)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bignet.evaluate.intervals import DECIMALS
+from bignet.evaluate.memory import give_back, pages
 from bignet.evaluate.own_group import group_cells
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class PairDraw:
             keep = (left < right) | ~few[place[left]]  # where all are listed, they come both ways
             found.append(np.array([left[keep], right[keep]], dtype=np.int32))
         del numbers
+        give_back()
         return self._pairs(found, sampled=sampled)
 
     def different(self) -> Pairs:
@@ -110,10 +112,12 @@ class PairDraw:
         size, later = self._stop[first] - first, np.arange(len(first) - 1, -1, -1)
         n_two = len(first) * (len(first) - 1) // 2
         often = self._limit // n_two
-        two = np.repeat(np.arange(n_two), often) if often else np.sort(rng.integers(n_two, size=self._limit))
+        two = None if often else np.sort(rng.integers(n_two, size=self._limit))
+        n_drawn = often * n_two or self._limit
         found = []
-        for start in range(0, len(two), _DRAWN):
-            part = two[start : start + _DRAWN]
+        for start in range(0, n_drawn, _DRAWN):
+            stop = min(n_drawn, start + _DRAWN)
+            part = np.arange(start, stop) // often if two is None else two[start:stop]
             a = np.searchsorted(np.cumsum(later), part, "right")
             b = a + 1 + part - (np.cumsum(later) - later)[a]
             found.append(self._apart(first[a] + rng.integers(size[a]), first[b] + rng.integers(size[b])))
@@ -129,12 +133,14 @@ class PairDraw:
 
     def _pairs(self, found: list[NDArray[np.int32]], *, sampled: bool) -> Pairs:
         """(2, P) places among the sorted rows, in parts -> pairs; left places ascend by class."""
-        left, right = np.concatenate([np.zeros((2, 0), dtype=np.int32), *found], axis=1)
-        found.clear()
-        n_codes = int(self._codes.max(initial=0)) + 1
-        kind = self._codes[left]
-        kind *= n_codes
-        kind += self._codes[right]
+        n_pairs = sum(part.shape[1] for part in found)
+        n_codes, n_done = int(self._codes.max(initial=0)) + 1, 0
+        (left, right), kind = pages(2, n_pairs, dtype=np.int32), pages(n_pairs, dtype=np.int64)
+        while found:
+            part = found.pop(0)
+            some = slice(n_done, n_done := n_done + part.shape[1])
+            left[some], right[some] = part
+            kind[some] = self._codes[part[0]] * n_codes + self._codes[part[1]]
         if np.any(kind[1:] < kind[:-1]):  # all pairs of different classes are listed row by row
             order = np.argsort(kind, kind="stable")
             left, right, kind = left[order], right[order], kind[order]
@@ -150,7 +156,7 @@ class PairDraw:
 
 def pair_similarity(rows: UnitRows, pairs: Pairs) -> Floats:
     """(P,) cosines of pairs in float64, rounded to 1e-12, so that pairs which are equal are equal here."""
-    cosines = np.empty(len(pairs.left))
+    cosines = pages(len(pairs.left), dtype=np.float64)
     # numbers of 8 bytes can overflow when squared, and raw rows cannot; smaller ones need no float64 copy
     read = rows.raw if rows.stored(pairs.left[:1]).dtype.itemsize >= 8 else rows.stored
     for start in range(0, len(cosines), _PART):
@@ -158,6 +164,21 @@ def pair_similarity(rows: UnitRows, pairs: Pairs) -> Floats:
         dots = np.einsum("pd,pd->p", read(left), read(right), dtype=np.float64, casting="unsafe")
         cosines[start : start + _PART] = np.round(dots / (rows.norms[left] * rows.norms[right]), DECIMALS)
     return np.clip(cosines, -1.0, 1.0, out=cosines)
+
+
+def distinct_scores(values: Floats) -> Floats:
+    """(P,) -> the same ascending, each once: as ``np.unique``, which holds them three times."""
+    ascending = pages(len(values), dtype=np.float64)
+    ascending[:] = values
+    ascending.sort()
+    n_kept, last = 0, np.nan
+    for start in range(0, len(ascending), _DRAWN):
+        some = ascending[start : start + _DRAWN]
+        kept = some[np.append(some[0] != last, some[1:] != some[:-1])]
+        last = some[-1]
+        ascending[n_kept : n_kept + len(kept)] = kept
+        n_kept += len(kept)
+    return ascending[:n_kept]
 
 
 def _runs(values: Ints) -> tuple[Ints, Ints]:

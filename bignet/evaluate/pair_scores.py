@@ -12,8 +12,8 @@ from bignet.errors import UsageError
 from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.labels import check_labels, code_labels
-from bignet.evaluate.memory import give_back
-from bignet.evaluate.pair_draw import PairDraw, Pairs, pair_similarity
+from bignet.evaluate.memory import give_back, pages
+from bignet.evaluate.pair_draw import PairDraw, Pairs, distinct_scores, pair_similarity
 from bignet.evaluate.separation import check_arrays
 from bignet.evaluate.separation_result import OperatingPoint, PairScores
 
@@ -60,9 +60,9 @@ def pair_scores(
 def compare_pairs(rows: UnitRows, codes: Ints, groups: Ints | None, limit: int, seed: int) -> ComparedPairs | None:
     """N unit rows, class codes (-1 = unlabelled) and group codes -> as ``pair_scores``."""
     draw = PairDraw(codes, groups, limit, seed)
-    same = _accepted(rows, draw.same())  # before the others are drawn: millions of each
+    same = _accepted(rows, draw.same)  # before the others are drawn: millions of each
     give_back()
-    different = _accepted(rows, draw.different())
+    different = _accepted(rows, draw.different)
     give_back()
     return ComparedPairs(Curve(same, different)) if len(same) and len(different) else None
 
@@ -99,8 +99,18 @@ class Kinds:
         return np.asarray(total / self.counts)
 
 
-def _accepted(rows: UnitRows, pairs: Pairs) -> Accepted:
-    return Accepted(Kinds(pairs.kinds, pairs.counts, pairs.sampled), pair_similarity(rows, pairs))
+def _accepted(rows: UnitRows, draw: Callable[[], Pairs]) -> Accepted:
+    """Pairs are drawn here, and everything is let go as soon as it has been used: there are millions."""
+    pairs = draw()
+    give_back()
+    kinds, scores = Kinds(pairs.kinds, pairs.counts, pairs.sampled), pair_similarity(rows, pairs)
+    del pairs
+    np.negative(scores, out=scores)
+    distinct, place = distinct_scores(scores), pages(len(scores), dtype=np.int32)
+    for part in _parts(len(scores)):
+        place[part] = np.searchsorted(distinct, scores[part])
+    del scores
+    return Accepted(kinds, distinct, place)
 
 
 class Accepted:
@@ -108,23 +118,16 @@ class Accepted:
 
     Args:
         kinds: of the P pairs.
-        similarity: (P,); it is written over.
+        scores: (S,) the distinct similarities negated, so that they ascend.
+        place: (P,) which of them each pair has.
     """
 
-    def __init__(self, kinds: Kinds, similarity: Floats) -> None:
-        scores = np.negative(similarity, out=similarity)
-        ascending = np.sort(scores)
-        self._scores = ascending[
-            np.append(True, ascending[1:] != ascending[:-1])[: len(scores)]
-        ]  # negated, so that they ascend
-        del ascending
-        self.kinds = kinds
-        self._place = np.empty(len(scores), dtype=np.int32)
-        self._rate = np.zeros(len(self._scores) + 1)
+    def __init__(self, kinds: Kinds, scores: Floats, place: NDArray[np.int32]) -> None:
+        self.kinds, self._scores, self._place = kinds, scores, place
+        self._rate = pages(len(scores) + 1, dtype=np.float64)
         cumulated = self._rate[1:]
-        for part in _parts(len(scores)):
-            self._place[part] = np.searchsorted(self._scores, scores[part])
-            np.add.at(cumulated, self._place[part], kinds.weights(part))
+        for part in _parts(len(place)):
+            np.add.at(cumulated, place[part], kinds.weights(part))
         np.cumsum(cumulated, out=cumulated)
         np.round(cumulated, DECIMALS, out=cumulated)
 
@@ -153,13 +156,14 @@ class Accepted:
 
         Ties count half.
         """
-        share = np.empty(len(self._scores))
-        for part in _parts(len(share)):
-            at, beyond = (np.searchsorted(other._scores, self._scores[part], side) for side in ("right", "left"))
-            share[part] = (other._rate[at] + other._rate[beyond]) / 2
-        if below:
-            np.subtract(1.0, share, out=share)
-        return self.kinds.means(lambda part: share[self._place[part]])
+
+        def share(part: slice) -> Floats:
+            scores = self._scores[self._place[part]]
+            at, beyond = (np.searchsorted(other._scores, scores, side) for side in ("right", "left"))
+            passed = (other._rate[at] + other._rate[beyond]) / 2
+            return 1.0 - passed if below else passed
+
+        return self.kinds.means(share)
 
     def accepted(self, threshold: float) -> Floats:
         """(K,) share of the pairs of each two classes at or above a threshold."""

@@ -12,7 +12,7 @@ from bignet.evaluate.clusters import placement as placements
 from bignet.evaluate.clusters import stability
 from bignet.evaluate.clusters.cards import cards
 from bignet.evaluate.clusters.find import cluster, find_clusters
-from bignet.evaluate.clusters.kmeans import at_once, directions
+from bignet.evaluate.clusters.kmeans import MANY, at_once, directions
 from bignet.evaluate.clusters.placement import look_around, place, place_given
 from bignet.evaluate.clusters.result import KPoint
 from bignet.evaluate.clusters.settings import ClusterSettings
@@ -378,8 +378,25 @@ def test_stability_is_measured_on_rows_that_no_fit_has_seen(monkeypatch):
 
 def test_fits_have_one_core_each_and_leave_the_caller_its_own():
     before = faiss.omp_get_max_threads()
-    assert set(at_once(lambda _: faiss.omp_get_max_threads(), range(6))) == {1}
+    assert set(at_once(lambda *_: faiss.omp_get_max_threads(), [(2, place) for place in range(6)])) == {1}
     assert faiss.omp_get_max_threads() == before
+
+
+def test_fits_of_many_centres_come_first_with_small_products_and_answers_keep_the_order_of_the_tasks():
+    usual, began = faiss.cvar.distance_compute_blas_query_bs, []
+
+    def work(k, name):
+        began.append(k)
+        return k, name, faiss.cvar.distance_compute_blas_query_bs
+
+    tasks = [(8, "a"), (MANY, "b"), (MANY + 1, "c"), (512, "d"), (9, "e")]
+    found = at_once(work, tasks)
+    assert [each[:2] for each in found] == tasks
+    assert [each[2] for each in found] == [usual, usual, 1024, 1024, usual]
+    assert set(began[:2]) == {MANY + 1, 512}
+    with pytest.raises(ZeroDivisionError):
+        at_once(lambda k, _: k // 0, [(512, "a")])
+    assert faiss.cvar.distance_compute_blas_query_bs == usual
 
 
 def test_the_number_of_classes_gets_cards_however_far_it_is_from_the_suggested():

@@ -4,7 +4,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from bignet.errors import UsageError
-from bignet.evaluate.label_file import read_label_table
+from bignet.evaluate.label_file import plain_values, read_label_table
 
 IDS = np.array([30, 10, 20], dtype=np.int64)
 PATHS = [b"c/3.jpg", b"a/1.jpg", b"b\xff/2.jpg"]
@@ -120,3 +120,11 @@ def test_files_that_do_not_fit_are_explained(tmp_path, text, says):
 def test_a_file_that_is_not_there_is_named(tmp_path):
     with pytest.raises(UsageError, match="is not a file"):
         read_label_table(tmp_path / "no.csv", IDS, PATHS)
+
+
+def test_a_column_is_read_with_one_object_for_each_value_however_long_it_is():
+    given = [None if place % 7 == 0 else f"class {place % 3}" for place in range(10_000)]
+    found = plain_values(pa.chunked_array([given[:100], given[100:]]))
+    assert found == given
+    assert len({id(value) for value in found}) == 4
+    assert plain_values(pa.chunked_array([], pa.string())) == []

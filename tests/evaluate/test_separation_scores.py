@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score, roc_curve, silhouette_samples
 
 from bignet.errors import MismatchError, UsageError
 from bignet.evaluate import own_group as own_group_module
-from bignet.evaluate import separation, silhouette
+from bignet.evaluate import pair_draw, separation, silhouette
 from bignet.evaluate.contrast import alignment, relative_contrast
 from bignet.evaluate.graph import knn_graph
 from bignet.evaluate.labels import code_labels
@@ -403,3 +403,11 @@ def test_bad_arrays_are_refused():
         pair_scores(np.eye(3), ["a", "a", "b"]).curve.at(2)
     with pytest.raises(MismatchError, match="nearest_similarity"):
         relative_contrast(np.eye(3), np.zeros(2))
+
+
+@pytest.mark.parametrize("part", [1, 7, 100, 1000])
+def test_distinct_scores_are_the_same_in_parts_of_any_size(monkeypatch, part):
+    monkeypatch.setattr(pair_draw, "_DRAWN", part)
+    scores = np.random.default_rng(part).integers(0, 30, size=100) / 30
+    np.testing.assert_array_equal(pair_draw.distinct_scores(scores), np.unique(scores))
+    assert len(pair_draw.distinct_scores(scores[:0])) == 0

@@ -96,8 +96,9 @@ class _Search:
     def __init__(self, rows: UnitRows, coded: CodedLabels, settings: ClusterSettings) -> None:
         self._rows, self._coded, self._settings = rows, coded, settings
         self._centres = self._fitted()
-        self._firm = stabilities(rows, tuple(self._centres), settings)
         give_back()  # what the threads worked with
+        self._firm = stabilities(rows, tuple(self._centres), settings)
+        give_back()
 
     def _fitted(self) -> dict[int, NDArray[np.float64]]:
         """Centres for each k to try, fitted on growing parts of one sample."""
@@ -108,9 +109,11 @@ class _Search:
         points = sampled(self._rows, order[: settings.fitted(n, most)])
         self._n_distinct = count_distinct(points)
         ks = ks_to_try(n, self._n_distinct, len(self._coded.names), settings)
-        largest_first = ks[::-1]
-        found = at_once(lambda k: fit(points[: settings.fitted(n, k)], k, settings, seed), largest_first)
-        return dict(sorted(zip(largest_first, found, strict=True)))
+        found = at_once(
+            lambda k, n_fitted: fit(points[:n_fitted], k, settings, seed),
+            [(k, settings.fitted(n, k)) for k in reversed(ks)],
+        )
+        return dict(zip(ks, reversed(found), strict=True))
 
     def clusters(self) -> Clusters:
         """The curve, the suggestion and the clusterings that get cards."""

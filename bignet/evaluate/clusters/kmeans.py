@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import faiss
@@ -12,7 +13,7 @@ import numpy as np
 from bignet.evaluate.memory import pages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -27,6 +28,8 @@ _Task = TypeVar("_Task")
 _Found = TypeVar("_Found")
 
 MOST_AT_ONCE = 8  # fits; each holds its sample
+MANY = 128  # centres; of more, FAISS's own 4096 rows at a time give products of up to 16 MiB a thread ...
+_COMPARED = 1024  # ... and so many rows a quarter of that
 TINY = 1e-12  # a sum of unit vectors shorter than this has no direction
 _CELLS = 2**17
 _DISTINCT_DECIMALS = 6  # float32 tells no more apart
@@ -50,7 +53,9 @@ def fit(points: Sample, k: int, settings: ClusterSettings, seed: int) -> Floats:
         max_points_per_centroid=len(points),
     )
     means.train(points)
-    return directions(np.asarray(means.centroids, dtype=np.float64))
+    centres = np.asarray(means.centroids, dtype=np.float64)
+    del means  # and its index
+    return directions(centres)
 
 
 def directions(sums: Floats) -> Floats:
@@ -61,7 +66,7 @@ def directions(sums: Floats) -> Floats:
 
 def sampled(rows: UnitRows, positions: Ints) -> Sample:
     """(P,) positions -> (P, D) float32 unit rows, read in pieces."""
-    out = pages(len(positions), rows.dim)
+    out = pages(len(positions), rows.dim, dtype=np.float32)
     step = max(1, _CELLS // rows.dim)
     for start in range(0, len(positions), step):
         out[start : start + step] = rows.unit(positions[start : start + step])
@@ -78,11 +83,32 @@ def count_distinct(points: Sample) -> int:
     return len(seen)
 
 
-def at_once(work: Callable[[_Task], _Found], tasks: Sequence[_Task]) -> list[_Found]:
-    """Each task in a thread that has one core: a fit comes out the same, to the bit, on any number of them."""
+def at_once(work: Callable[[int, _Task], _Found], tasks: Sequence[tuple[int, _Task]]) -> list[_Found]:
+    """What is worked out for each k and whatever goes with it, in the order of the tasks.
+
+    Each has a thread with one core: a fit comes out the same, to the bit, on any number of them. Those of many centres
+    come first and hold smaller products, which FAISS knows for all threads only.
+    """
+    many = [place for place, task in enumerate(tasks) if task[0] > MANY]
+    few = [place for place, task in enumerate(tasks) if task[0] <= MANY]
     n_threads = min(len(os.sched_getaffinity(0)), MOST_AT_ONCE)
-    with ThreadPoolExecutor(n_threads, "bignet-clusters", initializer=_one_core) as threads:
-        return list(threads.map(work, tasks))
+    found: dict[int, _Found] = {}
+    for places, n_compared in ((many, _COMPARED), (few, faiss.cvar.distance_compute_blas_query_bs)):
+        threads = ThreadPoolExecutor(n_threads, "bignet-clusters", initializer=_one_core)
+        with _comparing(n_compared), threads:
+            found |= zip(places, threads.map(lambda place: work(*tasks[place]), places), strict=True)
+    return [found[place] for place in range(len(tasks))]
+
+
+@contextmanager
+def _comparing(n_rows: int) -> Iterator[None]:
+    """FAISS multiplies so many rows at a time with all centres, whoever uses it meanwhile."""
+    before = faiss.cvar.distance_compute_blas_query_bs
+    faiss.cvar.distance_compute_blas_query_bs = n_rows
+    try:
+        yield
+    finally:
+        faiss.cvar.distance_compute_blas_query_bs = before
 
 
 def _one_core() -> None:

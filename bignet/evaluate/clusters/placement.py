@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 NOISE = -1
-_CELLS = 2**19
+_CELLS = 2**17
 
 
 def nearest_centre(unit: Floats, centres: Floats) -> tuple[Ints, Floats]:

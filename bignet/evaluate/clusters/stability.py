@@ -30,7 +30,7 @@ _SMALL_ENOUGH = 6  # two in each of three parts
 _MOST_CLASSES = 2 * GRID[-1]  # so many classes are still tried as a number of clusters
 _LEAST_PART = 20  # rows; what fewer agree on says nothing
 _PURPOSE = 1  # of the random numbers
-_CELLS = 2**18
+_CELLS = 2**16
 
 
 def ks_to_try(n_rows: int, n_distinct: int, n_classes: int, settings: ClusterSettings) -> tuple[int, ...]:
@@ -54,7 +54,7 @@ def stabilities(rows: UnitRows, ks: Sequence[int], settings: ClusterSettings) ->
     """
     tried = [k for k in ks if k > 1 and settings.part(len(rows), k) >= max(_LEAST_PART, 2 * k)]
     tasks = [(k, split) for k in reversed(tried) for split in range(settings.splits)]
-    found = at_once(lambda task: _agreement(rows, task[0], task[1], settings), tasks)
+    found = at_once(lambda k, split: _agreement(rows, k, split, settings), tasks)
     return {k: _summary([ari for task, ari in zip(tasks, found, strict=True) if task[0] == k]) for k in tried}
 
 
