@@ -126,7 +126,8 @@ class LabelScores:
         if count_distinct(points) < k:
             return self._templates.labelled("v_measure", None, f"fewer than {k} different vectors", k=k)
         settings = ClusterSettings(seed=self._settings.seed)
-        (centres,) = at_once(lambda number: fit(points, number, settings, self._settings.seed), [k])
+        task = (k, self._settings.seed)
+        (centres,) = at_once(lambda number, seed: fit(points, number, settings, seed), [task])
         (found,) = place(rows.only(labelled), [centres])
         value = agreement(codes[labelled], found.assignment).v_measure
         params = {"clusters": "spherical k-means, one for each class", "starts": settings.starts_of(k)}
