@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bignet.cli.console import Notices, say, say_json
-from bignet.cli.sweep_lines import dropped, front, next_command, recommended, time_line, written
 from bignet.cli.sweep_screen import SweepScreen
 from bignet.errors import ExitCode, UsageError
 from bignet.extractor import grid_defaults
@@ -159,19 +158,21 @@ def _weights(given: list[str]) -> dict[str, str]:
 
 def _describe(done: SweepDone, images: str, seconds: float, screen: SweepScreen) -> None:
     """What was found, which to take, where everything is, what to do next."""
+    from bignet.cli import sweep_lines as lines
+
     sweep = done.sweep
     for warning in sweep.warnings:
         say(f"warning: {warning}")
-    for line in front(sweep):
+    for line in lines.front(sweep):
         say(line)
     say()
-    for line in recommended(sweep):
+    for line in lines.recommended(sweep):
         say(line)
-    for line in dropped(sweep):
+    for line in lines.dropped(sweep):
         say(line)
-    say(time_line(screen.seconds, seconds))
-    say(written(done))
-    say(f"next: {next_command(done, images)}")
+    say(lines.time_line(screen.seconds, seconds))
+    say(lines.written(done))
+    say(f"next: {lines.next_command(done, images)}")
 
 
 def _as_json(done: SweepDone) -> dict[str, object]:

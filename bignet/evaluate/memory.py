@@ -7,6 +7,7 @@ import gc
 import math
 import mmap
 import sys
+import time
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -16,9 +17,20 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", bound=np.number)
 
+_SECONDS_BETWEEN = 0.5
+_last = -_SECONDS_BETWEEN
+
 
 def give_back() -> None:
-    """Hand freed memory to the system, where the C library can: glibc keeps what lies below anything still in use."""
+    """Hand freed memory to the system, where the C library can: glibc keeps what lies below anything still in use.
+
+    Not again within half a second: so little time leaves little behind, and looking for it takes a tenth of that.
+    """
+    global _last
+    now = time.monotonic()
+    if now - _last < _SECONDS_BETWEEN:
+        return
+    _last = now
     gc.collect()
     if "pyarrow" in sys.modules:  # it has a heap of its own
         sys.modules["pyarrow"].default_memory_pool().release_unused()

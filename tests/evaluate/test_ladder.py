@@ -63,7 +63,9 @@ def test_storages_are_compared_as_brute_force_compares_them(digits, climbed, nam
     quantised.add(rows)
     stored = {
         "fp16": rows.astype(np.float16),
-        "int8": quantised.reconstruct_n(0, len(rows)),
+        "int8": np.asarray(
+            quantised.reconstruct_n(0, len(rows))
+        ),  # a tensor once faiss.contrib.torch_utils is imported
         "sign": np.where(rows > rows.mean(axis=0, dtype=np.float64), 1.0, -1.0),
     }[name]
     scores, exact = (np.round(unit(each) @ unit(each).T, 12) for each in (stored, rows))
