@@ -1,11 +1,11 @@
 """Exact cosine similarity between rows, in blocks of bounded memory.
 
-One float32 matrix product scores a block of queries against every row. Whatever float32 cannot tell apart is
-scored again in float64 from the vectors as they were given, and rounded to 1e-12: far finer than anything
-float32 vectors can mean, far coarser than the noise of a float64 sum, so that pairs which are equal in exact
-arithmetic (duplicates, binary codes, small integers) are equal here. The order of neighbours is then total,
-and the same on every machine: similarity descending, row ascending. Where similarities crowd (deep rankings,
-vectors in a narrow cone) so that too many pairs would be scored twice, whole blocks are scored in float64.
+One float32 matrix product scores a block of queries against every row. Whatever float32 cannot tell apart is scored
+again in float64 from the vectors as they were given, and rounded to 1e-12: far finer than anything float32 vectors can
+mean, far coarser than the noise of a float64 sum, so that pairs which are equal in exact arithmetic (duplicates, binary
+codes, small integers) are equal here. The order of neighbours is then total, and the same on every machine: similarity
+descending, row ascending. Where similarities crowd (deep rankings, vectors in a narrow cone) so that too many pairs
+would be scored twice, whole blocks are scored in float64.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def _pair_metrics(records: Records, pairs: ComparedPairs | None, n_classes: int)
         "n_different": pairs.different.n_pairs,
         "weights": "each class the same, each two classes the same",
     }
-    estimator = _estimator(pairs)
+    estimator = estimator_of(pairs)
     eer, threshold = pairs.curve.equal_error()
     found = [
         records.number(
@@ -109,7 +109,8 @@ def _pair_metrics(records: Records, pairs: ComparedPairs | None, n_classes: int)
     return found
 
 
-def _estimator(pairs: ComparedPairs) -> str:
+def estimator_of(pairs: ComparedPairs) -> str:
+    """``exact``, or what was drawn."""
     if not pairs.sampled:
         return "exact"
     same = f"{pairs.same.n_pairs} same-class pairs" if pairs.same.sampled else "all same-class pairs"

@@ -8,6 +8,7 @@ import numpy as np
 
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.sweep.overlap import FEWEST_ROWS, cka_matrix
+from bignet.evaluate.sweep.result import CKA_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     Layers = tuple[tuple[str, ...], NDArray[np.float64]]
 
-CKA_ROWS = 1_000  # unbiased, so that a sample tells the same
 POOL = "gap"
 
 

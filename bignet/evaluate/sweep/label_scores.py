@@ -18,6 +18,7 @@ from bignet.evaluate.mistakes import first_neighbours
 from bignet.evaluate.pair_scores import compare_pairs
 from bignet.evaluate.records import Records
 from bignet.evaluate.separation import class_spread
+from bignet.evaluate.separation_scores import estimator_of
 from bignet.evaluate.silhouette import silhouettes
 from bignet.evaluate.sweep.templates import NO_QUERIES
 
@@ -89,7 +90,8 @@ class LabelScores:
             "n_different": pairs.different.n_pairs,
             "weights": "each class the same",
         }
-        return self._templates.labelled("pair_auroc", pairs.auroc(), chance=0.5, params=params)
+        how = estimator_of(pairs)
+        return self._templates.labelled("pair_auroc", pairs.auroc(), estimator=how, chance=0.5, params=params)
 
     def _margin(self, spread: ClassSpread) -> Metric:
         margins = spread.margins().margin

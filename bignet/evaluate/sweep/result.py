@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # What choices are ranked by.
 LABELLED = "map@r.macro"
+CKA_ROWS = 1_000  # images that CKA is of: it is unbiased, so that a sample tells the same
 WITHOUT_LABELS = ("self_hit@1", "overlap_stability")
 
 

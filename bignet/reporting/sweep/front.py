@@ -90,12 +90,13 @@ def answer(facts: SweepFacts) -> str:
     if n == 1:
         return "One choice was scored: there is no other to weigh it against."
     beaten = n - facts.n_front
-    rest = (
-        f"the other {count(beaten)} {'is' if beaten == 1 else 'are'} beaten in all three" if beaten else "all of them"
-    )
     if not beaten:
         return f"Each of the {choices(n)} is better than any other in something: quality, speed or bytes."
-    return f"Of {choices(n)}, {count(facts.n_front)} are worth a thought: {rest}, quality, speed and bytes."
+    others = "the other one" if beaten == 1 else f"each of the other {count(beaten)}"
+    return (
+        f"Of {choices(n)}, {count(facts.n_front)} are worth a thought: by the half of the images that chooses, "
+        f"{others} has another that is as good in quality, speed and bytes, and better in one of them."
+    )
 
 
 def advice(facts: SweepFacts) -> Advice:

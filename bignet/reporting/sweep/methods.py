@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bignet.evaluate.sweep.result import CKA_ROWS
 from bignet.evaluate.sweep.weights import FORMULA
 from bignet.names import visible
 from bignet.reporting.numbers import count, counted, listed, percent
@@ -26,14 +27,18 @@ FAIRNESS = (
         "good."
     ),
     "A difference to the best is taken image by image, so that hard images do not blur it.",
-    "Tied means that the difference cannot be told from none after Holm's correction over all choices.",
     (
-        "A choice is on the front if no other is as good in quality, speed and bytes and better in one of them. Where "
-        "one of these was not measured for one of two choices, neither beats the other."
+        "Tied means that the difference cannot be told from none after Holm's correction over all choices. The "
+        "intervals of differences are not corrected: one that excludes 0 may belong to a choice that is tied."
+    ),
+    (
+        "A choice is on the front if no other is as good in quality, speed and bytes and better in one of them; "
+        "quality is the score of the half that chooses, so the scores shown, of the other half, may stand otherwise. "
+        "Where one of these was not measured for one of two choices, neither beats the other."
     ),
     (
         f"Two layers with a CKA above {ALIKE:g} are one choice: keep the cheaper. CKA is linear and unbiased, of the "
-        "vectors averaged over the map."
+        f"vectors averaged over the map, of at most {CKA_ROWS:,} images."
     ),
     (
         "Weights in the page pick the choice on the front with the highest worth, of equals the better one: worth = "
