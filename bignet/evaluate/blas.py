@@ -18,3 +18,10 @@ def a_core_left_over() -> Iterator[None]:
     pools = [int(pool["num_threads"]) for pool in threadpool_info() if pool["user_api"] == "blas"]
     with threadpool_limits(max(1, min([len(os.sched_getaffinity(0)) - 1, *pools])), user_api="blas"):
         yield
+
+
+@contextmanager
+def one_core_each(n_threads: int) -> Iterator[None]:
+    """Products of several threads that work side by side take a core each; one thread alone has all of them."""
+    with threadpool_limits(1 if n_threads > 1 else None, user_api="blas"):
+        yield

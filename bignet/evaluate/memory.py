@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 import math
 import mmap
 import sys
@@ -31,7 +30,6 @@ def give_back() -> None:
     if now - _last < _SECONDS_BETWEEN:
         return
     _last = now
-    gc.collect()
     if "pyarrow" in sys.modules:  # it has a heap of its own
         sys.modules["pyarrow"].default_memory_pool().release_unused()
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)

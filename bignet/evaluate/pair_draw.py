@@ -154,6 +154,21 @@ class PairDraw:
         return Pairs(left, right, kinds, counts, sampled)
 
 
+class KeptPairs:
+    """The pairs of a draw, drawn once for several embeddings of the same rows."""
+
+    def __init__(self, draw: PairDraw) -> None:
+        self._same, self._different = draw.same(), draw.different()
+
+    def same(self) -> Pairs:
+        """As ``PairDraw.same``."""
+        return self._same
+
+    def different(self) -> Pairs:
+        """As ``PairDraw.different``."""
+        return self._different
+
+
 def pair_similarity(rows: UnitRows, pairs: Pairs) -> Floats:
     """(P,) cosines of pairs in float64, rounded to 1e-12, so that pairs which are equal are equal here."""
     cosines = pages(len(pairs.left), dtype=np.float64)

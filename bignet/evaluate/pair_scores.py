@@ -13,7 +13,7 @@ from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.labels import check_labels, code_labels
 from bignet.evaluate.memory import give_back, pages
-from bignet.evaluate.pair_draw import PairDraw, Pairs, distinct_scores, pair_similarity
+from bignet.evaluate.pair_draw import KeptPairs, PairDraw, Pairs, distinct_scores, pair_similarity
 from bignet.evaluate.separation import check_arrays
 from bignet.evaluate.separation_result import OperatingPoint, PairScores
 
@@ -54,12 +54,11 @@ def pair_scores(
     if limit < 1:
         raise UsageError(f"limit: found {limit}; needed at least 1 pair")
     coded = code_labels(check_labels(range(len(labels)), labels))
-    return compare_pairs(UnitRows(vectors), coded.codes, groups, limit, seed)
+    return compare_pairs(UnitRows(vectors), PairDraw(coded.codes, groups, limit, seed))
 
 
-def compare_pairs(rows: UnitRows, codes: Ints, groups: Ints | None, limit: int, seed: int) -> ComparedPairs | None:
-    """N unit rows, class codes (-1 = unlabelled) and group codes -> as ``pair_scores``."""
-    draw = PairDraw(codes, groups, limit, seed)
+def compare_pairs(rows: UnitRows, draw: PairDraw | KeptPairs) -> ComparedPairs | None:
+    """N unit rows and the pairs of them to compare -> as ``pair_scores``."""
     same = _accepted(rows, draw.same)  # before the others are drawn: millions of each
     give_back()
     different = _accepted(rows, draw.different)

@@ -10,6 +10,7 @@ from bignet.evaluate.contrast import mean_distances, row_sum
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.memory import give_back
 from bignet.evaluate.own_group import own_group
+from bignet.evaluate.pair_draw import PairDraw
 from bignet.evaluate.pair_scores import ACCEPT_RATES, PAIR_LIMIT, ComparedPairs, compare_pairs
 from bignet.evaluate.records import Records, Values, known
 from bignet.evaluate.result import Metric
@@ -35,7 +36,8 @@ def measure_separation(subject: Subject, spread: ClassSpread | None = None) -> S
     silhouette = silhouettes(subject.rows, subject.coded.codes, spread)
     give_back()
     records = _records(subject)
-    pairs = compare_pairs(subject.rows, subject.coded.codes, subject.groups, PAIR_LIMIT, subject.settings.seed)
+    draw = PairDraw(subject.coded.codes, subject.groups, PAIR_LIMIT, subject.settings.seed)
+    pairs = compare_pairs(subject.rows, draw)
     of_pairs = _pair_metrics(records, pairs, len(spread.sizes))
     summary = None if pairs is None else pairs.summary()
     del pairs  # tens of megabytes

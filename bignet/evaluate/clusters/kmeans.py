@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
@@ -31,8 +32,10 @@ MOST_AT_ONCE = 8  # fits; each holds its sample
 MANY = 128  # centres; of more, FAISS's own 4096 rows at a time give products of up to 16 MiB a thread ...
 _COMPARED = 1024  # ... and so many rows a quarter of that
 TINY = 1e-12  # a sum of unit vectors shorter than this has no direction
+_USUALLY_COMPARED = faiss.cvar.distance_compute_blas_query_bs
 _CELLS = 2**17
 _DISTINCT_DECIMALS = 6  # float32 tells no more apart
+_one_at_a_time = threading.Lock()
 
 
 def fit(points: Sample, k: int, settings: ClusterSettings, seed: int) -> Floats:
@@ -93,7 +96,7 @@ def at_once(work: Callable[[int, _Task], _Found], tasks: Sequence[tuple[int, _Ta
     few = [place for place, task in enumerate(tasks) if task[0] <= MANY]
     n_threads = min(len(os.sched_getaffinity(0)), MOST_AT_ONCE)
     found: dict[int, _Found] = {}
-    for places, n_compared in ((many, _COMPARED), (few, faiss.cvar.distance_compute_blas_query_bs)):
+    for places, n_compared in ((many, _COMPARED), (few, _USUALLY_COMPARED)):
         threads = ThreadPoolExecutor(n_threads, "bignet-clusters", initializer=_one_core)
         with _comparing(n_compared), threads:
             found |= zip(places, threads.map(lambda place: work(*tasks[place]), places), strict=True)
@@ -102,13 +105,14 @@ def at_once(work: Callable[[int, _Task], _Found], tasks: Sequence[tuple[int, _Ta
 
 @contextmanager
 def _comparing(n_rows: int) -> Iterator[None]:
-    """FAISS multiplies so many rows at a time with all centres, whoever uses it meanwhile."""
-    before = faiss.cvar.distance_compute_blas_query_bs
-    faiss.cvar.distance_compute_blas_query_bs = n_rows
-    try:
-        yield
-    finally:
-        faiss.cvar.distance_compute_blas_query_bs = before
+    """FAISS multiplies so many rows at a time with all centres, whoever uses it meanwhile; others wait here."""
+    with _one_at_a_time:
+        before = faiss.cvar.distance_compute_blas_query_bs
+        faiss.cvar.distance_compute_blas_query_bs = n_rows
+        try:
+            yield
+        finally:
+            faiss.cvar.distance_compute_blas_query_bs = before
 
 
 def _one_core() -> None:

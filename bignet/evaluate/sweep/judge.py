@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bignet.evaluate.blas import one_core_each
 from bignet.evaluate.clock import Clock
 from bignet.evaluate.evaluate import gallery_fingerprint
 from bignet.evaluate.sweep.alike import layers_alike
@@ -20,6 +24,7 @@ from bignet.evaluate.sweep.warn import warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from concurrent.futures import Future
 
     from numpy.typing import NDArray
 
@@ -35,6 +40,7 @@ if TYPE_CHECKING:
     Altered = Callable[[Choice], AlteredCopies] | None
 
 BALANCED = "balanced"
+_NUMBERS_AT_ONCE = 2**28  # float32 of the choices that are scored side by side: 1 GiB
 
 
 def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read it
@@ -107,12 +113,22 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
 def _scores(
     intake: Intake, reader: Reader, scoring: Scoring, altered: Altered, told: Callable[[int, int], None]
 ) -> list[ChoiceScores]:
-    """Of all choices, one after the other."""
-    found = []
-    for number, choice in enumerate(intake.choices):
-        copies = None if altered is None else altered(choice)
-        found.append(scoring.score(reader.rows(choice, intake.positions), copies))
-        told(number + 1, len(intake.choices))
+    """Of all choices, as many at a time as there are cores, unless their vectors are large."""
+    found: list[ChoiceScores] = []
+    waiting: deque[Future[ChoiceScores]] = deque()
+    n_choices = len(intake.choices)
+    widest = len(intake.design) * max((choice.dims for choice in intake.choices), default=1)
+    n_at_once = min(len(os.sched_getaffinity(0)), max(1, _NUMBERS_AT_ONCE // widest))
+    with one_core_each(n_at_once), ThreadPoolExecutor(n_at_once, "bignet-score") as threads:
+        for choice in intake.choices:
+            copies = None if altered is None else altered(choice)
+            waiting.append(threads.submit(scoring.score, reader.rows(choice, intake.positions), copies))
+            if len(waiting) > n_at_once:
+                found.append(waiting.popleft().result())
+                told(len(found), n_choices)
+        while waiting:
+            found.append(waiting.popleft().result())
+            told(len(found), n_choices)
     return found
 
 

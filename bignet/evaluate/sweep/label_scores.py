@@ -15,6 +15,7 @@ from bignet.evaluate.clusters.settings import ClusterSettings
 from bignet.evaluate.hierarchy import mistake_metrics
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.mistakes import first_neighbours
+from bignet.evaluate.pair_draw import KeptPairs, PairDraw
 from bignet.evaluate.pair_scores import compare_pairs
 from bignet.evaluate.records import Records
 from bignet.evaluate.separation import class_spread
@@ -50,6 +51,7 @@ class LabelScores:
     def __init__(self, design: Design, settings: SweepSettings, templates: Templates) -> None:
         self._design, self._settings, self._templates = design, settings, templates
         self._chance = chance_levels(design.gallery)
+        self._pairs = KeptPairs(PairDraw(design.coded.codes, design.groups, settings.pairs, settings.seed))
 
     def metrics(self, look: Look, subject: Subject) -> Iterator[Metric]:
         """Every number, in the order of the table."""
@@ -80,8 +82,7 @@ class LabelScores:
                 yield self._templates.mean(metric_id, estimate, k=k, chance=self._chance[metric_id])
 
     def _pair_auroc(self, rows: UnitRows) -> Metric:
-        design, settings = self._design, self._settings
-        pairs = compare_pairs(rows, design.coded.codes, design.groups, settings.pairs, settings.seed)
+        pairs = compare_pairs(rows, self._pairs)
         if pairs is None:
             why = "needs two images of one class and of another class, in different groups"
             return self._templates.labelled("pair_auroc", None, why)
