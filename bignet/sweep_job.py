@@ -18,6 +18,7 @@ from bignet.evaluate.sweep.judge import judge
 from bignet.evaluate.sweep.result import Choice, Dropped, Sweep
 from bignet.evaluate.sweep.settings import SweepSettings
 from bignet.extractor import grid_defaults
+from bignet.extractor.altered import USUAL_IMAGES
 from bignet.extractor.grid import draw_grid
 from bignet.extractor.run import Listener as ExtractListener
 from bignet.extractor.settings import ExtractSettings
@@ -26,7 +27,7 @@ from bignet.reporting.sweep.source import SweepSource
 from bignet.reporting.sweep.write import write_sweep
 from bignet.store.snapshot import Snapshot
 from bignet.sweep_costs import measure
-from bignet.sweep_vectors import CopyRequest, Vectors, embed_all_copies
+from bignet.sweep_vectors import IMAGES_BESIDE_LABELS, CopyRequest, Vectors, embed_all_copies
 
 if TYPE_CHECKING:
     import os
@@ -176,7 +177,9 @@ def _judged(grid: Grid, stores: Stores, request: SweepRequest, out: Path, listen
     choices, dropped = _choices(grid, vectors, request.steps)
     costs = measure(choices, stores, request.device, partial(listener.stage, "costs"))
     told = partial(listener.stage, "altered copies")
-    copies = embed_all_copies(vectors, stores, CopyRequest(out, shelf.common, request.device), told)
+    labelled = any(label is not None for label in shelf.images.labels or ())
+    n_altered = IMAGES_BESIDE_LABELS if labelled else USUAL_IMAGES
+    copies = embed_all_copies(vectors, stores, CopyRequest(out, shelf.common, request.device, n_altered), told)
     sweep = judge(shelf.images, choices, costs.of, vectors.read, copies, request.judging, listener.stage)
     return replace(
         sweep,

@@ -12,7 +12,7 @@ from bignet.errors import UsageError, explain_os_error
 from bignet.evaluate.sweep.images import AlteredCopies
 from bignet.evaluate.sweep.result import Choice, Dropped
 from bignet.extractor.alterations import USUAL
-from bignet.extractor.altered import Originals, embed_copies, encoder_of, spread
+from bignet.extractor.altered import USUAL_IMAGES, Originals, embed_copies, encoder_of, spread
 from bignet.extractor.altered_file import key_of, load, save
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from bignet.extractor.altered import Altered
     from bignet.store.snapshot import Snapshot
 
+# Labels rank the choices where there are any, and what altered copies say is one column among others: it need not be
+# known as well as where it is the ranking.
+IMAGES_BESIDE_LABELS = 40
 _VIEWS = "views"
 
 
@@ -103,11 +106,13 @@ class CopyRequest:
         folder: of the sweep: the copies' vectors are kept in ``views`` there for the next run.
         common: (n,) rows of the first store whose images the other stores hold, too.
         device: see ``machine.find_device``.
+        n_images: of so many images at most, from all over.
     """
 
     folder: Path
     common: NDArray[np.int64]
     device: str
+    n_images: int = USUAL_IMAGES
 
 
 def embed_all_copies(
@@ -125,7 +130,7 @@ def embed_all_copies(
         ResourceError: the disk refused.
     """
     first = next(iter(stores.values()))
-    rows = request.common[spread(len(request.common))]
+    rows = request.common[spread(len(request.common), request.n_images)]
     if not len(rows):
         return None
     originals = Originals.of(first, rows)

@@ -136,11 +136,11 @@ class Averages:
         return _pair((self._classes.macro if is_macro else sampled)[:, self._columns[name]])
 
     def _resample(self, how: Resampling) -> None:
-        table = np.column_stack(list(self._values.values()))
+        columns = list(self._values.values())
         if self._weights is None:
-            self._micro = micro_interval(table, how)
+            self._micro = micro_interval(columns, how)
         share = None if self._weights is None else self._weights[np.unique(self.classes)]
-        self._classes = macro_interval(table, self.classes, how, share)
+        self._classes = macro_interval(columns, self.classes, how, share)
 
     def _resample_clusters(self, clusters: Ints, how: Resampling) -> None:
         if len(np.unique(clusters)) < FEWEST_CLUSTERS:

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     Positions = NDArray[np.signedinteger[Any]]
     Scores = NDArray[np.floating[Any]]
 
-BLOCK_CELLS = 2**21  # float32 scores of a block: 8 MiB, or an eighth of the matrix where that is more
+BLOCK_CELLS = 2**21  # float32 scores of a block: 8 MiB, or a sixteenth of the matrix where that is more
 _FEWEST_QUERIES = 32
 _SLICE_CELLS = 2**19  # scores looked at in one go: stay in the processor's cache
-_COLUMNS = 2**12  # rows multiplied in one go, likewise
+_COLUMNS = 2**10  # rows multiplied in one go, likewise
 _PAIR_CELLS = 2**18  # float64 numbers gathered at a time, likewise
 _ROUND_CELLS = 2**20
 _DECIMALS = 12
@@ -129,7 +129,7 @@ class Cosines:
     @property
     def block_size(self) -> int:
         """Queries whose scores fit the memory budget."""
-        return max(_FEWEST_QUERIES, self.rows.dim // 8, BLOCK_CELLS // max(1, len(self)))
+        return max(_FEWEST_QUERIES, self.rows.dim // 16, BLOCK_CELLS // max(1, len(self)))
 
     def blocks(self, queries: Ints) -> Iterator[Ints]:
         """(Q,) positions -> the same in pieces of that size."""
@@ -167,13 +167,15 @@ class Cosines:
         n = len(self)
         flat = np.empty(len(queries) * n, dtype=np.float32) if buffer is None else buffer[: len(queries) * n]
         scores = flat.reshape(len(queries), n)
-        left = self.rows.unit(queries).astype(np.float32)
+        right = self.rows.unit(queries).astype(np.float32).T
+        turned = np.empty((min(n, _COLUMNS), len(queries)), dtype=np.float32)  # so the product is a third faster
         for part in _parts(n, 1, _COLUMNS):
+            some = turned[: part.stop - part.start]
             if self._inverse is None:
-                np.matmul(left, self._unit_span(part).T, out=scores[:, part])
+                np.copyto(scores[:, part], np.matmul(self._unit_span(part), right, out=some).T)
             else:
-                np.matmul(left, self.rows.span(part).T, out=scores[:, part])
-                scores[:, part] *= self._inverse[part]
+                np.matmul(self.rows.span(part), right, out=some)
+                np.multiply(some.T, self._inverse[part], out=scores[:, part])
         return scores
 
     def double_block(self, queries: Ints) -> Floats:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 DECIMALS = 12  # hides what the number of threads does to the last bit of a matrix product
-_COUNT_CELLS = 2**18
+_COUNT_CELLS = 2**17
 
 
 @dataclass(frozen=True)
@@ -67,18 +67,20 @@ def wilson(successes: float, n: float, level: float = 0.95, wider: float = 1.0) 
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def micro_interval(values: Floats, how: Resampling) -> Floats:
-    """(Q, M) values, one row a query, NaN = none -> (2, M) ends for the M means.
+def micro_interval(values: Floats | Sequence[Floats], how: Resampling) -> Floats:
+    """(Q, M) values, one row a query, or M columns of Q; NaN = none -> (2, M) ends for the M means.
 
     Queries are drawn with replacement, Q at a time: the spread to expect from other images of the same
     classes (Efron 1979; the percentile method, as ``scipy.stats.bootstrap(method="percentile")``).
     """
-    rng = np.random.default_rng([how.seed, 0])
-    return how.percentiles(_resampled_means(values, len(values), how.times, rng))
+    rng, columns = np.random.default_rng([how.seed, 0]), _columns(values)
+    return how.percentiles(_resampled_means(columns, len(columns[0]), how.times, rng))
 
 
-def macro_interval(values: Floats, classes: Ints, how: Resampling, weights: Floats | None = None) -> ClassIntervals:
-    """(Q, M) values and (Q,) class codes -> ends for each class mean and for the means of class means.
+def macro_interval(
+    values: Floats | Sequence[Floats], classes: Ints, how: Resampling, weights: Floats | None = None
+) -> ClassIntervals:
+    """(Q, M) values or M columns of Q, and (Q,) class codes -> ends for class means and for the means of class means.
 
     Queries are drawn within their class, n - 1 of n: with n draws the variance of a class of two images would
     come out at half of what it is, with n - 1 it is unbiased (McCarthy and Snowden 1985, "The bootstrap and
@@ -95,13 +97,15 @@ def macro_interval(values: Floats, classes: Ints, how: Resampling, weights: Floa
     order = np.argsort(classes, kind="stable")
     found, start, sizes = np.unique(classes[order], return_index=True, return_counts=True)
     share = sizes.astype(np.float64) if weights is None else weights
-    even, weighted = (_Mean(how.times, values.shape[1]) for _ in range(2))
-    each, spread = np.empty((len(found), 2, values.shape[1])), _Spread(values.shape[1])
+    columns = _columns(values)
+    even, weighted = (_Mean(how.times, len(columns)) for _ in range(2))
+    each, spread = np.empty((len(found), 2, len(columns))), _Spread(len(columns))
     for place, members in enumerate(np.split(order, start[1:])):
-        means = _resampled_means(values[members], max(1, len(members) - 1), how.times, rng)
+        own = [column[members] for column in columns]
+        means = _resampled_means(own, max(1, len(members) - 1), how.times, rng)
         each[place] = how.percentiles(means)
         even.add(means, 1.0)
-        spread.add(values[members])
+        spread.add(np.column_stack(own))
         weighted.add(means, float(share[place]))
     wider = beyond_normal(spread.freedom(), how.level)
     macro = _moved_out(how.percentiles(even.value()), wider, how.bounds)
@@ -193,14 +197,26 @@ def _moved_out(ends: Floats, factor: Floats, bounds: tuple[float, float]) -> Flo
     return np.asarray(np.round(np.clip(middle + (ends - middle) * factor, *bounds), DECIMALS))
 
 
-def _resampled_means(values: Floats, draws: int, times: int, rng: np.random.Generator) -> Floats:
-    """(n, M) values -> (times, M) means of ``draws`` rows drawn with replacement, NaN left out."""
-    known = ~np.isnan(values)
-    if known.all():
-        return np.concatenate([counts @ values / draws for counts in _draws(len(values), draws, times, rng)])
-    filled, weight = np.where(known, values, 0.0), known.astype(np.float64)
-    parts = [_ratio(counts @ filled, counts @ weight) for counts in _draws(len(values), draws, times, rng)]
-    return np.concatenate(parts)
+def _columns(values: Floats | Sequence[Floats]) -> list[Floats]:
+    """(Q, M) values or M columns -> M columns: several scores need not be copied into one table."""
+    return [*values.T] if isinstance(values, np.ndarray) else [*values]
+
+
+def _resampled_means(columns: Sequence[Floats], draws: int, times: int, rng: np.random.Generator) -> Floats:
+    """M columns of n -> (times, M) means of ``draws`` rows drawn with replacement, NaN left out."""
+    missing = [np.isnan(column) for column in columns]
+    filled = [
+        np.where(gone, 0.0, column) if gone.any() else column for column, gone in zip(columns, missing, strict=True)
+    ]
+    weights = [1.0 - gone if gone.any() else None for gone in missing]
+    del missing
+    found, done = np.empty((times, len(columns))), 0
+    for counts in _draws(len(columns[0]), draws, times, rng):
+        part = slice(done, done := done + len(counts))
+        for place, (column, weight) in enumerate(zip(filled, weights, strict=True)):
+            total = counts @ column
+            found[part, place] = total / draws if weight is None else _ratio(total, counts @ weight)
+    return found
 
 
 def _draws(n: int, draws: int, times: int, rng: np.random.Generator) -> Iterator[Floats]:

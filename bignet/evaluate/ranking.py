@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 
 COMPLETE = 1_000  # images up to which a ranking holds all of them, so that MAP's influences are exact
-_CELLS = 2**17  # places whose effects are worked out at a time
+_CELLS = 2**16  # places whose effects are worked out at a time
 
 
 @dataclass(frozen=True)

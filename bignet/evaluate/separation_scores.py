@@ -36,8 +36,9 @@ def measure_separation(subject: Subject, spread: ClassSpread | None = None) -> S
     silhouette = silhouettes(subject.rows, subject.coded.codes, spread)
     give_back()
     records = _records(subject)
-    draw = PairDraw(subject.coded.codes, subject.groups, PAIR_LIMIT, subject.settings.seed)
-    pairs = compare_pairs(subject.rows, draw)
+    pairs = compare_pairs(
+        subject.rows, PairDraw(subject.coded.codes, subject.groups, PAIR_LIMIT, subject.settings.seed)
+    )
     of_pairs = _pair_metrics(records, pairs, len(spread.sizes))
     summary = None if pairs is None else pairs.summary()
     del pairs  # tens of megabytes

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from bignet.errors import MismatchError, UsageError
+from bignet.evaluate.clusters import kmeans, stability
 from bignet.evaluate.clusters import placement as placements
-from bignet.evaluate.clusters import stability
 from bignet.evaluate.clusters.cards import cards
 from bignet.evaluate.clusters.find import cluster, find_clusters
 from bignet.evaluate.clusters.kmeans import MANY, at_once, directions
@@ -374,6 +374,22 @@ def test_stability_is_measured_on_rows_that_no_fit_has_seen(monkeypatch):
         first, second, third = seen[-2], seen[-1], judged[-1]
         assert len(first | second | third) == len(first) + len(second) + len(third) == 90
     assert len({frozenset(each) for each in seen}) == 6
+
+
+def test_a_large_sample_held_in_16_bits_gives_the_centres_of_one_in_32(monkeypatch):
+    vectors, groups = blobs(width=0.5, dim=16)
+    rows, every = UnitRows(vectors), np.arange(len(vectors))
+    whole = kmeans.sampled(rows, every)
+    monkeypatch.setattr(kmeans, "_LARGE", 0)
+    monkeypatch.setattr(kmeans, "_DECODED", 64)
+    halves = kmeans.sampled(rows, every)
+    assert (whole.dtype, halves.dtype) == (np.float32, np.float16)
+    assert np.array_equal(halves, whole.astype(np.float16))
+    settings = ClusterSettings(starts=5)
+    own, same = (kmeans.fit(points, 6, settings, 0) for points in (whole, halves))
+    assert (own @ same.T).max(axis=1).min() > 0.999999
+    assert kmeans.count_distinct(halves) == len(vectors)
+    assert len(np.unique(np.stack([groups, (unit_of(vectors) @ same.T).argmax(axis=1)]), axis=1).T) == 6
 
 
 def test_fits_have_one_core_each_and_leave_the_caller_its_own():
