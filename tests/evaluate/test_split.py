@@ -70,3 +70,13 @@ def test_contrast_is_to_the_gallery(grouped):
         near.append(distances.min())
     assert found.value == pytest.approx(np.sum(far) / np.sum(near), rel=1e-6)
     assert (found.gallery_size, found.estimator) == (len(gallery), "exact")
+
+
+def test_rankings_deeper_than_the_graph_are_of_the_gallery_too():
+    vectors, labels, groups, words = split_world(4)
+    whole, short = (
+        evaluate(vectors, np.arange(N), labels, replace(SETTINGS, graph_k=graph_k), groups=groups, split=words)
+        for graph_k in (N, K)
+    )
+    for ours, theirs in zip(short.hierarchy.levels, whole.hierarchy.levels, strict=True):
+        assert_alike(ours.map_r, theirs.map_r)
