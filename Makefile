@@ -16,7 +16,7 @@ check: $(VENV)/.dev ## format, lint, types, architecture, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile # a process a core, each with one thread
 
 faults: $(VENV)/.dev ## every fault at every moment: kills, full disks, flipped bits (half an hour)
 	BIGNET_FAULTS=full $(BIN)/pytest tests/faults --timeout 600

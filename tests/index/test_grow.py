@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -10,16 +11,23 @@ from bignet.index.request import Request
 from bignet.index.search import Index
 from bignet.index.tuning import Aim
 from bignet.store import layout, lock
+from bignet.store.snapshot import Snapshot
 from tests.index.stores import clustered, extend, index, make, vectors_of
 
 SETTINGS = IndexSettings("hnsw", Aim(0.9, 10))
 
 
-@pytest.fixture
-def snapshot(tmp_path):
-    snapshot = make(tmp_path / "store", ids=range(2000), vectors_of=clustered)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A store with an index of it; copy it before touching it."""
+    snapshot = make(tmp_path_factory.mktemp("grow") / "store", ids=range(2000), vectors_of=clustered)
     grow.bring_up_to_date(snapshot, None, SETTINGS)
-    return snapshot
+    return snapshot.path
+
+
+@pytest.fixture
+def snapshot(built, tmp_path):
+    return Snapshot.open(shutil.copytree(built, tmp_path / "store"))
 
 
 def recall_of(snapshot, queries):
