@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check faults fix clean
+.PHONY: demo test check faults simulate fix clean
 
 demo: $(VENV)/.offline ## install, then embed, search and measure real images with real weights, no model hub needed
 	$(BIN)/bignet demo
@@ -16,10 +16,13 @@ check: $(VENV)/.dev ## format, lint, types, architecture, tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile # a process a core, each with one thread
 
 faults: $(VENV)/.dev ## every fault at every moment: kills, full disks, flipped bits (half an hour)
 	BIGNET_FAULTS=full $(BIN)/pytest tests/faults --timeout 600
+
+simulate: $(VENV)/.dev ## intervals held against redrawn data sets, in full (minutes)
+	$(BIN)/pytest -m simulation --timeout 900
 
 fix: $(VENV)/.dev ## format and repair what can be repaired
 	$(BIN)/ruff check --fix .

@@ -32,7 +32,8 @@ class Asked:
         n_others: (Q,) how many can be found: the gallery less the own group.
         n_relevant: (Q,) how many of them bear the row's label.
         weight: (Q,) rows of the class each stands for; 1 where every row was asked.
-        n_rows: labelled rows there are, asked or not.
+        n_rows: labelled rows that may be asked, asked or not.
+        gallery_size: rows that can be found, the query among them if it can.
     """
 
     rows: Ints
@@ -42,6 +43,7 @@ class Asked:
     n_relevant: Ints
     weight: Floats
     n_rows: int
+    gallery_size: int
 
     def only(self, keep: Bools) -> Asked:
         """(Q,) flags -> those rows."""
@@ -64,23 +66,24 @@ def asked_rows(subject: Subject, *, unlabelled: bool) -> Asked:
         unlabelled: True = unlabelled rows can be found; False = they are passed over, and the next labelled
             ones in the list of the graph are taken, as far as the list goes.
     """
-    codes, graph = subject.coded.codes, subject.graph
+    codes, graph, found = subject.coded.codes, subject.graph, subject.found
     positions = np.arange(len(codes)) if graph.queries is None else graph.queries
     labelled = codes[positions] >= 0
     rows, near = positions[labelled], (graph.rows if labelled.all() else graph.rows[labelled]).astype(np.int64)
-    member = np.ones(len(codes), dtype=bool) if unlabelled else codes >= 0
-    n_others = int(member.sum()) - _own_sizes(np.where(member, 0, -1), subject.groups)[rows]
-    listed = (near >= 0).sum(axis=1)
-    found = len(codes) - _own_sizes(np.zeros(len(codes), dtype=np.int64), subject.groups)[rows]
-    sizes, asked = subject.coded.sizes, np.bincount(codes[rows], minlength=len(subject.names))
+    member = found if unlabelled else found & (codes >= 0)
+    one, able = np.zeros(len(codes), dtype=np.int64), codes[subject.may_be_asked & (codes >= 0)]
+    population = np.bincount(able, minlength=len(subject.names))
+    asked = np.bincount(codes[rows], minlength=len(subject.names))
+    alike = np.bincount(codes[found & (codes >= 0)], minlength=len(subject.names))
     return Asked(
         rows=rows,
-        near=near if member.all() else kept_first(near, member),
-        complete=listed >= found,
-        n_others=n_others,
-        n_relevant=sizes[codes[rows]] - _own_sizes(codes, subject.groups)[rows],
-        weight=sizes[codes[rows]] / np.maximum(asked, 1)[codes[rows]],
-        n_rows=int(sizes.sum()),
+        near=near if np.array_equal(member, found) else kept_first(near, member),
+        complete=(near >= 0).sum(axis=1) >= found.sum() - _own_sizes(one, subject.groups, found)[rows],
+        n_others=int(member.sum()) - _own_sizes(one, subject.groups, member)[rows],
+        n_relevant=alike[codes[rows]] - _own_sizes(codes, subject.groups, found)[rows],
+        weight=population[codes[rows]] / np.maximum(asked, 1)[codes[rows]],
+        n_rows=len(able),
+        gallery_size=int(member.sum()),
     )
 
 
@@ -96,7 +99,7 @@ def kept_first(near: Ints, member: Bools) -> Ints:
     return kept
 
 
-def _own_sizes(codes: Ints, groups: Ints | None) -> Ints:
-    """(N,) classes and groups -> (N,) rows of the row's own class and group, itself among them."""
+def _own_sizes(codes: Ints, groups: Ints | None, counted: Bools) -> Ints:
+    """(N,) classes and groups -> (N,) rows counted of the row's own class and group, the row itself too if counted."""
     cells = group_cells(codes, groups)
-    return np.bincount(cells)[cells] if len(cells) else cells
+    return np.bincount(cells[counted], minlength=len(cells))[cells]

@@ -21,6 +21,11 @@ _SAMPLED = 4096  # scores of a row that are looked at for a first guess
 _LONGEST_STRIDE = 64
 
 
+def rounding_units(dim: int) -> float:
+    """Rounding of a dot product of unit vectors: at most D units, in practice a few sqrt(D) (Higham & Mary 2019)."""
+    return 8 + min(dim, 8 * math.sqrt(dim))
+
+
 def candidates(scores: Scores, depth: int, slack: float) -> tuple[Ints, Scores]:
     """(Q, N) scores -> (Q, W) columns ascending and their scores: all within ``slack`` of the depth-th best.
 

@@ -116,11 +116,17 @@ def _pairs(subject: Subject, places: _Places) -> list[ConfusedPair]:
     keep = (places.row != places.column) & (places.column < n) & (places.count >= SUPPORT)
     row, column, count = places.row[keep], places.column[keep], places.count[keep]
     share = count / places.total[row]
-    lift = np.round(share / (places.prior[row] * subject.coded.sizes[column]), DECIMALS)
+    lift = np.round(share / (places.prior[row] * _sizes(subject)[column]), DECIMALS)
     return [
         ConfusedPair(names[a], names[b], int(held), float(part), float(times))
         for a, b, held, part, times in zip(row, column, count, share, lift, strict=True)
     ]
+
+
+def _sizes(subject: Subject) -> Ints:
+    """(C,) rows of each class that can be found."""
+    codes = subject.coded.codes
+    return np.bincount(codes[subject.found & (codes >= 0)], minlength=len(subject.names))
 
 
 def _matrix(subject: Subject, places: _Places) -> tuple[Ints | None, Ints | None]:
@@ -180,7 +186,7 @@ def _metrics(subject: Subject, asked: Asked, k: int) -> tuple[Metric, ...]:
         estimator=asked.estimator,
         k=wanted,
         excluded=replace(subject.excluded, short=len(asked.rows) - len(full.rows)),
-        gallery_size=asked.n_rows + (subject.excluded.unlabelled if settings.unlabelled == "distractor" else 0),
+        gallery_size=asked.gallery_size,
     )
     records = Records(settings, template, neighbour_params(subject))
     if not len(full.rows):

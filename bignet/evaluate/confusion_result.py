@@ -39,7 +39,8 @@ class ClassConfusion:
         label: the class.
         purity: share of its places held by its own images; None without queries.
         top: up to three other classes, highest lift first, each with enough places to mean something.
-        plausible_fp: share of wrong first neighbours with the same parent; None for flat labels or no mistake.
+        plausible_fp: share of wrong first neighbours with the same parent; None for flat labels, no mistake,
+            or where none could leave the parent.
     """
 
     label: str

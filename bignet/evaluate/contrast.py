@@ -44,7 +44,7 @@ def relative_contrast(vectors: NDArray[Any], nearest_similarity: Floats, *, grou
             f"nearest_similarity: found shape {nearest_similarity.shape}; the vectors have {len(vectors)} rows"
         )
     rows, every = UnitRows(vectors), np.arange(len(vectors))
-    far = mean_distances(rows, row_sum(rows, every), every, own_group(rows, np.zeros_like(every), groups))
+    far = mean_distances(rows, row_sum(rows, every), len(rows), every, own_group(rows, np.zeros_like(every), groups))
     known = ~np.isnan(far) & ~np.isnan(nearest_similarity)
     near = float((1.0 - nearest_similarity[known]).sum())
     return float(far[known].sum() / near) if near > 0 else float("nan")
@@ -72,19 +72,20 @@ def row_sum(rows: UnitRows, positions: Ints) -> Floats:
     return total
 
 
-def mean_distances(rows: UnitRows, total: Floats, asked: Ints, own: OwnGroup) -> Floats:
-    """(Q,) positions -> (Q,) mean cosine distance to all rows outside the own group; NaN if there are none.
+def mean_distances(rows: UnitRows, total: Floats, n: int, asked: Ints, own: OwnGroup) -> Floats:
+    """(Q,) positions -> (Q,) mean cosine distance to n rows less those of the own group; NaN if there are none.
 
     Args:
-        rows: N unit rows.
-        total: (D,) their sum.
+        rows: unit rows.
+        total: (D,) sum of the n.
+        n: how many they are.
         asked: the positions.
-        own: what each row shares with its group, all rows counting as one class.
+        own: what each row shares with those of its group among the n, all rows counting as one class.
     """
     similarity = np.empty(len(asked))
     for start in range(0, len(asked), _PART):
         part = asked[start : start + _PART]
         similarity[start : start + _PART] = np.vecdot(rows.unit(part), total)
-    others = len(rows) - own.size[asked]
+    others = n - own.size[asked]
     mean = (similarity - own.similarity[asked]) / np.where(others > 0, others, np.nan)
     return np.asarray(np.round(np.maximum(1.0 - mean, 0.0), DECIMALS), dtype=np.float64)

@@ -11,14 +11,13 @@ would be scored twice, whole blocks are scored in float64.
 from __future__ import annotations
 
 import hashlib
-import math
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bignet.evaluate.blas import a_core_left_over
-from bignet.evaluate.candidates import candidates, cells, too_close
+from bignet.evaluate.candidates import candidates, cells, rounding_units, too_close
 from bignet.evaluate.ranked import Ranked
 
 if TYPE_CHECKING:
@@ -52,11 +51,6 @@ def usable_rows(vectors: Vectors) -> tuple[Ints, Ints, Ints]:
         finite[part] = np.isfinite(vectors[part]).all(axis=1)
         filled[part] = (vectors[part] != 0).any(axis=1)
     return np.flatnonzero(finite & filled), np.flatnonzero(~finite), np.flatnonzero(finite & ~filled)
-
-
-def rounding_units(dim: int) -> float:
-    """Rounding of a dot product of unit vectors: at most D units, in practice a few sqrt(D) (Higham & Mary 2019)."""
-    return 8 + min(dim, 8 * math.sqrt(dim))
 
 
 class UnitRows:

@@ -39,8 +39,8 @@ class DeepRanking:
     estimator: str
 
     def __iter__(self) -> Iterator[tuple[int, Ints]]:
-        """Each query and the positions of all rows outside its group, nearest first, ties by row."""
-        rows, groups = self.subject.rows, self.subject.groups
+        """Each query and the positions of all rows that can be found outside its group, nearest first, ties by row."""
+        rows, groups, findable = self.subject.rows, self.subject.groups, self.subject.findable
         step = max(1, _BLOCK_CELLS // max(1, len(rows)))
         for start in range(0, len(self.queries), step):
             part = self.queries[start : start + step]
@@ -49,6 +49,8 @@ class DeepRanking:
                 keep = order != query
                 if groups is not None and groups[query] >= 0:
                     keep &= groups[order] != groups[query]
+                if findable is not None:
+                    keep &= findable[order]
                 yield query, order[keep]
 
     def _scores(self, queries: Ints) -> Floats:
@@ -63,7 +65,7 @@ class DeepRanking:
 
 def deep_ranking(subject: Subject) -> DeepRanking | None:
     """A subject -> rankings of as many labelled rows as a few seconds allow; None if that is too few."""
-    labelled = np.flatnonzero(subject.coded.codes >= 0)
+    labelled = np.flatnonzero(subject.may_be_asked & (subject.coded.codes >= 0))
     affordable = _CELLS // max(1, len(subject.rows))
     if affordable >= len(labelled):
         return DeepRanking(subject, labelled, "exact")

@@ -48,7 +48,7 @@ class DeepScores:
 def deep_scores(subject: Subject, tree: Taxonomy, ranking: DeepRanking) -> DeepScores:
     """A subject, its tree and its deep rankings -> their scores."""
     codes, rows = subject.coded.codes, ranking.queries
-    relatives = tree.relatives(codes, subject.groups, rows)
+    relatives = tree.relatives(codes, subject.groups, rows, subject.findable)
     level_codes = [tree.level_codes(codes, level) for level in range(1, tree.n_levels + 1)]
     n_relevant = relatives[:, 1:].sum(axis=2).T
     precision, n_others = np.full(n_relevant.shape, np.nan), np.zeros(n_relevant.shape, dtype=np.int64)

@@ -89,6 +89,7 @@ def evaluate(  # noqa: PLR0913 - one argument for each column of the table of ro
         per_query=measured.per_query,
         excluded=context.excluded,
         settings=settings,
+        findable=None if gallery.findable.all() else gallery.findable,
     )
     with clock("classes"):
         spread = class_spread(subject) if rows.coded.names else None
@@ -125,7 +126,7 @@ def _assemble(rows: Rows, subject: Subject, parts: _Parts, seconds: dict[str, fl
     warnings = [
         *findings.rows_left_out(rows.unusable),
         *findings.about_queries(headline.excluded, headline.n_queries, len(rows.ids), len(classes)),
-        *findings.about_headline(headline),
+        *findings.about_headline(headline, subject.per_query.apr),
         *findings.about_groups(parts.metrics),
         *findings.about_classes(classes),
         *findings.about_ties(subject.graph, subject.settings.k),

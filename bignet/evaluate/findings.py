@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from bignet.evaluate.summary import TIES_MATTER
+import numpy as np
+
+from bignet.evaluate.tie_means import TIES_MATTER
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
 
     from bignet.evaluate.result import ClassRow, Excluded, KnnGraph, Metric
 
@@ -49,8 +53,8 @@ def about_queries(excluded: Excluded, n_queries: int, n_rows: int, n_classes: in
     return found
 
 
-def about_headline(metric: Metric) -> list[str]:
-    """How far the headline can be trusted."""
+def about_headline(metric: Metric, scores: NDArray[np.float64]) -> list[str]:
+    """How far the headline, a mean of these scores, NaN = none, can be trusted."""
     if metric.value is None or metric.lo is None or metric.hi is None:
         return []
     found = []
@@ -60,10 +64,10 @@ def about_headline(metric: Metric) -> list[str]:
             "too few images to rank layers or models by"
         )
     if metric.hi == metric.lo and metric.n_queries < FEW_QUERIES:
-        found.append(
-            f"{metric.id}: all {metric.n_queries} queries score alike, so the interval has no width; "
-            "it says nothing about other images"
-        )
+        alike = np.nanmin(scores) == np.nanmax(scores)
+        why = "so the interval has no width" if alike else "differ, but the interval has no width"
+        what = f"all {metric.n_queries} queries score alike," if alike else f"scores of the {metric.n_queries} queries"
+        found.append(f"{metric.id}: {what} {why}; it says nothing about other images")
     if metric.chance is not None and metric.lo <= metric.chance < 1.0:
         found.append(
             f"{metric.id}: no better than chance ({metric.chance:.3f} lies in or above the interval "

@@ -47,12 +47,12 @@ def measure_hierarchy(subject: Subject) -> Hierarchy | None:
         level=settings.level,
         estimator=first.asked.estimator,
         excluded=subject.excluded,
-        gallery_size=int(subject.coded.sizes.sum()),
+        gallery_size=first.asked.gallery_size,
     )
     records = Records(settings, template, neighbour_params(subject))
     ranking = deep_ranking(subject)
     deep = None if ranking is None else deep_scores(subject, tree, ranking)
-    relatives = tree.relatives(subject.coded.codes, subject.groups, first.asked.rows)
+    relatives = tree.relatives(subject.coded.codes, subject.groups, first.asked.rows, subject.findable)
     curve = _curve(subject, tree, first, relatives)
     return Hierarchy(
         levels=level_scores(subject, tree, deep, records),

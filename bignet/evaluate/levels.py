@@ -66,7 +66,7 @@ def level_scores(subject: Subject, tree: Taxonomy, deep: DeepScores | None, reco
         records: the family's.
     """
     asked = asked_rows(subject, unlabelled=subject.settings.unlabelled == "distractor")
-    relatives = tree.relatives(subject.coded.codes, subject.groups, asked.rows)
+    relatives = tree.relatives(subject.coded.codes, subject.groups, asked.rows, subject.findable)
     found = []
     for depth in range(1, tree.n_levels + 1):
         queries = _queries(subject, tree, asked, relatives, depth)
@@ -96,14 +96,14 @@ def _queries(subject: Subject, tree: Taxonomy, asked: Asked, relatives: Ints, de
 
 def _records_of(subject: Subject, records: Records, queries: _Queries) -> Records:
     """The family's records with what is excluded, and what can be found, at the level."""
-    known = queries.codes[queries.codes >= 0]
-    labelled = int((subject.coded.codes >= 0).sum())
+    found, known = subject.found, queries.codes >= 0
+    shorter = int(((subject.coded.codes >= 0) & ~known).sum())
     asked = int((queries.codes[_positions(subject)] >= 0).sum())
     excluded = replace(records.template.excluded, singleton=asked - len(queries.own))
-    gallery_size = len(queries.codes) if subject.settings.unlabelled == "distractor" else len(known)
+    gallery_size = int((found if subject.settings.unlabelled == "distractor" else found & known).sum())
     estimator = queries.asked.estimator
     template = replace(records.template, excluded=excluded, estimator=estimator, gallery_size=gallery_size)
-    return replace(records, template=template, shared={**records.shared, "shorter_labels": labelled - len(known)})
+    return replace(records, template=template, shared={**records.shared, "shorter_labels": shorter})
 
 
 def _positions(subject: Subject) -> Ints:

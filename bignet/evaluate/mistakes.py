@@ -56,12 +56,27 @@ def first_neighbours(subject: Subject) -> FirstNeighbours:
 
 
 def plausible_by_class(subject: Subject) -> list[float | None]:
-    """A subject -> for each class, by code, the share of its mistakes that stay under its parent."""
+    """A subject -> for each class, by code, the share of its mistakes that stay under its parent.
+
+    None without a mistake, and where none could leave the parent.
+    """
     tree, n = Taxonomy(subject.names), len(subject.names)
     if tree.is_flat:
         return [None] * n
     first = first_neighbours(subject)
-    counted = first.wrong & (tree.depth[first.own] > 1)
+    counted = first.wrong & (tree.depth[first.own] > 1) & ~_confined(subject, tree)[first.own]
     mistakes = np.bincount(first.own[counted], minlength=n)
     plausible = np.bincount(first.own[counted & first.plausible(tree)], minlength=n)
     return [float(some / all_) if all_ else None for some, all_ in zip(plausible, mistakes, strict=True)]
+
+
+def _confined(subject: Subject, tree: Taxonomy) -> Bools:
+    """(C,) True for classes under whose parent all others lie that can be found."""
+    codes, every = subject.coded.codes, np.zeros(len(subject.names), dtype=bool)
+    named, confined = every.copy(), every
+    named[codes[subject.found & (codes >= 0)]] = True
+    for level in range(1, tree.n_levels):
+        node, under = tree.node[level], np.flatnonzero(tree.depth == level + 1)
+        held = np.bincount(node[named & (node >= 0)], minlength=int(node.max()) + 1)
+        confined[under] = held[node[under]] == named.sum()  # the class itself among them, or in neither
+    return confined

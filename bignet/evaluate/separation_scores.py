@@ -9,7 +9,7 @@ import numpy as np
 from bignet.evaluate.contrast import mean_distances, row_sum
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.memory import give_back
-from bignet.evaluate.own_group import own_group
+from bignet.evaluate.own_group import OwnGroup, own_group
 from bignet.evaluate.pair_draw import PairDraw
 from bignet.evaluate.pair_scores import ACCEPT_RATES, PAIR_LIMIT, ComparedPairs, compare_pairs
 from bignet.evaluate.records import Records, Values, known
@@ -21,7 +21,6 @@ from bignet.evaluate.silhouette import silhouettes
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bignet.evaluate.own_group import OwnGroup
     from bignet.evaluate.subject import Subject
 
     Ints = NDArray[np.int64]
@@ -170,29 +169,36 @@ def _alignment(records: Records, spread: ClassSpread) -> Metric:
 
 
 def _contrast(records: Records, subject: Subject, spread: ClassSpread) -> Metric:
-    """Relative contrast of the rows asked, labelled or not."""
-    rows, graph = subject.rows, subject.graph
-    records = Records(
-        records.settings, Metric("", None, gallery_size=len(rows), level=subject.settings.level), records.shared
-    )
+    """Relative contrast of the rows asked, labelled or not, to those that can be found."""
+    rows, graph, n = subject.rows, subject.graph, int(subject.found.sum())
+    template = Metric("", None, gallery_size=n, level=subject.settings.level)
+    records = Records(records.settings, template, records.shared)
     asked = np.arange(len(rows)) if graph.queries is None else graph.queries
-    total = spread.sums.sum(axis=0) + row_sum(rows, np.flatnonzero(subject.coded.codes < 0))
-    far = mean_distances(rows, total, asked, _own_groups(subject, asked))
+    if subject.findable is None:
+        total = spread.sums.sum(axis=0) + row_sum(rows, np.flatnonzero(subject.coded.codes < 0))
+    else:
+        total = row_sum(rows, np.flatnonzero(subject.findable))
+    far = mean_distances(rows, total, n, asked, _own_groups(subject, asked))
     near = 1.0 - graph.similarity[:, 0] if graph.similarity.shape[1] else np.full(len(asked), np.nan)
     has = ~np.isnan(far) & ~np.isnan(near)
     if not near[has].sum() > 0:
         why = "every row has an identical neighbour" if has.any() else "no row has a neighbour"
         return records.undefined("relative_contrast", why)
     values = Values(far[has], subject.coded.codes[asked][has], np.ones(int(has.sum())), near[has], bounds=(0.0, np.inf))
-    estimator = "exact" if graph.queries is None else f"sampled, {len(asked)} of {len(rows)} rows"
+    able = int(subject.may_be_asked.sum())
+    estimator = "exact" if len(asked) == able else f"sampled, {len(asked)} of {able} rows"
     return records.mean("relative_contrast", values, estimator=estimator, chance=1.0)
 
 
 def _own_groups(subject: Subject, asked: Ints) -> OwnGroup:
-    """What the rows asked share with their groups, whatever the class; other groups are not looked at."""
+    """What the rows asked share with those of their groups that can be found; other groups are not looked at."""
     groups = subject.groups
     met = None if groups is None else np.where(np.isin(groups, groups[asked]), groups, -1)
-    return own_group(subject.rows, np.zeros(len(subject.rows), dtype=np.int64), met)
+    whole = own_group(subject.rows, np.zeros(len(subject.rows), dtype=np.int64), met)
+    if subject.findable is None:
+        return whole
+    side = own_group(subject.rows, subject.findable.astype(np.int64), met)  # of the rows asked: none of them is found
+    return OwnGroup(whole.similarity - side.similarity, whole.size - side.size)
 
 
 def _class_rows(subject: Subject, spread: ClassSpread, silhouette: Floats) -> tuple[ClassSpreadRow, ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bignet.errors import UsageError
 from bignet.evaluate.clusters.settings import ClusterSettings
+from bignet.evaluate.limits import check_least, check_level
 
 UNLABELLED = ("drop", "distractor")
 MODES = ("loo", "split", "folds")
@@ -65,11 +66,8 @@ class EvaluateSettings:
     several_k: tuple[int, ...] = (1, 5, 10, 20)
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            if getattr(self, name) < least:
-                raise UsageError(f"{name}: found {getattr(self, name)}; needed at least {least}")
-        if not 0.0 < self.level < 1.0:
-            raise UsageError(f"level: found {self.level}; needed a share between 0 and 1, such as 0.95")
+        check_least(self, _LEAST)
+        check_level(self.level)
         for name, allowed in (("unlabelled", UNLABELLED), ("mode", MODES)):
             if getattr(self, name) not in allowed:
                 raise UsageError(f"{name}: found {getattr(self, name)!r}; allowed are {', '.join(allowed)}")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from bignet.evaluate.cosine import UnitRows
@@ -29,6 +30,8 @@ class Subject:
         per_query: label scores of the rows asked.
         excluded: rows that are no queries, counted by reason.
         settings: as evaluated.
+        findable: (N,) True for rows that can be a neighbour, the others being those asked; None = every row, and all
+            may be asked.
     """
 
     rows: UnitRows
@@ -39,8 +42,19 @@ class Subject:
     per_query: PerQuery
     excluded: Excluded
     settings: EvaluateSettings
+    findable: NDArray[np.bool_] | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
         """C class names in code order."""
         return self.coded.names
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """(N,) True for rows that can be a neighbour."""
+        return np.ones(len(self.rows), dtype=bool) if self.findable is None else self.findable
+
+    @property
+    def may_be_asked(self) -> NDArray[np.bool_]:
+        """(N,) True for rows that are asked, or of which those asked are a sample."""
+        return np.ones(len(self.rows), dtype=bool) if self.findable is None else ~self.findable

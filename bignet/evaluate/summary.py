@@ -10,6 +10,7 @@ import numpy as np
 from bignet.evaluate.averages import Averages
 from bignet.evaluate.intervals import Resampling
 from bignet.evaluate.result import Metric
+from bignet.evaluate.tie_means import TIES_MATTER, beside
 from bignet.evaluate.votes import TEMPERATURE, VOTERS
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
 
-TIES_MATTER = 0.01
 HEADLINE = ("map@r", "p@1", "r_precision")
 _AT_R = ("map@r", "r_precision")
 
@@ -65,15 +65,15 @@ class Summary:
     def metrics(self) -> tuple[Metric, ...]:
         """Every overall number, the headline first."""
         k = self._settings.k
-        first = ["map@r", "p@1", f"p@{k}", "r_precision", "mrr"]
+        first = dict.fromkeys(["map@r", "p@1", f"p@{k}", "r_precision", "mrr"])
         if self._context.reason is not None:
-            return tuple(self._metric(item) for name in dict.fromkeys(first) for item in _averages(name))
-        rest = [name for name in self._measured.scored.values if name not in first]
-        if self._measured.sampled:
-            rest.append("map")
-        found = [self._metric(item) for name in dict.fromkeys(first) for item in _averages(name)]
+            return tuple(self._metric(item) for name in first for item in _averages(name))
+        known = self._measured.scored.values
+        rest = beside([*known, *(["map"] if self._measured.sampled else [])], known)
+        head = beside(first, known)
+        found = [self._metric(item) for name in head for item in _averages(name)]
         found += self._without_groups()
-        return (*found, *(self._metric(item) for name in rest for item in _averages(name)))
+        return (*found, *(self._metric(item) for name in rest if name not in head for item in _averages(name)))
 
     def influences(self) -> dict[str, Floats]:
         """By the ids of the headline family, (N,) what the mean would lose without each image."""

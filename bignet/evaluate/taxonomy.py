@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
 
 
 class Taxonomy:
@@ -63,14 +64,15 @@ class Taxonomy:
         """(N,) classes, -1 = unlabelled -> (N,) their prefix of that many parts, -1 = unlabelled or shorter."""
         return np.where(codes >= 0, self.node[level][codes], -1) if len(self.depth) else codes
 
-    def relatives(self, codes: Ints, groups: Ints | None, rows: Ints) -> Ints:
+    def relatives(self, codes: Ints, groups: Ints | None, rows: Ints, found: Bools | None = None) -> Ints:
         """(N,) classes and groups, (Q,) labelled positions -> (Q, L + 1, L + 1) other labelled rows by kinship.
 
-        Entry [q, l, d] counts those outside the own group that share the first l parts and have d.
+        Entry [q, l, d] counts those outside the own group that share the first l parts and have d; of the rows that
+        (N,) ``found`` says can be found, None = all.
         """
         n = self.n_levels + 1
         counts = np.zeros((len(rows), n, n), dtype=np.int64)
-        labelled = np.flatnonzero(codes >= 0)
+        labelled = np.flatnonzero(codes >= 0 if found is None else found & (codes >= 0))
         own = (
             np.arange(len(codes))
             if groups is None
@@ -79,6 +81,8 @@ class Taxonomy:
         for level in range(n):
             node = self.level_codes(codes, level)
             deep = labelled[node[labelled] >= 0]
+            if not len(deep):
+                continue
             depth = self.depth[codes[deep]]
             every = np.bincount(node[deep] * n + depth, minlength=n * (int(node.max(initial=0)) + 1)).reshape(-1, n)
             keys, count = np.unique((own[deep] * len(every) + node[deep]) * n + depth, return_counts=True)

@@ -20,6 +20,7 @@ _QUERIES_ONLY = (
     "a report of an older version does not say what each image does in the galleries of others, "
     "so the interval is of queries only and too narrow; make that report again"
 )
+_QUERIES_ASKED = "a sample was asked, so the interval is of the queries asked, for others among these same images"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,12 @@ def compare(now: PastReport, before: PastReport) -> Comparison:
     first, second = (
         replace(one, influences=influences) for one, influences in zip((first, second), known, strict=True)
     )
-    return Comparison(HEADLINE, earlier, this, paired_difference(first, second), None)
+    note = _QUERIES_ASKED if any(_is_sample(one) for one in (earlier, this)) else None
+    return Comparison(HEADLINE, earlier, this, paired_difference(first, second), None, note=note)
+
+
+def _is_sample(figure: Figure) -> bool:
+    return figure.estimator is not None and figure.estimator.startswith("sampled")
 
 
 def _headline(report: PastReport) -> Figure:

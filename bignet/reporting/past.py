@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,13 +26,17 @@ ALLOWED = "the report.json of a report, or its folder"
 
 @dataclass(frozen=True)
 class Figure:
-    """One number of a report, as far as it is compared; ``value`` None = undefined for ``reason``."""
+    """One number of a report, as far as it is compared; ``value`` None = undefined for ``reason``.
+
+    ``estimator`` says who was asked, as in ``Metric``.
+    """
 
     id: str
     value: float | None
     lo: float | None
     hi: float | None
     reason: str | None
+    estimator: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ class PastReport:
 
 def figures_of(metrics: Iterable[Metric]) -> tuple[Figure, ...]:
     """Metrics as figures."""
-    return tuple(Figure(item.id, item.value, item.lo, item.hi, item.reason) for item in metrics)
+    return tuple(Figure(item.id, item.value, item.lo, item.hi, item.reason, item.estimator) for item in metrics)
 
 
 def read_report(path: Path) -> PastReport:
@@ -97,9 +101,7 @@ def read_report(path: Path) -> PastReport:
     file = path / "report.json" if path.is_dir() else path
     record = _record(file)
     try:
-        figures = tuple(
-            Figure(*(item.get(name) for name in ("id", "value", "lo", "hi", "reason"))) for item in record["metrics"]
-        )
+        figures = tuple(Figure(*(item.get(field.name) for field in fields(Figure))) for item in record["metrics"])
         return PastReport(
             name=f"{record['store']['name']} {record['store']['embedding']}",
             fingerprint=record["evaluation"]["gallery_fingerprint"],

@@ -22,5 +22,5 @@ def unsaid_warnings(evaluation: Evaluation) -> tuple[str, ...]:
         first = evaluation.metrics[0]
         n_rows, n_classes = len(evaluation.ids), len(evaluation.classes)
         said += findings.about_queries(first.excluded, first.n_queries, n_rows, n_classes)
-        said += findings.about_headline(first)
+        said += findings.about_headline(first, evaluation.per_query.apr)
     return tuple(text for text in evaluation.warnings if text not in said)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bignet.index import recall, tune
+from tests.index.conftest import quick_indexes as quick_indexes
 from tests.index.stores import clustered, extend, make
 
 OF_BEFORE = "too few to show the recall on: it is of before"

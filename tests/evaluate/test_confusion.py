@@ -173,6 +173,16 @@ def test_plausible_mistakes_of_a_class_stay_under_its_parent(seed):
         assert row.plausible_fp == (len(inside) / len(wrong) if wrong and parent else None)
 
 
+def test_where_no_mistake_could_leave_the_parent_none_is_called_plausible():
+    vectors = np.random.default_rng(0).standard_normal((24, 4))
+    alone = measure_confusion(subject(vectors, ["pet#cat", "pet#dog"] * 12)).classes
+    both = measure_confusion(subject(vectors, ["pet#cat", "pet#dog", "farm#cow"] * 8)).classes
+    assert [row.plausible_fp for row in alone] == [None, None]
+    assert {row.label: row.plausible_fp is None for row in both} == dict.fromkeys(
+        ("pet#cat", "pet#dog", "farm#cow"), False
+    )
+
+
 def test_codes_outside_the_classes_are_refused():
     with pytest.raises(UsageError, match="outside 0 to 1"):
         neighbour_confusion(np.array([0]), np.array([[2]]), 2)

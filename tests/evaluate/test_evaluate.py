@@ -326,6 +326,11 @@ def test_where_ties_matter_the_mean_over_their_orders_is_a_number_of_its_own():
         assert metric.lo <= metric.value <= metric.hi
         assert (metric.k, metric.n_queries) == (k, 40)
         assert found.metric(f"p@{k}/tie-mean.macro").value is not None
+    listed = [metric.id for metric in found.metrics]
+    for name in ("p@1", "p@5"):
+        place = listed.index(name)
+        assert listed[place : place + 4] == [name, f"{name}.macro", f"{name}/tie-mean", f"{name}/tie-mean.macro"]
+    assert listed.index("p@5/tie-mean") < listed.index("r_precision")
     plain = run(*clustered())
     assert not [metric.id for metric in plain.metrics if "tie-mean" in metric.id]
 

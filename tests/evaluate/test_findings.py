@@ -50,7 +50,7 @@ def test_a_hundred_queries_of_two_classes_need_no_sentence():
     ],
 )
 def test_the_headline_is_doubted_by_fixed_rules(metric, sentences):
-    found = findings.about_headline(metric)
+    found = findings.about_headline(metric, np.ones(50))
     assert len(found) == len(sentences)
     assert all(part in sentence for part, sentence in zip(sentences, found, strict=True))
 
@@ -60,3 +60,12 @@ def test_ties_are_told_above_one_in_a_hundred():
     graph = KnnGraph(empty.astype(np.int64), empty, {1: 0.5, 10: 0.01, 100: 0.9})
     (sentence,) = findings.about_ties(graph, 10)
     assert sentence.startswith("50% of rows have equally similar neighbours at places 1 and 2;")
+
+
+def test_queries_that_score_differently_are_not_said_to_score_alike():
+    """An interval has no width too where each class is all right or all wrong."""
+    metric = headline(lo=0.5, hi=0.5, n_queries=4)
+    (alike,) = findings.about_headline(metric, np.array([0.5, 0.5, np.nan]))
+    (differ,) = findings.about_headline(metric, np.array([0.0, 1.0, np.nan]))
+    assert "all 4 queries score alike, so the interval has no width" in alike
+    assert "scores of the 4 queries differ, but the interval has no width" in differ

@@ -12,9 +12,12 @@ K, SEVERAL = 4, (1, 3, 7)
 
 
 def settings(**changes):
-    return EvaluateSettings(
-        **{"k": K, "several_k": SEVERAL, "graph_k": 6, "bootstrap": 0, "families": False, **changes}
-    )
+    return core(**{"k": K, "several_k": SEVERAL, "graph_k": 6, "bootstrap": 0, **changes})
+
+
+def core(**changes):
+    """Settings by which the retrieval scores alone are measured."""
+    return EvaluateSettings(**{"families": False, **changes})
 
 
 @pytest.fixture
@@ -130,7 +133,7 @@ def test_frames_of_one_video_find_each_other_only_without_groups():
     videos = np.repeat(np.arange(30), 4)
     vectors = rng.standard_normal((30, 16))[videos] + 0.01 * rng.standard_normal((120, 16))
     labels = [f"c{video % 3}" for video in videos]
-    found = evaluate(vectors, np.arange(120), labels, groups=videos.tolist())
+    found = evaluate(vectors, np.arange(120), labels, core(), groups=videos.tolist())
     assert found.metric("p@1.nogroups").value == 1.0
     assert found.metric("p@1").value < 0.6
     assert found.metric("p@1").cluster_unit == "group"
@@ -150,7 +153,7 @@ def test_a_sample_that_is_everything_gives_the_exact_numbers(hard):
             assert metric.estimator.startswith("sampled, ")
 
 
-def large(seed=0, n=3000):
+def large(seed=0, n=1600):
     rng = np.random.default_rng(seed)
     codes = rng.choice(5, size=n, p=[0.6, 0.2, 0.1, 0.09, 0.01])
     vectors = rng.standard_normal((5, 12))[codes] + 1.2 * rng.standard_normal((n, 12))
@@ -159,9 +162,9 @@ def large(seed=0, n=3000):
 
 def test_a_sample_estimates_what_all_queries_score_and_names_itself():
     vectors, labels = large()
-    exact = evaluate(vectors, np.arange(3000), labels, EvaluateSettings(bootstrap=0, permutations=0))
-    chosen = EvaluateSettings(exact_rows=1000, sample_queries=600, class_cap=10_000, bootstrap=500)
-    found = evaluate(vectors, np.arange(3000), labels, chosen)
+    exact = evaluate(vectors, np.arange(1600), labels, core(bootstrap=0, permutations=0))
+    chosen = core(exact_rows=1000, sample_queries=600, class_cap=10_000, bootstrap=500)
+    found = evaluate(vectors, np.arange(1600), labels, chosen)
     asked = found.graph.queries
     assert len(asked) == len(found.graph.rows) == found.metric("p@1").n_queries
     assert 600 <= len(asked) <= 630
@@ -171,8 +174,8 @@ def test_a_sample_estimates_what_all_queries_score_and_names_itself():
         metric, truth = found.metric(name), exact.metric(name).value
         assert metric.value == pytest.approx(truth, abs=0.04)
         assert metric.lo <= truth <= metric.hi
-    assert found.metric("p@1").estimator == f"sampled, {len(asked)} of 3,000 queries by class, full gallery"
-    not_asked = np.setdiff1d(np.arange(3000), asked)
+    assert found.metric("p@1").estimator == f"sampled, {len(asked)} of 1,600 queries by class, full gallery"
+    not_asked = np.setdiff1d(np.arange(1600), asked)
     assert np.isnan(found.per_query.p1[not_asked]).all()
     assert set(found.per_query.n_relevant[not_asked]) == {-1}
     assert not np.isnan(found.per_query.p1[asked]).any()
@@ -180,9 +183,9 @@ def test_a_sample_estimates_what_all_queries_score_and_names_itself():
 
 def test_a_common_class_weighs_in_the_micro_mean_as_it_does_among_all_rows():
     vectors, labels = large()
-    found = evaluate(vectors, np.arange(3000), labels, EvaluateSettings(exact_rows=10, sample_queries=40, bootstrap=0))
+    found = evaluate(vectors, np.arange(1600), labels, core(exact_rows=10, sample_queries=40, bootstrap=0))
     asked = found.graph.queries
-    share = {label: labels.count(label) / 3000 for label in set(labels)}
+    share = {label: labels.count(label) / 1600 for label in set(labels)}
     of_class = {label: [found.per_query.p1[i] for i in asked if labels[i] == label] for label in share}
     expected = sum(share[label] * np.mean(values) for label, values in of_class.items())
     assert found.metric("p@1").value == pytest.approx(expected, abs=1e-12)
@@ -191,7 +194,7 @@ def test_a_common_class_weighs_in_the_micro_mean_as_it_does_among_all_rows():
 
 def test_scores_at_r_of_a_sample_rank_a_capped_gallery(oracle):
     vectors, labels = large(n=200)
-    chosen = EvaluateSettings(exact_rows=10, sample_queries=30, class_cap=15, bootstrap=0)
+    chosen = core(exact_rows=10, sample_queries=30, class_cap=15, bootstrap=0)
     found = evaluate(vectors, np.arange(200), labels, chosen)
     metric = found.metric("map@r")
     assert metric.estimator.endswith("gallery capped at 15 a class")
@@ -204,7 +207,7 @@ def test_scores_at_r_of_a_sample_rank_a_capped_gallery(oracle):
 
 def test_without_labels_a_sample_is_drawn_at_random():
     vectors, _ = large()
-    found = evaluate(vectors, np.arange(3000), None, EvaluateSettings(exact_rows=100, sample_queries=50))
+    found = evaluate(vectors, np.arange(1600), None, core(exact_rows=100, sample_queries=50))
     assert len(found.graph.queries) == len(found.graph.rows) == 50
     assert found.metrics[0].reason == "no labels"
     assert (found.per_query.farthest >= 0).sum() == 50
@@ -230,7 +233,7 @@ def test_columns_that_cannot_be_used_are_refused(changes, columns, error, words)
 
 
 def test_a_split_where_nobody_can_find_anything_says_so():
-    chosen = EvaluateSettings(mode="split")
+    chosen = core(mode="split")
     found = evaluate(np.eye(4), np.arange(4), list("aabb"), chosen, split=["test", "test", "train", "train"])
     assert found.metrics[0].reason == "no query has an image of its class to find"
 

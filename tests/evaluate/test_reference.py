@@ -34,6 +34,11 @@ def pml(vectors, codes, *, macro=False, **options):
     return calculator.get_accuracy(vectors, codes)
 
 
+def core(vectors, labels, **settings):
+    """The retrieval scores alone."""
+    return evaluate(vectors, np.arange(len(vectors)), labels, EvaluateSettings(families=False, **settings))
+
+
 @pytest.fixture(scope="module")
 def digits():
     pixels, labels = load_digits(return_X_y=True)
@@ -41,25 +46,27 @@ def digits():
     return unit, labels
 
 
-def test_digits_give_the_known_values(digits):
+@pytest.fixture(scope="module")
+def found(digits):
+    """What is measured of the digits."""
     vectors, labels = digits
-    found = evaluate(vectors, np.arange(len(labels)), list(labels))
+    return core(vectors, list(labels))
+
+
+def test_digits_give_the_known_values(found):
     golden = {"p@1": 0.988870, "r_precision": 0.606455, "map@r": 0.540044, "map": 0.658721, "mrr": 0.992788}
     for name, value in golden.items():
         assert found.metric(name).value == pytest.approx(value, abs=1e-6)
 
 
-def test_digits_agree_with_pml_and_its_own_search(digits):
+def test_digits_agree_with_pml_and_its_own_search(digits, found):
     vectors, labels = digits
-    found = evaluate(vectors, np.arange(len(labels)), list(labels))
     for name, value in pml(vectors, labels).items():
         ours = next(key for key, theirs in NAMES.items() if theirs == name)
         assert found.metric(ours).value == pytest.approx(value, abs=1e-6)
 
 
-def test_digits_resampled_give_the_known_interval(digits):
-    vectors, labels = digits
-    found = evaluate(vectors, np.arange(len(labels)), list(labels))
+def test_digits_resampled_give_the_known_interval(found):
     metric = found.metric("r_precision")
     assert micro_interval(found.per_query.rp[:, None], Resampling())[:, 0] == pytest.approx((0.597, 0.615), abs=0.002)
     assert metric.lo < 0.597  # wider: other images are in other galleries too
@@ -68,9 +75,8 @@ def test_digits_resampled_give_the_known_interval(digits):
     assert metric.chance == pytest.approx(0.0995, abs=0.002)
 
 
-def test_digits_resampled_by_class_give_the_known_wide_interval(digits):
-    vectors, labels = digits
-    found = evaluate(vectors, np.arange(len(labels)), list(labels))
+def test_digits_resampled_by_class_give_the_known_wide_interval(digits, found):
+    _, labels = digits
     metric = found.metric("r_precision")
     codes = np.unique(labels, return_inverse=True)[1]
     ends = cluster_interval(found.per_query.rp[:, None], codes, Resampling())[:, 0]
@@ -80,9 +86,7 @@ def test_digits_resampled_by_class_give_the_known_wide_interval(digits):
     assert metric.cluster_unit == "class"
 
 
-def test_digits_tell_the_known_share_by_the_nearest_centre(digits):
-    vectors, labels = digits
-    found = evaluate(vectors, np.arange(len(labels)), list(labels), EvaluateSettings(bootstrap=0))
+def test_digits_tell_the_known_share_by_the_nearest_centre(found):
     assert found.metric("ncc_acc").value == pytest.approx(0.903, abs=5e-4)
 
 
@@ -103,7 +107,7 @@ def random_data(seed):
 def test_scores_agree_with_pml(seed):
     vectors, codes, unlabelled = random_data(seed)
     labels = [None if blank else f"c{code}" for code, blank in zip(codes, unlabelled, strict=True)]
-    found = evaluate(vectors, np.arange(len(codes)), labels, EvaluateSettings(bootstrap=0, permutations=0))
+    found = core(vectors, labels, bootstrap=0, permutations=0)
     known = vectors[~unlabelled], codes[~unlabelled]
     micro, macro = (pml(*known, macro=average, knn_func=float64_knn) for average in (False, True))
     for ours, theirs in NAMES.items():
@@ -117,8 +121,7 @@ def test_unlabelled_distractors_agree_with_pml_given_a_class_each(seed):
     # No copies here: between a labelled and an unlabelled copy of one vector PML leaves the order to rounding
     vectors = vectors + np.random.default_rng(seed).normal(0, 0.01, vectors.shape).astype(np.float32)
     labels = [None if blank else f"c{code}" for code, blank in zip(codes, unlabelled, strict=True)]
-    chosen = EvaluateSettings(bootstrap=0, permutations=0, unlabelled="distractor")
-    found = evaluate(vectors, np.arange(len(codes)), labels, chosen)
+    found = core(vectors, labels, bootstrap=0, permutations=0, unlabelled="distractor")
     own_class = np.where(unlabelled, 1000 + np.arange(len(codes)), codes)
     for name, value in pml(vectors, own_class, knn_func=float64_knn).items():
         ours = next(key for key, theirs in NAMES.items() if theirs == name)
@@ -128,7 +131,7 @@ def test_unlabelled_distractors_agree_with_pml_given_a_class_each(seed):
 def test_labels_a_float32_cannot_tell_apart_stay_apart():
     vectors, codes, _ = random_data(0)
     large = codes + 2**24
-    found = evaluate(vectors, np.arange(len(codes)), large.tolist(), EvaluateSettings(bootstrap=0))
+    found = core(vectors, large.tolist(), bootstrap=0)
     right = pml(vectors, codes, knn_func=float64_knn)["precision_at_1"]
     collided = pml(vectors, large, knn_func=float64_knn)["precision_at_1"]  # PML casts labels to float32
     assert found.metric("p@1").value == pytest.approx(right, abs=1e-6)

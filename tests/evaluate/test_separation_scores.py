@@ -348,19 +348,28 @@ def test_classes_come_largest_first_with_the_class_they_are_hardest_to_tell_from
     assert found[0].cdnv > found[0].cdnv_min > 0
 
 
-def test_class_bootstrap_of_the_auroc_holds_the_truth():
-    """New classes from one process: the interval must hold the AUROC of very many of them."""
+def new_classes(rng, n_classes):
+    centre, codes = rng.standard_normal((n_classes, 8)), np.repeat(np.arange(n_classes), 6)
+    return centre[codes] + rng.standard_normal((len(codes), 8)), [str(code) for code in codes]
+
+
+def test_class_bootstrap_of_the_auroc_is_as_wide_as_it_varies():
+    """New classes from one process: what the AUROC varies by, and the intervals of some of them."""
     rng = np.random.default_rng(0)
+    spread = np.std([pair_scores(*new_classes(rng, 25)).auroc() for _ in range(150)], ddof=1)
+    found = [measure_separation(subject(*new_classes(rng, 25), bootstrap=500)).metrics[0] for _ in range(8)]
+    half = np.mean([metric.hi - metric.lo for metric in found]) / 2
+    assert half / 1.96 == pytest.approx(spread, rel=0.2)
 
-    def draw(n_classes):
-        centre = rng.standard_normal((n_classes, 8))
-        codes = np.repeat(np.arange(n_classes), 6)
-        return centre[codes] + rng.standard_normal((len(codes), 8)), [str(code) for code in codes]
 
-    truth = pair_scores(*draw(600), limit=100_000).auroc()
+@pytest.mark.simulation
+def test_class_bootstrap_of_the_auroc_holds_the_truth():
+    """The interval must hold the AUROC of very many classes."""
+    rng = np.random.default_rng(0)
+    truth = pair_scores(*new_classes(rng, 600), limit=100_000).auroc()
     held = 0
     for _ in range(100):
-        metric = measure_separation(subject(*draw(25), bootstrap=200)).metrics[0]
+        metric = measure_separation(subject(*new_classes(rng, 25), bootstrap=200)).metrics[0]
         held += metric.lo <= truth <= metric.hi
     assert held >= 88
 

@@ -1,25 +1,33 @@
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from bignet.errors import LockedError, UsageError
-from bignet.index import choose, disk, grow, identity
+from bignet.index import choose, disk, grow, identity, tune
 from bignet.index.build import IndexSettings
 from bignet.index.request import Request
 from bignet.index.search import Index
 from bignet.index.tuning import Aim
 from bignet.store import layout, lock
+from bignet.store.snapshot import Snapshot
 from tests.index.stores import clustered, extend, index, make, vectors_of
 
 SETTINGS = IndexSettings("hnsw", Aim(0.9, 10))
 
 
-@pytest.fixture
-def snapshot(tmp_path):
-    snapshot = make(tmp_path / "store", ids=range(2000), vectors_of=clustered)
+@pytest.fixture(scope="module")
+def built(tmp_path_factory):
+    """A store with an index of it; copy it before touching it."""
+    snapshot = make(tmp_path_factory.mktemp("grow") / "store", ids=range(2000), vectors_of=clustered)
     grow.bring_up_to_date(snapshot, None, SETTINGS)
-    return snapshot
+    return snapshot.path
+
+
+@pytest.fixture
+def snapshot(built, tmp_path):
+    return Snapshot.open(shutil.copytree(built, tmp_path / "store"))
 
 
 def recall_of(snapshot, queries):
@@ -221,6 +229,19 @@ def test_a_few_images_of_another_sort_make_it_build_again(tmp_path):
     outcome = grow.bring_up_to_date(newer, None, settings)
     assert before.tuning.met
     assert (outcome.done, outcome.why[:35]) == ("built", "of the neighbours of its new images")
+
+
+def test_many_new_images_on_which_the_recall_is_missed_make_it_build_again(snapshot, monkeypatch):
+    newer, real, found = extend(snapshot.path, range(2000, 2400), vectors_of=clustered), tune.tune, []
+
+    def missed_at_first(*given):
+        tuning = real(*given)
+        found.append(tuning)
+        return tuning if len(found) > 1 else replace(tuning, met=False, recall_low=0.5)
+
+    monkeypatch.setattr(tune, "tune", missed_at_first)
+    outcome = grow.bring_up_to_date(newer, None, SETTINGS)
+    assert (outcome.done, outcome.why) == ("built", "with the new images its recall is 0.500, less than 0.9")
 
 
 def test_too_few_new_images_to_show_a_recall_on_are_said_to_be(tmp_path):

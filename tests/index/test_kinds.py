@@ -198,7 +198,8 @@ def test_too_few_rows_to_tune_on_are_told_so(tmp_path):
 def test_packages_that_replace_what_faiss_offers_do_no_harm(snapshot):
     code = (
         "import sys; import faiss.contrib.torch_utils; from tests.index.test_kinds import AIM\n"
-        "from bignet.index import disk; from bignet.store.snapshot import Snapshot\n"
+        "from bignet.index import cores, disk, tune; from bignet.store.snapshot import Snapshot\n"
+        "tune._SINGLE, cores.use_them = 4, lambda: faiss.omp_set_num_threads(1)\n"
         "from tests.index.stores import clustered, index\n"
         "snapshot = Snapshot.open(sys.argv[1])\n"
         "for kind in ('flat', 'hnsw', 'ivf', 'bits:itq:16', 'IVF32,SQ8'):\n"

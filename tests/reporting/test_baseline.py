@@ -161,3 +161,17 @@ def test_what_each_image_does_is_read_back(tmp_path):
     files = write_report(evaluation, world.source, tmp_path)
 
     np.testing.assert_array_equal(read_report(files.json).scores.influences, influences)
+
+
+def test_where_a_sample_was_asked_the_change_is_of_the_queries_asked(apr):
+    before, now = (
+        replace(past(apr, value), scores=replace(past(apr, value).scores, influences=apr / 60)) for value in (0.5, 0.52)
+    )
+    sampled = [
+        replace(one, figures=(replace(one.figures[0], estimator="sampled, 60 of 90 queries by class, full gallery"),))
+        for one in (now, before)
+    ]
+
+    assert compare(now, before).note is None
+    assert "of the queries asked" in compare(*sampled).note
+    assert "of the queries asked" in compare(now, sampled[1]).note

@@ -3,6 +3,7 @@
 import pytest
 
 from bignet.search.searcher import Searcher
+from tests.index.conftest import quick_indexes as quick_indexes
 from tests.search.shelf import shelf
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bignet.errors import UsageError
+from bignet.evaluate.limits import check_least
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,4 @@ class LadderSettings:
     bootstrap: int = 2000
 
     def __post_init__(self) -> None:
-        for name in ("k", "most_rows", "queries", "nprobe", "ef_search"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name}: found {getattr(self, name)}; needed at least 1")
+        check_least(self, dict.fromkeys(("k", "most_rows", "queries", "nprobe", "ef_search"), 1))

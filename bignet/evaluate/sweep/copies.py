@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.errors import UsageError
-from bignet.evaluate.cosine import UnitRows, rounding_units, usable_rows
+from bignet.evaluate.candidates import rounding_units
+from bignet.evaluate.cosine import UnitRows, usable_rows
 from bignet.evaluate.result import Excluded
 from bignet.evaluate.spectrum import mean_cos
 

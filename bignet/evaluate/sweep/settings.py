@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from bignet.errors import UsageError
+from bignet.evaluate.limits import check_least, check_level
 
 _LEAST = {"k": 1, "seed": 0, "pairs": 1, "strips": 0, "exact_rows": 2}
 
@@ -31,8 +31,5 @@ class SweepSettings:
     exact_rows: int = 10_000
 
     def __post_init__(self) -> None:
-        for name, least in _LEAST.items():
-            if getattr(self, name) < least:
-                raise UsageError(f"{name}: found {getattr(self, name)}; needed at least {least}")
-        if not 0.0 < self.level < 1.0:
-            raise UsageError(f"level: found {self.level}; needed a share between 0 and 1, such as 0.95")
+        check_least(self, _LEAST)
+        check_level(self.level)
