@@ -126,8 +126,9 @@ class Recommendation:
         preset: ``best``, ``balanced`` or ``cheapest``.
         name: of the choice.
         rule: the sentence of the rule as printed.
-        reason: the sentence that says why it is this one, with its figures.
+        reason: what it scores and costs, and what its runner-up would give and take instead; two sentences.
         changes: what would have to change for another to be taken; one sentence.
+        runner_up: name of the choice that it is weighed against; empty = there is no other.
     """
 
     preset: str
@@ -135,6 +136,7 @@ class Recommendation:
     rule: str
     reason: str
     changes: str
+    runner_up: str
 
 
 @dataclass(frozen=True)

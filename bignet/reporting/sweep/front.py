@@ -92,10 +92,10 @@ def answer(facts: SweepFacts) -> str:
     beaten = n - facts.n_front
     if not beaten:
         return f"Each of the {choices(n)} is better than any other in something: quality, speed or bytes."
-    others = "the other one" if beaten == 1 else f"each of the other {count(beaten)}"
+    which = ", by the half of the images that chooses" if facts.is_split else ""
     return (
-        f"Of {choices(n)}, {count(facts.n_front)} are worth a thought: by the half of the images that chooses, "
-        f"{others} has another that is as good in quality, speed and bytes, and better in one of them."
+        f"{count(facts.n_front)} of {choices(n)} {'is' if facts.n_front == 1 else 'are'} on the front: no other is as "
+        f"good in quality, speed and bytes and better in one of them{which}."
     )
 
 

@@ -37,8 +37,8 @@ FAIRNESS = (
         "Where one of these was not measured for one of two choices, neither beats the other."
     ),
     (
-        f"Two layers with a CKA above {ALIKE:g} are one choice: keep the cheaper. CKA is linear and unbiased, of the "
-        f"vectors averaged over the map, of at most {CKA_ROWS:,} images."
+        f"Two layers with a CKA of {ALIKE:g} or above, rounded to two decimals, are one choice: keep the cheaper. CKA "
+        f"is linear and unbiased, of the vectors averaged over the map, of at most {CKA_ROWS:,} images."
     ),
     (
         "Weights in the page pick the choice on the front with the highest worth, of equals the better one: worth = "
