@@ -46,7 +46,7 @@ def _which_score(sweep: Sweep) -> list[str]:
     queries = counted(best.reported.n_queries, "query", "queries")
     overall = best.metrics[sweep.ranking].value if sweep.ranking in best.metrics else None
     more = "" if overall is None else f"; on all {len(sweep.ids):,} images {best.choice.name} has {number(overall)}"
-    return [f"{sweep.ranking}: on the half of the images that did not choose, {queries}{more}"]
+    return [f"{sweep.ranking}: on the half of the images that had no say in the choice, {queries}{more}"]
 
 
 def _not_told(sweep: Sweep, shown: Sequence[Scored]) -> list[str]:
@@ -55,7 +55,7 @@ def _not_told(sweep: Sweep, shown: Sequence[Scored]) -> list[str]:
         return []
     n = counted(n_compared(sweep.scored), "comparison")
     return [
-        f"{_NOT_TOLD}: from the best, after correction for {n}, some of which differ by luck; more images would decide"
+        f"{_NOT_TOLD}: from the best, once corrected for {n}, of which some differ by luck; more images would decide"
     ]
 
 
@@ -94,8 +94,11 @@ def recommended(sweep: Sweep) -> list[str]:
 def _taken(found: Sequence[Recommendation]) -> list[str]:
     balanced = next((item for item in found if item.preset == "balanced"), found[0])
     presets = ", ".join(item.preset for item in found)
-    changes = dict.fromkeys(item.changes for item in found)
-    return [f"{presets}: {visible(balanced.name)}. {balanced.reason}", *(f"  {text}" for text in changes)]
+    changes: dict[str, list[str]] = {}
+    for item in found:
+        changes.setdefault(item.changes, []).append(item.preset)
+    would = [f"  what would change {', '.join(names)}: {text}" for text, names in changes.items()]
+    return [f"{presets}: {visible(balanced.name)}. {balanced.reason}", *would]
 
 
 def dropped(sweep: Sweep) -> list[str]:

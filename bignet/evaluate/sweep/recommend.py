@@ -95,7 +95,12 @@ def _runner_up(scored: Sequence[Scored], taken: Scored, cheaper: Sequence[Scored
         return "the best", scored[0]
     if cheaper:
         return "the cheaper one that loses least", min(cheaper, key=shortfall)
-    return "the next best", next(iter(scored[1:]), None)
+    return "the next best", _next_best(scored)
+
+
+def _next_best(scored: Sequence[Scored]) -> Scored | None:
+    """After the first, the highest of the scores that are shown."""
+    return max(scored[1:], key=lambda item: item.reported.value or 0.0, default=None)
 
 
 def _weighed(taken: Scored, role: str, rival: Scored | None) -> str:
@@ -130,9 +135,9 @@ def _rival(scored: Sequence[Scored]) -> str:
         return f"If cost counts at all, {item.choice.name}: it cannot be told from the best, and gives {costs}."
     if tied:
         return f"More images could put {tied[0].choice.name} first: with these the two cannot be told apart."
-    if len(scored) == 1:
+    second = _next_best(scored)
+    if second is None:
         return "Nothing, while there is no other choice."
-    second = scored[1]
     gap = None if second.to_best is None else difference(second.to_best)
     return f"Other images or other labels; the next best is {second.choice.name}{f', with {gap}' if gap else ''}."
 

@@ -11,7 +11,7 @@ from bignet.reporting.numbers import NOTHING, brief, count, decimals, finite, pe
 from bignet.reporting.sections.charts import Axis
 from bignet.reporting.sections.parts import Advice, Name, Whisker, draw, name_of
 from bignet.reporting.sweep import commands
-from bignet.reporting.sweep.facts import PRESETS, brief_rate, choices, in_bytes, named, value_of
+from bignet.reporting.sweep.facts import PRESETS, brief_rate, choices, in_bytes, named, origin, value_of
 from bignet.reporting.sweep.shapes import shape, tint
 
 if TYPE_CHECKING:
@@ -74,9 +74,9 @@ def explained(facts: SweepFacts) -> list[str]:
     if not facts.is_split:
         return [f"Score: {facts.score} on all images, which also chose: there are too few of them for two halves."]
     text = (
-        f"Score: {facts.score} on the half of the images that did not choose; the table is sorted by it. Choosing "
-        "half: the same score on the other half, by which the best is chosen and the front is drawn. All images: what "
-        "a report of that choice shows; among more images there are more to find and more to confuse."
+        f"Score: {facts.score} {facts.where}; the table is sorted by it. Choosing half: the same score on the other "
+        "half, by which the best is chosen and the front is drawn. All images: what a report of that choice shows; "
+        "among more images there are more to find and more to confuse."
     )
     return [text, facts.why_not_told] if facts.why_not_told else [text]
 
@@ -187,7 +187,7 @@ def _raw(facts: SweepFacts, number: int, item: Scored) -> dict[str, str | float 
         "layer": visible(choice.layer),
         "pool": visible(choice.pool),
         "steps": visible(" ".join(choice.steps)),
-        "weights": visible(choice.weights),
+        "weights": visible(origin(choice.weights)),
         "trained": _yes(choice.trained),
         "score": brief(item.reported.value),
         "score_lo": brief(item.reported.lo),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from bignet.evaluate.result import Metric
@@ -119,7 +120,7 @@ class SweepFacts:
     @cached_property
     def where(self) -> str:
         """The images that the scores shown are of."""
-        return "on the half of the images that did not choose" if self.is_split else "on all images"
+        return "on the half of the images that had no say in the choice" if self.is_split else "on all images"
 
     @cached_property
     def n_compared(self) -> int:
@@ -165,6 +166,12 @@ def value_of(item: Scored) -> float | None:
 def named(name: str) -> str:
     """A choice or model as it stands in a sentence."""
     return shorten(visible(name), _NAME_WIDTH)
+
+
+def origin(weights: str) -> str:
+    """Where weights come from; of a file its name, for its folders are nobody's business."""
+    kind, colon, place = weights.partition(":")
+    return f"{kind}:{PurePath(place).name}" if colon and place.startswith("/") else weights
 
 
 def rate(images_s: float | None) -> str:

@@ -122,7 +122,7 @@ def front(facts: SweepFacts) -> Front | None:
         x_ticks=tuple(Tick(x.place(v), brief_rate(v)) for v in log_ticks(x)),
         y_ticks=tuple(Tick(y.place(v), f"{v:g}") for v in even_ticks(y, 7)),
         x_name="images a second through the network" if facts.by_forward else "images a second, reading included",
-        y_name=f"{facts.score}, on queries that did not choose",
+        y_name=f"{facts.score}, on the images that had no say in the choice",
         stairs=_stairs(facts, items, x, y),
         summary=_summary(facts, items),
         sizes=_size_key([item.choice.dims for item in items]),

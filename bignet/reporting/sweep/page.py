@@ -158,6 +158,7 @@ def _strips(
             "blocks": comparison.blocks(Gallery(facts.sweep.labels, thumbnails)),
             "columns": comparison.columns,
             "has_labels": comparison.has_labels,
+            "kinds": comparison.kinds,
             "legend": comparison.legend,
             "missing": comparison.missing(thumbnails),
             "at_a_time": settings.compared,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bignet.names import visible
 from bignet.reporting.numbers import count, decimals, finite, percent, signed
-from bignet.reporting.sweep.facts import NOT_TOLD, PRESETS, TIED, in_bytes, rate
+from bignet.reporting.sweep.facts import NOT_TOLD, PRESETS, TIED, in_bytes, origin, rate
 
 if TYPE_CHECKING:
     from bignet.evaluate.sweep.result import Scored
@@ -31,7 +31,7 @@ def reading(facts: SweepFacts, item: Scored) -> list[list[str]]:
         ["speed", rate(facts.speed(item.cost))],
         ["size", f"{count(item.choice.dims)} dims, {in_bytes(item.cost.bytes_per_vector)}"],
         ["sees", f"{percent(item.choice.coverage)} of the map"],
-        ["weights", visible(item.choice.weights) if item.choice.trained else "random: untrained"],
+        ["weights", visible(origin(item.choice.weights)) if item.choice.trained else "random: untrained"],
         ["standing", standing(facts, item)],
     ]
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from bignet.names import storable
 from bignet.reporting.numbers import finite
+from bignet.reporting.sweep.facts import origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,7 +50,7 @@ def _names(items: Sequence[Scored]) -> dict[str, pa.Array]:
     return {
         "choice": _texts(items, lambda item: item.choice.name),
         "model": _texts(items, lambda item: item.choice.model).dictionary_encode(),
-        "weights": _texts(items, lambda item: item.choice.weights).dictionary_encode(),
+        "weights": _texts(items, lambda item: origin(item.choice.weights)).dictionary_encode(),
         "trained": pa.array([item.choice.trained for item in items], pa.bool_()),
         "layer": _texts(items, lambda item: item.choice.layer),
         "pool": _texts(items, lambda item: item.choice.pool),

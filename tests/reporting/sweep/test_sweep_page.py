@@ -9,7 +9,7 @@ from bignet.evaluate.sweep.recommend import CHEAPER
 from bignet.evaluate.sweep.result import Dropped
 from bignet.reporting.sweep.altered import phrase
 from bignet.reporting.sweep.dropped import groups
-from bignet.reporting.sweep.facts import SweepFacts
+from bignet.reporting.sweep.facts import SweepFacts, origin
 from bignet.reporting.sweep.invariance import frail
 from tests.reporting.browser import CLIPBOARD, CONTRAST, opened
 from tests.reporting.sweep.factory import make_sweep
@@ -72,7 +72,7 @@ def test_which_half_a_score_is_of_stands_beside_it(browser, twelve):
     taken = world.sweep.named(world.sweep.recommendations[1].name)
     with opened(browser, files.html) as (page, _):
         head = page.locator(".headline").inner_text()
-        assert f"{taken.reported.value:.3f}\nMacro MAP@R on the half of the images that did not choose" in head
+        assert f"{taken.reported.value:.3f}\nMacro MAP@R on the half of the images that had no say" in head
         assert f"{taken.metrics['map@r.macro'].value:.3f} on all 60 images" in head
         columns = page.locator("#choices-table thead th").all_inner_texts()
         assert {"Score", "Choosing half", "All images"} <= {text.strip() for text in columns}
@@ -312,6 +312,11 @@ def test_the_verdict_says_what_the_recommended_choice_does_not_bear(twelve):
     scored = tuple(frail_one if item is taken else item for item in world.sweep.scored)
     found = frail(SweepFacts(replace(world.sweep, scored=scored), world.source))
     assert found == "It does not bear every change: only 10\xa0% of the copies rotated by 180° find their original."
+
+
+def test_of_a_file_of_weights_only_the_name_is_shown():
+    assert origin("file:/home/me/net.safetensors") == "file:net.safetensors"
+    assert [origin(text) for text in ("random:0", "IMAGENET1K_V1")] == ["random:0", "IMAGENET1K_V1"]
 
 
 def test_what_was_dropped_stands_once_under_its_reason():
