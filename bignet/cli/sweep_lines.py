@@ -97,8 +97,8 @@ def _taken(found: Sequence[Recommendation]) -> list[str]:
     changes: dict[str, list[str]] = {}
     for item in found:
         changes.setdefault(item.changes, []).append(item.preset)
-    would = [f"  what would change {', '.join(names)}: {text}" for text, names in changes.items()]
-    return [f"{presets}: {visible(balanced.name)}. {balanced.reason}", *would]
+    would = [f"  would change {', '.join(names)}: {text[:1].lower()}{text[1:]}" for text, names in changes.items()]
+    return [f"{presets}: {visible(balanced.name)}", f"  {visible(balanced.reason)}", *map(visible, would)]
 
 
 def dropped(sweep: Sweep) -> list[str]:

@@ -84,9 +84,10 @@ def test_presets_that_agree_are_said_once_with_what_would_change_them() -> None:
     agreed = (best, replace(balanced, name=best.name), replace(cheapest, name=best.name, changes=balanced.changes))
 
     assert sweep_lines.recommended(replace(sweep, recommendations=agreed)) == [
-        f"best, balanced, cheapest: {best.name}. {balanced.reason}",
-        f"  what would change best: {best.changes}",
-        f"  what would change balanced, cheapest: {balanced.changes}",
+        f"best, balanced, cheapest: {best.name}",
+        f"  {balanced.reason}",
+        f"  would change best: {best.changes[0].lower()}{best.changes[1:]}",
+        f"  would change balanced, cheapest: {balanced.changes[0].lower()}{balanced.changes[1:]}",
     ]
 
 

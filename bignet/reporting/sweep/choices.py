@@ -199,6 +199,7 @@ def _raw(facts: SweepFacts, number: int, item: Scored) -> dict[str, str | float 
         "to_best_hi": brief(gap.hi) if gap else None,
         "p_value": brief(item.p_value),
         "tied": _yes(item.tied),
+        "tie": "the best" if item is facts.best else facts.tie(item),
         "on_front": _yes(item.on_front),
         "presets": " ".join(facts.presets_of.get(choice.name, [])),
         "speed": brief(cost.images_s_forward),

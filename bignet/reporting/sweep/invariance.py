@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 KINDS = ("", "second", "third", "fourth")
 LOW = 0.5  # share of copies that find their original; what surely stays below is worth a word in the verdict
 _APART = 1.4  # percent of a figure between the whiskers of two choices
-_TICK_WIDE = 8.0  # percent of a figure that a number under it takes
+_TICK_WIDE = 10.0  # percent of a figure that a number under it takes
 _TOLD = 3  # of the alterations that do
 
 
@@ -201,7 +201,7 @@ def _reading(kind: str, strength: float, items: Sequence[Scored]) -> str:
     for item in items:
         share = _share(item, kind, strength)
         between = "" if share is None else _interval(item, share)
-        parts.append(f"{named(item.choice.name)} {_whole(share)}" + (f" ({between})" if between else ""))
+        parts.append(_whole(share) + (f" ({between})" if between else "") + f" {named(item.choice.name)}")
     return "\n".join(parts)
 
 

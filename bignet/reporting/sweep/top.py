@@ -98,12 +98,11 @@ def sentences(facts: SweepFacts) -> list[tuple[str, str]]:
 
 
 def how(facts: SweepFacts) -> list[tuple[str, str]]:
-    """By which rule it was picked, and what would change it: folded, for those who ask."""
+    """By which rule it was picked: folded, for those who ask."""
     found = facts.recommended
     if found is None or facts.taken is None:
         return []
-    made = [("The rule", visible(found.rule)), ("Cheap", CHEAPER)]
-    return [*made, ("What would change it", visible(found.changes))]
+    return [("The rule", visible(found.rule)), ("What cheap means", CHEAPER)]
 
 
 def flags(facts: SweepFacts) -> list[Caution]:

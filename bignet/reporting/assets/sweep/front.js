@@ -105,7 +105,7 @@ function drawPick() {
   for (const old of all(".pick-halo", figure.chart ?? document)) old.remove();
   const { name, lines } = report.choices[figure.pick];
   const said = Object.fromEntries(lines);
-  const figures = [lines[0][1], said.speed, said.size, ...(figure.pick === report.taken ? ["the recommended one"] : [])];
+  const figures = [lines[0][1], said.speed, said.size, ...(said.weights.startsWith("random") ? [said.weights] : []), ...(figure.pick === report.taken ? ["the recommended one"] : [])];
   const picked = element("b");
   picked.append(...brokenName(name));
   find("#pick").replaceChildren("Then take ", picked, ` · ${figures.join(" · ")}`);
