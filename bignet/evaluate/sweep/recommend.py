@@ -32,7 +32,11 @@ class Rule:
 
 
 RULES = (
-    Rule("best", None, "The highest score on the half of the images that chooses; of equal ones the cheapest."),
+    Rule(
+        "best",
+        None,
+        "The highest score on the half of the images that chooses; of equal ones the one with the fewest bytes.",
+    ),
     Rule(
         "balanced",
         0.01,
@@ -47,7 +51,9 @@ RULES = (
     ),
 )
 CHEAPER = (
-    "Cheaper means more images a second end to end; where that is equal or was not measured, fewer bytes a vector."
+    "Cheaper means more images a second end to end; where the ranges between which two rates are known overlap, the "
+    "rates count as equal, and cheaper means fewer bytes a vector. The cheapest is, of those that none is surely "
+    "faster than, the one with the fewest bytes, of equal ones the better."
 )
 
 
@@ -58,10 +64,18 @@ def recommend(scored: Sequence[Scored]) -> tuple[Recommendation, ...]:
     return tuple(_taken(scored, rule) for rule in RULES)
 
 
-def cheapness(cost: Cost) -> tuple[float, int]:
-    """Sorts the cheapest first; see ``CHEAPER``."""
-    speed = cost.images_s_end2end
-    return (math.inf if speed is None else -speed, cost.bytes_per_vector)
+def is_cheaper(cost: Cost, other: Cost) -> bool:
+    """Whether something costs less than something else; see ``CHEAPER``."""
+    (low, high), (other_low, other_high) = cost.speed, other.speed
+    if low > other_high or high < other_low:
+        return low > other_high
+    return cost.bytes_per_vector < other.bytes_per_vector
+
+
+def cheapest(items: Sequence[Scored]) -> Scored:
+    """Choices, the best first, at least one -> the cheapest; see ``CHEAPER``."""
+    fastest = max(item.cost.speed[0] for item in items)
+    return min((item for item in items if item.cost.speed[1] >= fastest), key=lambda item: item.cost.bytes_per_vector)
 
 
 def shortfall(item: Scored) -> float:
@@ -76,11 +90,16 @@ def _taken(scored: Sequence[Scored], rule: Rule) -> Recommendation:
     front = [best, *(item for item in scored[1:] if item.on_front and item.to_best is not None)]
     if rule.allowance is None:
         return Recommendation(rule.preset, best.choice.name, rule.sentence, _why_best(scored), _rival(scored))
-    able = [item for item in front if shortfall(item) <= rule.allowance]
-    taken = min(able, key=lambda item: cheapness(item.cost))
-    cheaper = [item for item in front if cheapness(item.cost) < cheapness(taken.cost)]
-    reason = _why_cheap(best, taken, rule.allowance, len(cheaper))
-    return Recommendation(rule.preset, taken.choice.name, rule.sentence, reason, _next(cheaper, taken, rule.allowance))
+    taken = _pick(front, rule.allowance)
+    n_cheaper = sum(is_cheaper(item.cost, taken.cost) for item in front if shortfall(item) > rule.allowance)
+    reason = _why_cheap(best, taken, rule.allowance, n_cheaper)
+    changes = _next(front, taken, rule.allowance)
+    return Recommendation(rule.preset, taken.choice.name, rule.sentence, reason, changes)
+
+
+def _pick(front: Sequence[Scored], allowance: float) -> Scored:
+    """The cheapest that may lose no more; the best, which loses nothing, is among them."""
+    return cheapest([item for item in front if shortfall(item) <= allowance])
 
 
 def _why_best(scored: Sequence[Scored]) -> str:
@@ -93,9 +112,9 @@ def _why_best(scored: Sequence[Scored]) -> str:
 
 def _rival(scored: Sequence[Scored]) -> str:
     best, tied = scored[0], [item for item in scored[1:] if item.tied]
-    cheaper = [item for item in tied if cheapness(item.cost) < cheapness(best.cost)]
+    cheaper = [item for item in tied if is_cheaper(item.cost, best.cost)]
     if cheaper:
-        item = min(cheaper, key=lambda one: cheapness(one.cost))
+        item = cheapest(cheaper)
         return f"If cost counts at all, {item.choice.name}: it is tied with the best and cheaper ({_cost(item.cost)})."
     if tied:
         return f"More images could put {tied[0].choice.name} first: with these the two cannot be told apart."
@@ -120,18 +139,22 @@ def _why_cheap(best: Scored, taken: Scored, allowance: float, n_cheaper: int) ->
     return f"{found}{less}, but may lose more than {allowance:g}."
 
 
-def _next(cheaper: Sequence[Scored], taken: Scored, allowance: float) -> str:
-    if not cheaper and shortfall(taken) <= 0.0:
-        return "Nothing: it is the cheapest on the front and loses nothing."
-    if not cheaper:
-        return f"An allowance below {_down(shortfall(taken))}: this one may lose as much."
-    item = min(cheaper, key=shortfall)
-    if math.isinf(shortfall(item)):
+def _next(front: Sequence[Scored], taken: Scored, allowance: float) -> str:
+    """What the allowance would have to be for another choice to be taken."""
+    left = [item for item in front if shortfall(item) > allowance and is_cheaper(item.cost, taken.cost)]
+    for step in sorted({_ceiling(shortfall(item)) for item in left if math.isfinite(shortfall(item))}):
+        item = _pick(front, step)
+        if item is not taken:
+            costs = f"{_cost(item.cost)} instead of {_cost(taken.cost)}"
+            return (
+                f"With an allowance of {step:.{DECIMALS}f} instead of {allowance:g} it would be {item.choice.name} "
+                f"({costs})."
+            )
+    if left:
         return "More images: with these nothing can be said of how much cheaper choices lose."
-    return (
-        f"With an allowance of {_up(shortfall(item))} instead of {allowance:g} it would be {item.choice.name} "
-        f"({_cost(item.cost)} instead of {_cost(taken.cost)})."
-    )
+    if shortfall(taken) <= 0.0:
+        return "Nothing: it is the cheapest on the front and loses nothing."
+    return f"An allowance below {_down(shortfall(taken))}: this one may lose as much."
 
 
 def _told(item: Scored) -> str:
@@ -147,7 +170,11 @@ def _score(item: Scored) -> str:
 
 
 def _cost(cost: Cost) -> str:
-    speed = "" if cost.images_s_end2end is None else f"{_rounded(cost.images_s_end2end)} images/s and "
+    speed = ""
+    if cost.images_s_end2end is not None:
+        low, high = map(_rounded, cost.speed)
+        ends = "" if low == high else f" ({low} to {high})"
+        speed = f"{_rounded(cost.images_s_end2end)}{ends} images/s and "
     return f"{speed}{cost.bytes_per_vector:,} bytes a vector"
 
 
@@ -159,9 +186,9 @@ def _signed(value: float) -> str:
     return f"{value:+.{DECIMALS}f}"
 
 
-def _up(value: float) -> str:
+def _ceiling(value: float) -> float:
     """Rounded up: what is printed must be enough."""
-    return f"{math.ceil(value * 10**DECIMALS) / 10**DECIMALS:.{DECIMALS}f}"
+    return float(math.ceil(value * 10**DECIMALS) / 10**DECIMALS)
 
 
 def _down(value: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bignet.evaluate.sweep.recommend import CHEAPER
 from bignet.evaluate.sweep.result import CKA_ROWS
 from bignet.evaluate.sweep.weights import FORMULA
 from bignet.names import visible
@@ -26,6 +27,7 @@ FAIRNESS = (
         "had no say: its images are asked and found among themselves. Without that the winner's score would be too "
         "good."
     ),
+    CHEAPER,
     "A difference to the best is taken image by image, so that hard images do not blur it.",
     (
         "Tied means that the difference cannot be told from none after Holm's correction over all choices. The "
@@ -48,8 +50,8 @@ FAIRNESS = (
 )
 LIMITS = (
     (
-        "Speed is that of one machine and one setting, measured once for every choice; on another machine the order of "
-        "two close ones may turn."
+        "Speed is that of one machine and one setting; its range is that of repeated measurements, and on another "
+        "machine the order of two close ones may turn."
     ),
     "Scores depend on the images and their classes: what wins here wins for images like these.",
     "A pool that leaves a border of the map unseen (coverage below 100 %) misses what lies there.",
