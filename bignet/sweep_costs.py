@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     Stores = Mapping[str, Snapshot]
 
 _SECONDS_A_LAYER = 1.0
+_SECONDS_DECODING = 1.5
 _FILES_DECODED = 200
 # Searches are timed among so many vectors at most, and reckoned in proportion to the rows beyond.
 _ROWS_SEARCHED = 20_000
@@ -171,7 +172,9 @@ class _Bench:
         how = asdict(preprocess)
         depends = {**self._machine, "pillow": version("pillow"), "preprocess": how, "files": contents}
         name = hashlib.sha256(repr(sorted(how.items())).encode()).hexdigest()[:16]
-        found = self.speeds.of(f"decode {name}", depends, lambda: asdict(decode_rate(paths, preprocess)), _rate)
+        found = self.speeds.of(
+            f"decode {name}", depends, lambda: asdict(decode_rate(paths, preprocess, seconds=_SECONDS_DECODING)), _rate
+        )
         self._advance()
         return found
 
