@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _SHOWN = 12
 _NAME_WIDTH = 48
-_STAGES = 3
+_LONG = 0.03  # share of the time that a stage is named from
 _NOT_TOLD = "not told apart"
 
 
@@ -29,9 +29,9 @@ def front(sweep: Sweep) -> list[str]:
     ordered = sorted(sweep.scored, key=lambda item: -(item.reported.value or 0.0))
     shown = [item for place, item in enumerate(ordered) if place < _SHOWN or item.choice.name in taken]
     rows = [_row(item, sweep) for item in shown]
-    header = ("choice", sweep.ranking, "interval", "to best", "img/s", "dims", "bytes", "notes")
+    header = ("choice", sweep.ranking, "interval", "to best", "img/s", "from-to", "dims", "bytes", "notes")
     more = len(sweep.scored) - len(shown)
-    lines = table(header, rows, "lrrrrrrl")
+    lines = table(header, rows, "lrrrrrrrl")
     lines += [f"and {more:,} more on the page"] if more else []
     return [*lines, *_which_score(sweep), *_not_told(sweep, shown)]
 
@@ -67,6 +67,7 @@ def _row(item: Scored, sweep: Sweep) -> tuple[str, ...]:
         "-" if found.lo is None or found.hi is None else f"{number(found.lo)}-{number(found.hi)}",
         "-" if item.to_best is None or item.to_best.value is None else f"{item.to_best.value:+.3f}",
         "-" if speed is None else f"{speed:,.0f}",
+        "-" if speed is None else "-".join(f"{end:,.0f}" for end in item.cost.speed),
         f"{item.choice.dims:,}",
         f"{item.cost.bytes_per_vector:,}",
         ", ".join(_notes(item, sweep)),
@@ -112,9 +113,11 @@ def dropped(sweep: Sweep) -> list[str]:
 
 
 def time_line(stages: Mapping[str, float], seconds: float) -> str:
-    """How long it took, and what took longest."""
-    slowest = sorted(stages.items(), key=lambda item: -item[1])[:_STAGES]
-    return " · ".join([duration(seconds), *(f"{name} {duration(spent)}" for name, spent in slowest)])
+    """How long it took, stage by stage; short ones are told together, so that the parts make the whole."""
+    told = {name: spent for name, spent in stages.items() if spent >= _LONG * seconds}
+    parts = [f"{name} {duration(spent)}" for name, spent in told.items()]
+    rest = seconds - sum(told.values())
+    return " · ".join([duration(seconds), *parts, *([f"the rest {duration(rest)}"] if told else [])])
 
 
 def written(done: SweepDone) -> str:

@@ -14,7 +14,7 @@ from bignet.evaluate.sweep.overlap import cka_unbiased, overlap_at_k
 from bignet.evaluate.sweep.recommend import RULES, recommend
 from bignet.evaluate.sweep.settings import SweepSettings
 from bignet.evaluate.sweep.stability import stabilities
-from bignet.evaluate.sweep.trade import unresolved
+from bignet.evaluate.sweep.trade import costs_instead, unresolved
 from bignet.evaluate.sweep.weights import Weights, pick, worth
 from tests.evaluate.sweeps import World, choice, cost
 
@@ -335,6 +335,14 @@ def test_the_reason_weighs_the_choice_against_its_runner_up(sweep):
     assert f"the best, {best.choice.name}, would give 50 images/s instead of 100" in cheaper.reason
     assert "for a score 0.003 higher (from 0.002 lower to 0.008 higher)." in cheaper.reason
     assert recommend(scored[:1])[1].runner_up == ""
+
+
+def test_speeds_whose_ranges_overlap_are_not_told_apart():
+    def measured(images_s):
+        return replace(cost(images_s, 512), images_s_end2end_lo=images_s - 4, images_s_end2end_hi=images_s + 4)
+
+    assert costs_instead(measured(56.0), measured(50.0)).startswith("about as many images/s (56) and the same 512")
+    assert costs_instead(measured(60.0), measured(50.0)).startswith("60 images/s instead of 50 and")
 
 
 def test_a_tie_that_only_the_number_of_comparisons_makes_is_known(sweep):

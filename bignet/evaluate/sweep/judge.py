@@ -10,6 +10,7 @@ from bignet.evaluate.clock import Clock
 from bignet.evaluate.evaluate import gallery_fingerprint
 from bignet.evaluate.sweep.alike import layers_alike
 from bignet.evaluate.sweep.intake import Reader, check, take_in
+from bignet.evaluate.sweep.memory import Remembered
 from bignet.evaluate.sweep.ranks import Field, ranked, ranking
 from bignet.evaluate.sweep.recommend import recommend
 from bignet.evaluate.sweep.result import Sweep
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.result import ClassDistance
     from bignet.evaluate.sweep.images import AlteredCopies, SweepImages
     from bignet.evaluate.sweep.intake import Intake
+    from bignet.evaluate.sweep.memory import Memory
     from bignet.evaluate.sweep.ranks import Ranking
     from bignet.evaluate.sweep.result import Choice, Cost, Recommendation, Strip
     from bignet.evaluate.sweep.scoring import ChoiceScores
@@ -45,6 +47,7 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
     altered: Callable[[Choice], AlteredCopies] | None = None,
     settings: SweepSettings = SweepSettings(),  # noqa: B008 - frozen
     progress: Progress | None = None,
+    memory: Memory | None = None,
 ) -> Sweep:
     """Images and the choices that embedded them -> which choice is best, what ties with it, and what to take.
 
@@ -61,6 +64,7 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
         altered: choice -> vectors of altered copies; None = there are none.
         settings: see SweepSettings.
         progress: called with a stage, how much of it is done, and how much there is.
+        memory: scores that are kept there of the same vectors are taken, new ones are kept there; None = none are.
 
     Raises:
         UsageError: names or ids repeat, a choice's store is not in ``held``.
@@ -72,7 +76,7 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
         intake = take_in(images, choices, reader, settings, told)
     scoring = Scoring(intake.design, settings)
     with clock("score") as told:
-        found = _scores(intake, reader, scoring, altered, told)
+        found = _scores(intake, reader, scoring, altered, Remembered(memory, intake.design, settings), told)
     with clock("compare"):
         found = scoring.together(intake.choices, found)
         by = ranking(scoring, found)
@@ -105,13 +109,21 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
 
 
 def _scores(
-    intake: Intake, reader: Reader, scoring: Scoring, altered: Altered, told: Callable[[int, int], None]
+    intake: Intake,
+    reader: Reader,
+    scoring: Scoring,
+    altered: Altered,
+    remembered: Remembered,
+    told: Callable[[int, int], None],
 ) -> list[ChoiceScores]:
     """Of all choices, one after the other."""
     found = []
     for number, choice in enumerate(intake.choices):
+        rows = reader.rows(choice, intake.positions)
         copies = None if altered is None else altered(choice)
-        found.append(scoring.score(reader.rows(choice, intake.positions), copies))
+        key = remembered.key(rows, copies)
+        kept = remembered.load(choice.name, key)
+        found.append(remembered.kept(choice.name, key, scoring.score(rows, copies)) if kept is None else kept)
         told(number + 1, len(intake.choices))
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.evaluate.sweep.result import Recommendation
-from bignet.evaluate.sweep.trade import below, costs_instead, difference, told, up_to
+from bignet.evaluate.sweep.trade import DECIMALS, below, ceiling, costs_instead, difference, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,11 @@ class Rule:
 
 
 RULES = (
-    Rule("best", None, "The highest score on the half of the images that chooses; of equal ones the cheapest."),
+    Rule(
+        "best",
+        None,
+        "The highest score on the half of the images that chooses; of equal ones the one with the fewest bytes.",
+    ),
     Rule(
         "balanced",
         0.01,
@@ -46,8 +50,9 @@ RULES = (
     ),
 )
 CHEAPER = (
-    "Cheap is measured by images a second, reading included; bytes a vector decide only between choices of equal "
-    "speed, or where speed was not measured."
+    "Cheaper is what is surely faster, in images a second end to end. Where the ranges between which two speeds are "
+    "known overlap, or speed was not measured, they count as equal, and fewer bytes a vector are cheaper; of equal "
+    "ones the better is taken."
 )
 
 
@@ -58,10 +63,18 @@ def recommend(scored: Sequence[Scored]) -> tuple[Recommendation, ...]:
     return tuple(_taken(scored, rule) for rule in RULES)
 
 
-def cheapness(cost: Cost) -> tuple[float, int]:
-    """Sorts the cheapest first; see ``CHEAPER``."""
-    speed = cost.images_s_end2end
-    return (math.inf if speed is None else -speed, cost.bytes_per_vector)
+def is_cheaper(cost: Cost, other: Cost) -> bool:
+    """Whether something costs less than something else; see ``CHEAPER``."""
+    (low, high), (other_low, other_high) = cost.speed, other.speed
+    if low > other_high or high < other_low:
+        return low > other_high
+    return cost.bytes_per_vector < other.bytes_per_vector
+
+
+def cheapest(items: Sequence[Scored]) -> Scored:
+    """Choices, the best first, at least one -> the cheapest; see ``CHEAPER``."""
+    fastest = max(item.cost.speed[0] for item in items)
+    return min((item for item in items if item.cost.speed[1] >= fastest), key=lambda item: item.cost.bytes_per_vector)
 
 
 def shortfall(item: Scored) -> float:
@@ -74,11 +87,10 @@ def shortfall(item: Scored) -> float:
 def _taken(scored: Sequence[Scored], rule: Rule) -> Recommendation:
     best = scored[0]
     front = [best, *(item for item in scored[1:] if item.on_front and item.to_best is not None)]
-    able = [best] if rule.allowance is None else [item for item in front if shortfall(item) <= rule.allowance]
-    taken = min(able, key=lambda item: cheapness(item.cost))
-    cheaper = [item for item in front if cheapness(item.cost) < cheapness(taken.cost)]
+    taken = best if rule.allowance is None else _pick(front, rule.allowance)
+    cheaper = _Cheaper.of(front, taken, rule.allowance or 0.0)
     role, rival = _runner_up(scored, taken, cheaper)
-    more = _standing(scored) if taken is best else "" if cheaper else " Nothing on the front is cheaper."
+    more = _standing(scored) if taken is best else "" if cheaper.left else " Nothing on the front is cheaper."
     return Recommendation(
         preset=rule.preset,
         name=taken.choice.name,
@@ -89,12 +101,41 @@ def _taken(scored: Sequence[Scored], rule: Rule) -> Recommendation:
     )
 
 
-def _runner_up(scored: Sequence[Scored], taken: Scored, cheaper: Sequence[Scored]) -> tuple[str, Scored | None]:
+def _pick(front: Sequence[Scored], allowance: float) -> Scored:
+    """The cheapest that may lose no more; the best, which loses nothing, is among them."""
+    return cheapest([item for item in front if shortfall(item) <= allowance])
+
+
+@dataclass(frozen=True)
+class _Cheaper:
+    """What costs less than the choice taken, but may lose more.
+
+    Attributes:
+        left: all of it.
+        item: what would be taken if more could be lost; None = nothing.
+        allowance: how much that is.
+    """
+
+    left: tuple[Scored, ...]
+    item: Scored | None = None
+    allowance: float = 0.0
+
+    @classmethod
+    def of(cls, front: Sequence[Scored], taken: Scored, allowance: float) -> _Cheaper:
+        left = [item for item in front if shortfall(item) > allowance and is_cheaper(item.cost, taken.cost)]
+        for step in sorted({ceiling(shortfall(item)) for item in left if math.isfinite(shortfall(item))}):
+            item = _pick(front, step)
+            if item is not taken:
+                return cls(tuple(left), item, step)
+        return cls(tuple(left))
+
+
+def _runner_up(scored: Sequence[Scored], taken: Scored, cheaper: _Cheaper) -> tuple[str, Scored | None]:
     """What a choice is weighed against: the best; of that one what is cheaper and loses least, else the next best."""
     if taken is not scored[0]:
         return "the best", scored[0]
-    if cheaper:
-        return "the cheaper one that loses least", min(cheaper, key=shortfall)
+    if cheaper.item is not None:
+        return "the cheaper one that loses least", cheaper.item
     return "the next best", _next_best(scored)
 
 
@@ -128,9 +169,9 @@ def _standing(scored: Sequence[Scored]) -> str:
 
 def _rival(scored: Sequence[Scored]) -> str:
     best, tied = scored[0], [item for item in scored[1:] if item.tied]
-    cheaper = [item for item in tied if cheapness(item.cost) < cheapness(best.cost)]
+    cheaper = [item for item in tied if is_cheaper(item.cost, best.cost)]
     if cheaper:
-        item = min(cheaper, key=lambda one: cheapness(one.cost))
+        item = cheapest(cheaper)
         costs = costs_instead(item.cost, best.cost)
         return f"If cost counts at all, {item.choice.name}: it cannot be told from the best, and gives {costs}."
     if tied:
@@ -142,13 +183,14 @@ def _rival(scored: Sequence[Scored]) -> str:
     return f"Other images or other labels; the next best is {second.choice.name}{f', with {gap}' if gap else ''}."
 
 
-def _next(cheaper: Sequence[Scored], taken: Scored) -> str:
-    if not cheaper and shortfall(taken) <= 0.0:
-        return "Nothing: it is the cheapest on the front and loses nothing."
-    if not cheaper:
-        return f"If you accept less than {below(shortfall(taken))} below the best: this one may lose as much."
-    item = min(cheaper, key=shortfall)
-    if math.isinf(shortfall(item)):
+def _next(cheaper: _Cheaper, taken: Scored) -> str:
+    """What would have to be accepted for another choice to be taken."""
+    if cheaper.item is not None:
+        costs = costs_instead(cheaper.item.cost, taken.cost)
+        most = f"a score up to {cheaper.allowance:.{DECIMALS}f} below the best"
+        return f"If you accept {most}, take {cheaper.item.choice.name}: {costs}."
+    if cheaper.left:
         return "More images: with these nothing can be said of how much cheaper choices lose."
-    costs = costs_instead(item.cost, taken.cost)
-    return f"If you accept a score up to {up_to(shortfall(item))} below the best, take {item.choice.name}: {costs}."
+    if shortfall(taken) <= 0.0:
+        return "Nothing: it is the cheapest on the front and loses nothing."
+    return f"If you accept less than {below(shortfall(taken))} below the best: this one may lose as much."

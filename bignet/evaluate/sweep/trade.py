@@ -27,13 +27,20 @@ def told(item: Scored) -> str:
 
 def costs_instead(one: Cost, other: Cost) -> str:
     """``118 images/s instead of 96 and 4,032 bytes a vector instead of 5,120``; what is equal is said to be."""
-    speeds = [None if cost.images_s_end2end is None else _rounded(cost.images_s_end2end) for cost in (one, other)]
-    parts = []
-    if speeds[0] is not None:
-        parts.append(_instead(speeds[0], "images/s", speeds[1]))
     n_bytes = f"{one.bytes_per_vector:,}", f"{other.bytes_per_vector:,}"
-    parts.append(_instead(n_bytes[0], "bytes a vector", n_bytes[1]))
-    return " and ".join(parts)
+    parts = [] if one.images_s_end2end is None else [_speeds(one, other)]
+    return " and ".join([*parts, _instead(n_bytes[0], "bytes a vector", n_bytes[1])])
+
+
+def _speeds(one: Cost, other: Cost) -> str:
+    """Speeds whose ranges overlap are not told apart."""
+    speed, was = (_rounded(cost.images_s_end2end or 0.0) for cost in (one, other))
+    if other.images_s_end2end is None:
+        return f"{speed} images/s"
+    (low, high), (other_low, other_high) = one.speed, other.speed
+    if speed != was and low <= other_high and high >= other_low:
+        return f"about as many images/s ({speed})"
+    return _instead(speed, "images/s", was)
 
 
 def difference(change: Metric, *, turned: bool = False) -> str | None:
@@ -65,9 +72,9 @@ def n_compared(scored: Sequence[Scored]) -> int:
     return sum(item.p_value is not None for item in scored)
 
 
-def up_to(value: float) -> str:
-    """Rounded up: what is printed must be enough."""
-    return _shown(math.ceil(value * 10**DECIMALS) / 10**DECIMALS)
+def ceiling(value: float) -> float:
+    """Rounded up to what is printed: that must be enough."""
+    return float(math.ceil(value * 10**DECIMALS) / 10**DECIMALS)
 
 
 def below(value: float) -> str:
@@ -87,14 +94,16 @@ def _way(value: float) -> str:
     return "higher" if value > 0 else "lower"
 
 
-def _instead(one: str, unit: str, other: str | None) -> str:
-    if one == other:
-        return f"the same {one} {unit}"
-    return f"{one} {unit}" if other is None else f"{one} {unit} instead of {other}"
+def _instead(one: str, unit: str, other: str) -> str:
+    return f"the same {one} {unit}" if one == other else f"{one} {unit} instead of {other}"
 
 
 def _cost(cost: Cost) -> str:
-    speed = "" if cost.images_s_end2end is None else f"{_rounded(cost.images_s_end2end)} images/s and "
+    speed = ""
+    if cost.images_s_end2end is not None:
+        low, high = map(_rounded, cost.speed)
+        ends = "" if low == high else f" ({low} to {high})"
+        speed = f"{_rounded(cost.images_s_end2end)} images/s{ends} and "
     return f"{speed}{cost.bytes_per_vector:,} bytes a vector"
 
 

@@ -48,6 +48,7 @@ class Row:
     on_all: str
     others: list[str]
     speed: str
+    speed_range: str
     end2end: str
     dims: str
     bytes: str
@@ -138,6 +139,7 @@ def _row(facts: SweepFacts, number: int, item: Scored, columns: list[str]) -> Ro
         on_all=decimals(facts.on_all(item)),
         others=[decimals(_value(item, name)) for name in columns],
         speed=brief_rate(item.cost.images_s_forward),
+        speed_range=_between(item.cost.images_s_end2end_lo, item.cost.images_s_end2end_hi),
         end2end=brief_rate(item.cost.images_s_end2end),
         dims=count(item.choice.dims),
         bytes=in_bytes(item.cost.bytes_per_vector),
@@ -173,6 +175,10 @@ def _interval(metric: Metric) -> str:
     return "" if lo is None or hi is None else f"{decimals(lo)} to {decimals(hi)}"
 
 
+def _between(low: float | None, high: float | None) -> str:
+    return "" if finite(low) is None or finite(high) is None else f"{brief_rate(low)} to {brief_rate(high)}"
+
+
 def _value(item: Scored, name: str) -> float | None:
     return finite(item.metrics[name].value) if name in item.metrics else None
 
@@ -204,6 +210,8 @@ def _raw(facts: SweepFacts, number: int, item: Scored) -> dict[str, str | float 
         "presets": " ".join(facts.presets_of.get(choice.name, [])),
         "speed": brief(cost.images_s_forward),
         "end2end": brief(cost.images_s_end2end),
+        "end2end_lo": brief(cost.images_s_end2end_lo),
+        "end2end_hi": brief(cost.images_s_end2end_hi),
         "index_qps": brief(cost.index_qps),
         "flops": cost.flops,
         "peak_bytes": cost.peak_bytes,

@@ -149,6 +149,20 @@ class SweepFacts:
             "would decide."
         )
 
+    def speed_range(self, cost: Cost) -> tuple[float, float] | None:
+        """Between which rates that speed is known; None where one was measured, or none."""
+        lo, hi = (cost.images_s_forward_lo, cost.images_s_forward_hi)
+        if not self.by_forward:
+            lo, hi = (cost.images_s_end2end_lo, cost.images_s_end2end_hi)
+        low, high = finite(lo), finite(hi)
+        return None if low is None or high is None or low <= 0 or self.speed(cost) is None else (low, high)
+
+    def told_speed(self, cost: Cost) -> str:
+        """``96 images/s (93 to 99)``."""
+        ends = self.speed_range(cost)
+        between = "" if ends is None else f" ({brief_rate(ends[0])} to {brief_rate(ends[1])})"
+        return f"{rate(self.speed(cost))}{between}"
+
     def quoted(self, item: Scored) -> str:
         """``macro MAP@R 0.512 (95 % interval 0.490 to 0.534; chance 0.100)``."""
         found = item.reported

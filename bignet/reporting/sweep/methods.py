@@ -27,6 +27,7 @@ FAIRNESS = (
         "had no say: its images are asked and found among themselves. Without that the winner's score would be too "
         "good."
     ),
+    CHEAPER,
     "A difference to the best is taken image by image, so that hard images do not blur it.",
     (
         "Tied means that the difference cannot be told from none after Holm's correction over all choices. The "
@@ -38,7 +39,6 @@ FAIRNESS = (
         "quality is the score of the half that chooses, so the scores shown, of the other half, may stand otherwise. "
         "Where one of these was not measured for one of two choices, neither beats the other."
     ),
-    CHEAPER,
     (
         f"Two layers with a CKA of {ALIKE:g} or above, rounded to two decimals, are one choice: keep the cheaper. CKA "
         f"is linear and unbiased, of the vectors averaged over the map, of at most {CKA_ROWS:,} images."
@@ -51,8 +51,8 @@ FAIRNESS = (
 )
 LIMITS = (
     (
-        "Speed is that of one machine and one setting, measured once for every choice; on another machine the order of "
-        "two close ones may turn."
+        "Speed is that of one machine and one setting; its range is that of repeated measurements, and on another "
+        "machine the order of two close ones may turn."
     ),
     "Scores depend on the images and their classes: what wins here wins for images like these.",
     "A pool that leaves a border of the map unseen (coverage below 100 %) misses what lies there.",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from bignet.names import visible
 from bignet.reporting.numbers import count, decimals, finite, percent, signed
-from bignet.reporting.sweep.facts import NOT_TOLD, PRESETS, TIED, in_bytes, origin, rate
+from bignet.reporting.sweep.facts import NOT_TOLD, PRESETS, TIED, in_bytes, origin
 
 if TYPE_CHECKING:
     from bignet.evaluate.sweep.result import Scored
@@ -28,7 +28,7 @@ def reading(facts: SweepFacts, item: Scored) -> list[list[str]]:
         [facts.score, decimals(found.value) + spread],
         *([] if overall is None else [["on all images", decimals(overall)]]),
         ["to the best", to_best(item)],
-        ["speed", rate(facts.speed(item.cost))],
+        ["speed", facts.told_speed(item.cost)],
         ["size", f"{count(item.choice.dims)} dims, {in_bytes(item.cost.bytes_per_vector)}"],
         ["sees", f"{percent(item.choice.coverage)} of the map"],
         ["weights", visible(origin(item.choice.weights)) if item.choice.trained else "random: untrained"],

@@ -19,10 +19,16 @@ if TYPE_CHECKING:
 _SELF_HIT = pa.list_(pa.struct([("transform", pa.string()), ("strength", pa.float64()), ("share", pa.float64())]))
 _COSTS = {
     "images_s_forward": pa.float64(),
+    "images_s_forward_lo": pa.float64(),
+    "images_s_forward_hi": pa.float64(),
     "images_s_end2end": pa.float64(),
+    "images_s_end2end_lo": pa.float64(),
+    "images_s_end2end_hi": pa.float64(),
     "flops": pa.int64(),
     "bytes_per_vector": pa.int64(),
     "index_qps": pa.float64(),
+    "index_qps_lo": pa.float64(),
+    "index_qps_hi": pa.float64(),
     "peak_bytes": pa.int64(),
 }
 

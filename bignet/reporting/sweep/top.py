@@ -11,7 +11,7 @@ from bignet.reporting.numbers import NARROW, count, counted, decimals, finite, l
 from bignet.reporting.sections.parts import Name, Whisker, name_of, whisker_of
 from bignet.reporting.sentences import WIDE
 from bignet.reporting.sweep import commands, invariance
-from bignet.reporting.sweep.facts import PRESETS, choices, in_bytes, named, origin, rate, value_of
+from bignet.reporting.sweep.facts import PRESETS, choices, in_bytes, named, origin, value_of
 from bignet.reporting.sweep.shapes import shape, tint
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def _changes(found: list[Recommendation]) -> list[tuple[str, str]]:
 
 def _figures(facts: SweepFacts, item: Scored) -> list[tuple[str, str]]:
     return [
-        ("speed", rate(facts.speed(item.cost))),
+        ("speed", facts.told_speed(item.cost)),
         ("size", f"{count(item.choice.dims)}{NARROW}dims, {in_bytes(item.cost.bytes_per_vector)}"),
         ("weights", visible(origin(item.choice.weights)) if item.choice.trained else "random: untrained"),
     ]

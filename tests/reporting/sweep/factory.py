@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -161,7 +161,8 @@ def _quality(item: Choice, rng) -> float:
 
 def _cost(item: Choice, rng) -> Cost:
     speed = 900 / (1 + MODELS[::-1].index(item.model) if item.model in MODELS else 3) * (1 + 0.2 * rng.random())
-    return Cost(speed, speed / 1.6, int(2e9 / speed), 4 * item.dims, 8000.0 / item.dims, 400_000_000)
+    found = Cost(speed, speed / 1.6, int(2e9 / speed), 4 * item.dims, 8000.0 / item.dims, 400_000_000)
+    return replace(found, images_s_end2end_lo=0.97 * speed / 1.6, images_s_end2end_hi=1.02 * speed / 1.6)
 
 
 def _metrics(value, ranking, has, altered, n, rng) -> dict[str, Metric]:

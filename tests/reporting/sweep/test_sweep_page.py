@@ -135,7 +135,11 @@ def test_the_figure_shows_every_choice_and_reads_out_the_one_pointed_at(browser,
         assert sorted(hollow) == [i for i, item in enumerate(scored) if not item.on_front]
         ringed = page.eval_on_selector_all(".spot:has(.halo)", "all => all.map(spot => Number(spot.dataset.choice))")
         assert {scored[i].choice.name for i in ringed} == {item.name for item in world.sweep.recommendations}
-        assert page.locator("#front-chart line.reach").count() == page.locator("#front-chart .spot").count() == 12
+        assert page.locator("#front-chart line.reach:not(.speed)").count() == 12
+        assert page.locator("#front-chart line.reach.speed").count() == page.locator("#front-chart .spot").count() == 12
+        cost = world.sweep.named(world.sweep.recommendations[1].name).cost
+        ends = [f"{end:,.0f}" for end in cost.speed]
+        assert f"images/s ({ends[0]} to {ends[1]})" in page.inner_text("#here-facts").replace("\xa0", " ")
         page.locator("#front-chart").scroll_into_view_if_needed()
         for number in (3, 7):
             spot, room = (
