@@ -195,11 +195,11 @@ def rate(images_s: float | None) -> str:
 
 
 def brief_rate(images_s: float | None) -> str:
-    """``171``, ``1,240``, ``9.6``: a speed is known to some percent, more digits say nothing."""
+    """``171``, ``1,240``, ``9.6``: a speed is known to some percent, more digits say nothing; as the terminal."""
     number = finite(images_s)
     if number is None:
         return "–"  # noqa: RUF001 - the dash that stands for a missing number
-    return f"{float(f'{number:.3g}'):,.0f}" if number >= 10 else f"{number:.2g}"
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
 def in_bytes(n_bytes: int) -> str:
