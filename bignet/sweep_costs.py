@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-import statistics
 import time
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
 import faiss
 import numpy as np
@@ -14,71 +15,192 @@ import numpy as np
 from bignet.evaluate.sweep.result import Choice, Cost
 from bignet.extractor import machine
 from bignet.extractor.altered import spread
-from bignet.extractor.timing import LayerRates, decode_rate, end_to_end, layer_rates
+from bignet.extractor.rate import Rate
+from bignet.extractor.timing import (
+    VISITS,
+    ForwardRate,
+    LayerRates,
+    decode_rate,
+    end_to_end,
+    layer_rates,
+    layers_of,
+)
+from bignet.sweep_speeds import Speeds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from bignet.spec import EmbeddingSpec, Preprocess
     from bignet.store.snapshot import Snapshot
 
+    Stores = Mapping[str, Snapshot]
+
 _SECONDS_A_LAYER = 1.0
+_SECONDS_DECODING = 1.5
 _FILES_DECODED = 200
 # Searches are timed among so many vectors at most, and reckoned in proportion to the rows beyond.
 _ROWS_SEARCHED = 20_000
 _QUERIES = 256
-_REPEATS = 3
+_REPEATS = 5
 _K = 10
 
 
 @dataclass(frozen=True)
+class CostRequest:
+    """How costs are found.
+
+    Attributes:
+        folder: of the sweep; speeds are kept there.
+        device: see ``machine.find_device``; of several GPUs the first.
+        again: whether speeds that are kept are measured again.
+    """
+
+    folder: Path
+    device: str
+    again: bool
+
+
+@dataclass(frozen=True)
 class Costs:
-    """What everything costs; ``setting`` says in a sentence what that holds for."""
+    """What everything costs.
+
+    Attributes:
+        of: by choice.
+        setting: what that holds for, in a sentence.
+        kept: what was not measured now, in a sentence; empty if nothing.
+    """
 
     of: Mapping[str, Cost]
     setting: str
+    kept: str
 
 
-def measure(
-    choices: Sequence[Choice],
-    stores: Mapping[str, Snapshot],
-    device: str,
-    told: Callable[[int, int], None],
-) -> Costs:
+def measure(choices: Sequence[Choice], stores: Stores, request: CostRequest, told: Callable[[int, int], None]) -> Costs:
     """Choices and their open stores -> what each costs.
 
     Args:
         choices: any number.
         stores: by ``Choice.store``.
-        device: see ``machine.find_device``; of several GPUs the first.
+        request: see CostRequest.
         told: how many of so many measurements are done.
+
+    Raises:
+        ResourceError: the disk refused.
     """
-    total = len(stores) + 2
-    rates: dict[str, LayerRates] = {}
-    for number, (name, store) in enumerate(stores.items()):
-        told(number, total)
-        rates[name] = layer_rates(store.embeddings, device=device, seconds=_SECONDS_A_LAYER)
-    told(total - 2, total)
-    decoding = _decode_rates(stores)
-    told(total - 1, total)
-    n_rows = max(len(store) for store in stores.values())
-    searching = {dims: _searches_a_second(n_rows, dims) for dims in {choice.dims for choice in choices}}
-    told(total, total)
-    on_gpu = machine.find_device(device).type == "cuda"
+    bench = _Bench(stores, request, _Counter(told, _n_measurements(choices, stores)))
+    rates = {name: bench.layers(name) for name in stores}
+    decoding = {store.embeddings[0].computed_by.preprocess: store for store in [*stores.values()][::-1]}
+    decoded = {preprocess: bench.decoding(preprocess, store) for preprocess, store in decoding.items()}
+    searched = {dims: bench.searching(dims) for dims in sorted({choice.dims for choice in choices})}
+    on_gpu = machine.find_device(request.device).type == "cuda"
     found = {}
     for choice in choices:
         spec = stores[choice.store].embedding(choice.embedding)
-        rate = rates[choice.store].rates[choice.layer]
-        decode = decoding[spec.computed_by.preprocess]
+        forward, decode = rates[choice.store].rates[choice.layer], decoded[spec.computed_by.preprocess]
         found[choice.name] = Cost(
-            images_s_forward=rate.images_s,
-            images_s_end2end=end_to_end(rate.images_s, decode, on_gpu=on_gpu),
+            images_s_forward=forward.images_s,
+            images_s_end2end=end_to_end(forward.images_s, decode.value, on_gpu=on_gpu),
             flops=rates[choice.store].flops.get(choice.layer),
             bytes_per_vector=_bytes(choice, spec),
-            index_qps=searching[choice.dims],
-            peak_bytes=rate.peak_bytes,
+            index_qps=searched[choice.dims].value,
+            peak_bytes=forward.peak_bytes,
+            images_s_forward_lo=forward.rate.low,
+            images_s_forward_hi=forward.rate.high,
+            images_s_end2end_lo=end_to_end(forward.rate.low, decode.low, on_gpu=on_gpu),
+            images_s_end2end_hi=end_to_end(forward.rate.high, decode.high, on_gpu=on_gpu),
+            index_qps_lo=searched[choice.dims].low,
+            index_qps_hi=searched[choice.dims].high,
         )
-    return Costs(found, _sentence(rates, n_rows))
+    return Costs(found, _sentence(rates, bench.n_rows), bench.speeds.taken)
+
+
+def _n_measurements(choices: Sequence[Choice], stores: Stores) -> int:
+    layers = sum(len(layers_of(store.embeddings)) for store in stores.values()) * VISITS
+    decoders = {store.embeddings[0].computed_by.preprocess for store in stores.values()}
+    return layers + len(decoders) + len({choice.dims for choice in choices})
+
+
+class _Counter:
+    """Tells how many of so many are done, as they are; from the first call on."""
+
+    def __init__(self, told: Callable[[int, int], None], total: int) -> None:
+        self._told, self.done, self._total = told, 0, total
+        told(0, total)
+
+    def __call__(self, more: int = 1) -> None:
+        self.done += more
+        self._told(self.done, self._total)
+
+
+class _Bench:
+    """Measures, or takes what is kept."""
+
+    def __init__(self, stores: Stores, request: CostRequest, advance: _Counter) -> None:
+        self._stores, self._request, self._advance = stores, request, advance
+        self.speeds = Speeds(request.folder, again=request.again)
+        self.n_rows = max(len(store) for store in stores.values())
+        self._machine = {"processor": machine.processor_name(), "threads": machine.available_cores()}
+
+    def layers(self, name: str) -> LayerRates:
+        """A store's network up to each of its layers."""
+        specs, before = self._stores[name].embeddings, self._advance.done
+        device = machine.device_name(machine.devices_for(machine.find_device(self._request.device))[0])
+        depends = {
+            **self._machine,
+            "device": device,
+            "torch": version("torch"),
+            "embeddings": {spec.name: spec.fingerprint for spec in specs},
+            "seconds": _SECONDS_A_LAYER,
+        }
+
+        def measured() -> dict[str, Any]:
+            return asdict(
+                layer_rates(specs, device=self._request.device, seconds=_SECONDS_A_LAYER, advanced=self._advance)
+            )
+
+        found = self.speeds.of(f"forward {name}", depends, measured, _layer_rates)
+        self._advance(VISITS * len(layers_of(specs)) + before - self._advance.done)
+        return found
+
+    def decoding(self, preprocess: Preprocess, store: Snapshot) -> Rate:
+        """From file to a preprocessing's pixels, of files from all over a store."""
+        table = store.metadata(["path", "sha256"]).take(spread(len(store), _FILES_DECODED))
+        root = os.fsencode(store.image_root())
+        paths = [os.path.join(root, path) for path in table["path"].to_pylist()]
+        contents = hashlib.sha256(b"".join(table["sha256"].to_pylist())).hexdigest()
+        how = asdict(preprocess)
+        depends = {**self._machine, "pillow": version("pillow"), "preprocess": how, "files": contents}
+        name = hashlib.sha256(repr(sorted(how.items())).encode()).hexdigest()[:16]
+        found = self.speeds.of(
+            f"decode {name}", depends, lambda: asdict(decode_rate(paths, preprocess, seconds=_SECONDS_DECODING)), _rate
+        )
+        self._advance()
+        return found
+
+    def searching(self, dims: int) -> Rate:
+        """Exact searches among as many vectors of so many numbers."""
+        depends = {
+            **self._machine,
+            "faiss": version("faiss-cpu"),
+            "threads of faiss": faiss.omp_get_max_threads(),
+            "rows": self.n_rows,
+        }
+        found = self.speeds.of(f"search {dims}", depends, lambda: asdict(_searches_a_second(self.n_rows, dims)), _rate)
+        self._advance()
+        return found
+
+
+def _rate(kept: Any) -> Rate:
+    measured = tuple(float(each) for each in kept["measured"])
+    if not measured or min(measured) <= 0:
+        raise ValueError("a rate needs measurements above 0")
+    return Rate(measured)
+
+
+def _layer_rates(kept: Any) -> LayerRates:
+    rates = {layer: ForwardRate(**{**each, "rate": _rate(each["rate"])}) for layer, each in kept["rates"].items()}
+    return LayerRates(rates, dict(kept["flops"]), str(kept["device"]), str(kept["precision"]))
 
 
 def _bytes(choice: Choice, spec: EmbeddingSpec) -> int:
@@ -86,34 +208,23 @@ def _bytes(choice: Choice, spec: EmbeddingSpec) -> int:
     return choice.dims * dtype.itemsize
 
 
-def _decode_rates(stores: Mapping[str, Snapshot]) -> dict[Preprocess, float]:
-    """Images a second from file to each preprocessing's pixels."""
-    found: dict[Preprocess, float] = {}
-    for store in stores.values():
-        preprocess = store.embeddings[0].computed_by.preprocess
-        if preprocess not in found:
-            paths = store.metadata(["path"]).take(spread(len(store), _FILES_DECODED))["path"].to_pylist()
-            root = os.fsencode(store.image_root())
-            found[preprocess] = decode_rate([os.path.join(root, path) for path in paths], preprocess)
-    return found
-
-
-def _searches_a_second(n_rows: int, dims: int) -> float:
+def _searches_a_second(n_rows: int, dims: int) -> Rate:
     """Exact searches among so many vectors of so many numbers, many at a time."""
     base = np.random.default_rng(0).standard_normal((min(n_rows, _ROWS_SEARCHED), dims), dtype=np.float32)
     queries = base[:_QUERIES]
     k = min(_K, len(base))
     faiss.knn(queries, base, k, metric=faiss.METRIC_INNER_PRODUCT)
-    seconds = []
+    measured = []
     for _ in range(_REPEATS):
         start = time.perf_counter()
         faiss.knn(queries, base, k, metric=faiss.METRIC_INNER_PRODUCT)
-        seconds.append(time.perf_counter() - start)
-    return len(queries) / statistics.median(seconds) * len(base) / n_rows
+        measured.append(len(queries) / (time.perf_counter() - start) * len(base) / n_rows)
+    return Rate(tuple(measured))
 
 
 def _sentence(rates: Mapping[str, LayerRates], n_rows: int) -> str:
     """What the figures hold for."""
     settings = "; ".join(dict.fromkeys(each.setting for each in rates.values()))
     searched = f"exact search among {n_rows:,} images with {faiss.omp_get_max_threads()} threads"
-    return f"{settings}; decoding with {machine.available_cores()} threads; {searched}; one machine, one run"
+    decoded = f"decoding with {machine.available_cores()} threads"
+    return f"{settings}; {decoded}; {searched}; one machine, medians of up to {VISITS} rounds of measurements"

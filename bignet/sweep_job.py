@@ -24,9 +24,10 @@ from bignet.extractor.run import Listener as ExtractListener
 from bignet.extractor.settings import ExtractSettings
 from bignet.extractor.several import extract_several
 from bignet.reporting.sweep.source import SweepSource
-from bignet.reporting.sweep.write import write_sweep
+from bignet.reporting.sweep.write import with_earlier_times, write_sweep
 from bignet.store.snapshot import Snapshot
-from bignet.sweep_costs import measure
+from bignet.sweep_costs import CostRequest, measure
+from bignet.sweep_memory import ScoreFiles
 from bignet.sweep_vectors import IMAGES_BESIDE_LABELS, CopyRequest, Vectors, embed_all_copies
 
 if TYPE_CHECKING:
@@ -54,6 +55,10 @@ class Listener(ExtractListener, Protocol):
         """How far a stage is, where it is not the extraction."""
         return
 
+    def kept(self, what: str) -> None:
+        """Something was not measured again."""
+        return
+
 
 class _Silent(Listener):
     """Nobody listens."""
@@ -78,6 +83,7 @@ class SweepRequest:
         workers: likewise.
         k: neighbours in a strip.
         seed: fixes every random choice.
+        again: measure speeds again, too, that an earlier call measured on the same machine; else they are taken.
     """
 
     models: tuple[str, ...] = grid_defaults.MODELS
@@ -94,6 +100,7 @@ class SweepRequest:
     workers: int = ExtractSettings.workers
     k: int = SweepSettings.k
     seed: int = SweepSettings.seed
+    again: bool = False
 
     def __post_init__(self) -> None:
         _ = self.extraction, self.judging  # what cannot be is an error before anything is done
@@ -129,6 +136,7 @@ class SweepOptions(TypedDict, total=False):
     workers: int
     k: int
     seed: int
+    again: bool
 
 
 @dataclass(frozen=True)
@@ -162,9 +170,10 @@ def run(
         names = [_name_of(item, out) for item in made]
         stores = {name: stack.enter_context(Snapshot.open(item.path)) for name, item in zip(names, made, strict=True)}
         sweep = _judged(grid, stores, request, out, listener)
-        sweep = replace(sweep, seconds={**_seconds(made), **sweep.seconds})
         listener.stage("page", 0, 1)
-        return SweepDone(sweep, write_sweep(sweep, _source(out, stores, request), out), made)
+        source = _source(out, stores, request)
+        sweep = with_earlier_times(replace(sweep, seconds={**_seconds(made), **sweep.seconds}), source, out)
+        return SweepDone(sweep, write_sweep(sweep, source, out), made)
 
 
 def _name_of(item: ModelStore, out: Path) -> str:
@@ -172,15 +181,21 @@ def _name_of(item: ModelStore, out: Path) -> str:
 
 
 def _judged(grid: Grid, stores: Stores, request: SweepRequest, out: Path, listener: Listener) -> Sweep:
+    listener.stage("labels", 0, 1)
     shelf = _Shelf.of(stores, request)
     vectors = Vectors(stores)
-    choices, dropped = _choices(grid, vectors, request.steps)
-    costs = measure(choices, stores, request.device, partial(listener.stage, "costs"))
+    choices, dropped = _choices(grid, vectors, request.steps, listener)
+    costs = measure(choices, stores, CostRequest(out, request.device, request.again), partial(listener.stage, "speeds"))
+    if costs.kept:
+        listener.kept(costs.kept)
     told = partial(listener.stage, "altered copies")
+    told(0, 1)
     labelled = any(label is not None for label in shelf.images.labels or ())
     n_altered = IMAGES_BESIDE_LABELS if labelled else USUAL_IMAGES
     copies = embed_all_copies(vectors, stores, CopyRequest(out, shelf.common, request.device, n_altered), told)
-    sweep = judge(shelf.images, choices, costs.of, vectors.read, copies, request.judging, listener.stage)
+    sweep = judge(
+        shelf.images, choices, costs.of, vectors.read, copies, request.judging, listener.stage, ScoreFiles(out)
+    )
     return replace(
         sweep,
         dropped=(*dropped, *sweep.dropped),
@@ -189,7 +204,9 @@ def _judged(grid: Grid, stores: Stores, request: SweepRequest, out: Path, listen
     )
 
 
-def _choices(grid: Grid, vectors: Vectors, steps: Sequence[str]) -> tuple[list[Choice], list[Dropped]]:
+def _choices(
+    grid: Grid, vectors: Vectors, steps: Sequence[str], listener: Listener
+) -> tuple[list[Choice], list[Dropped]]:
     plain = [
         Choice(
             name=f"{item.model}/{item.embedding}",
@@ -210,7 +227,7 @@ def _choices(grid: Grid, vectors: Vectors, steps: Sequence[str]) -> tuple[list[C
     choices = list(plain)
     dropped = [Dropped(item.model, item.layer, item.pool, item.dims, item.reason) for item in grid.dropped]
     for each in steps:
-        more, less = vectors.with_steps(plain, each)
+        more, less = vectors.with_steps(plain, each, partial(listener.stage, f"fit {each}"))
         choices += more
         dropped += less
     return choices, dropped

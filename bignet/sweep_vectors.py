@@ -42,10 +42,13 @@ class Vectors:
         self._stores = stores
         self._fitted: dict[str, Fitted] = {}
 
-    def with_steps(self, choices: Sequence[Choice], steps: str) -> tuple[list[Choice], list[Dropped]]:
+    def with_steps(
+        self, choices: Sequence[Choice], steps: str, told: Callable[[int, int], None]
+    ) -> tuple[list[Choice], list[Dropped]]:
         """The same choices after steps, such as ``pca:256``, and those that they cannot or need not be done to."""
         found, dropped = [], []
-        for choice in choices:
+        for number, choice in enumerate(choices):
+            told(number, len(choices))
             try:
                 found.append(self._after(choice, steps))
             except UsageError as error:

@@ -41,7 +41,7 @@ def images(tmp_path_factory):
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
     monkeypatch.setattr(sweep_costs, "_SECONDS_A_LAYER", 0.01)
-    monkeypatch.setattr("bignet.extractor.timing.DECODE_SECONDS", 0.05)
+    monkeypatch.setattr(sweep_costs, "_SECONDS_DECODING", 0.05)
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,7 @@ def made(images, tmp_path_factory):
     """A sweep with PCA, and where it is."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweep_costs, "_SECONDS_A_LAYER", 0.01)
+        patch.setattr(sweep_costs, "_SECONDS_DECODING", 0.05)
         out = tmp_path_factory.mktemp("sweep") / "out"
         return bignet.sweep(images, out, **OPTIONS, steps=("pca:8",)), out
 
@@ -99,6 +100,8 @@ def test_every_choice_has_its_costs(made):
 def test_a_page_a_record_and_a_table_are_written(made):
     done, out = made
     assert {item.name for item in out.iterdir()} == {
+        "scores",
+        "speeds.json",
         "stores",
         "views",
         "sweep.html",
@@ -131,6 +134,56 @@ def test_the_same_again_embeds_nothing_and_scores_the_same(images, made, monkeyp
     assert scores(again.sweep) == scores(done.sweep)
 
 
+def test_the_same_again_measures_and_scores_nothing_and_writes_the_same_bytes(images, made, monkeypatch):
+    done, out = made
+    before = {file.name: file.read_bytes() for file in (done.files.json, done.files.parquet, done.files.html)}
+
+    def never(*_, **__):
+        raise AssertionError("measured or scored again")
+
+    monkeypatch.setattr("bignet.evaluate.sweep.scoring.look", never)
+    for name in ("layer_rates", "decode_rate", "_searches_a_second"):
+        monkeypatch.setattr(sweep_costs, name, never)
+    listening = Listening()
+    bignet.sweep(images, out, **OPTIONS, steps=("pca:8",), listener=listening)
+    assert {name: (out / name).read_bytes() for name in before} == before
+    assert [told[1].startswith("all speeds as measured here on ") for told in listening.told if told[0] == "kept"] == [
+        True
+    ]
+
+
+def test_speeds_of_another_machine_or_asked_for_again_are_measured(images, made, monkeypatch):
+    _, out = made
+    record = json.loads((out / "speeds.json").read_text())
+    dims = next(name for name in record["measured"] if name.startswith("search "))
+    record["measured"][dims]["depends_on"]["processor"] = "another"
+    (out / "speeds.json").write_text(json.dumps(record))
+    listening = Listening()
+    bignet.sweep(images, out, **OPTIONS, steps=("pca:8",), listener=listening)
+    n = len(record["measured"])
+    assert any(told[1].startswith(f"{n - 1} of {n} speeds") for told in listening.told if told[0] == "kept")
+    bignet.sweep(images, out, **OPTIONS, steps=("pca:8",), again=True, listener=(listening := Listening()))
+    assert not any(told[0] == "kept" for told in listening.told)
+
+
+def test_damaged_speeds_and_scores_are_made_again(images, made):
+    done, out = made
+    (out / "speeds.json").write_text('{"schema_version": 1, "measured": {"search 16": 5}}')
+    next((out / "scores").iterdir()).write_bytes(b"PK nothing")
+    again = bignet.sweep(images, out, **OPTIONS, steps=("pca:8",))
+    assert {item.choice.name for item in again.sweep.scored} == {item.choice.name for item in done.sweep.scored}
+
+
+def test_a_rate_is_known_between_the_ends_of_its_repeated_measurements(made):
+    for item in made[0].sweep.scored:
+        cost = item.cost
+        assert 0 < cost.images_s_end2end_lo <= cost.images_s_end2end <= cost.images_s_end2end_hi
+        assert 0 < cost.images_s_forward_lo <= cost.images_s_forward <= cost.images_s_forward_hi
+        assert 0 < cost.index_qps_lo <= cost.index_qps <= cost.index_qps_hi
+    columns = pq.read_table(made[0].files.parquet).column_names
+    assert {"images_s_end2end_lo", "images_s_end2end_hi"} <= set(columns)
+
+
 def test_a_store_of_other_layers_and_pools_is_refused(images, tmp_path):
     bignet.extract(
         images,
@@ -154,7 +207,7 @@ def test_labels_of_a_file_and_a_limit_are_kept_to(images, tmp_path):
     assert set(done.sweep.labels) == {"0", "1", "2"}
     assert any("about nothing in the store" in warning for warning in done.sweep.warnings)
     stages = [told[1] for told in listening.told if told[0] == "stage"]
-    assert list(dict.fromkeys(stages))[:3] == ["networks", "costs", "altered copies"]
+    assert list(dict.fromkeys(stages))[:3] == ["networks", "labels", "speeds"]
     assert stages[-1] == "page"
     np.testing.assert_array_equal(np.sort(done.sweep.ids), np.unique(done.sweep.ids))
 

@@ -78,7 +78,7 @@ def _describe(out: str, done: Derived) -> None:
         say(f"{grouped(outcome.rows)} {what} as '{spec.name}'{_rejections(outcome)} in {duration(outcome.seconds)}")
     kept = f"{counted(spec.before.dims, 'dim')} before, {grouped(spec.dims)} now, {spec.dtype}"
     say(f"{name}: {counted(outcome.rows, 'row')}, {size(outcome.n_bytes)}, {kept}, fingerprint {spec.fingerprint}")
-    say("nothing can be asked: no judgement" if done.judgement is None else sentence(done.judgement))
+    say("too few images to say what that changed" if done.judgement is None else sentence(done.judgement))
     say(f"next: {search_hint(out)} · bignet report {name} -o report")
 
 

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING
 from bignet.cli.console import Bar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from bignet.cli.console import Notices
 
 
 class Stages:
-    """One bar, for the stage that runs, which nobody may watch; ``seconds`` has how long each took."""
+    """One bar, for the stage that runs, which nobody may watch; ``seconds`` has how long each took.
 
-    def __init__(self, notices: Notices) -> None:
+    Args:
+        notices: where the bar is shown.
+        units: stage -> what it counts; rows where it is not named.
+    """
+
+    def __init__(self, notices: Notices, units: Mapping[str, str] | None = None) -> None:
         self.seconds: dict[str, float] = {}
         self._notices = notices
+        self._units = units or {}
         self._bar: Bar | None = None
         self._name, self._start = "", 0.0
 
@@ -25,7 +33,7 @@ class Stages:
         if stage != self._name:
             self.close()
             self._name, self._start = stage, time.monotonic()
-            self._bar = Bar(self._notices, stage, "rows")
+            self._bar = Bar(self._notices, stage, self._units.get(stage, "rows"))
         if self._bar is not None and n_total > 1:
             self._bar.advanced(n_done, n_total)
         elif self._bar is not None:  # whole or nothing: nobody can say how long it takes

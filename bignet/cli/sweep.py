@@ -90,6 +90,12 @@ def command(
     workers: Annotated[
         int, typer.Option(min=0, help="Decoding threads; 0 = one a core.", rich_help_panel=_MACHINE)
     ] = 0,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", help="Measure speeds again that an earlier run measured here.", rich_help_panel=_MACHINE
+        ),
+    ] = False,
     json_output: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel=_OUTPUT)
     ] = False,
@@ -104,9 +110,10 @@ def command(
     bignet sweep photos -o sweep -m resnet18,resnet50 -p gap,gem:3 --pca 256 --limit 2000
     bignet sweep photos -o sweep -m resnet18 -w resnet18=mine.safetensors --labels labels.csv
     """
+    start = time.monotonic()
     from bignet import api
 
-    notices, start = Notices(quiet=quiet or json_output), time.monotonic()
+    notices = Notices(quiet=quiet or json_output)
     with notices.only_ours():
         screen = SweepScreen(notices)
         try:
@@ -127,6 +134,7 @@ def command(
                 precision=precision,
                 device=device,
                 workers=workers,
+                again=again,
                 listener=screen,
             )
         finally:
@@ -193,6 +201,8 @@ def _as_json(done: SweepDone) -> dict[str, object]:
                 "tied": item.tied,
                 "on_front": item.on_front,
                 "images_s": item.cost.images_s_end2end,
+                "images_s_lo": item.cost.images_s_end2end_lo,
+                "images_s_hi": item.cost.images_s_end2end_hi,
                 "bytes_per_vector": item.cost.bytes_per_vector,
                 "store": item.choice.store,
                 "embedding": item.choice.embedding,

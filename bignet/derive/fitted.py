@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 _CELLS = 2**20  # float64 numbers worked on at a time
+# What centring leaves of a vector, as a share of it: less is what rounding to float32 left of a row that is the mean.
+_NOTHING = 2.0**-23
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,7 @@ class Part:
         if kind is StepKind.L2:
             return to_units(block)
         centred = block - self.fitted["mean"]
+        centred[_lengths(centred) <= _NOTHING * _lengths(block)] = 0.0
         return centred @ self.fitted["axes"] if "axes" in self.fitted else centred
 
     def dims_after(self, dims: int) -> int:
@@ -130,6 +133,10 @@ def blocks(vectors: NDArray[Any], parts: tuple[Part, ...]) -> Iterator[tuple[sli
                 block = each.applied(block)
             block[wrong] = 0.0
             yield part, block
+
+
+def _lengths(block: Floats) -> Floats:
+    return np.asarray(np.sqrt(np.vecdot(block, block)))
 
 
 def to_units(block: Floats) -> Floats:

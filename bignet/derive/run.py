@@ -14,6 +14,7 @@ from bignet.derivation import Derivation
 from bignet.derive import parameters, rows
 from bignet.derive.agreement import check_parent, check_same_fit, stand
 from bignet.derive.fit import fit
+from bignet.errors import UsageError
 from bignet.store import shards
 from bignet.store.manifest import Parent, Source
 from bignet.store.writer import Batch, Progress, writing
@@ -106,6 +107,12 @@ class _Derivation:
         self.listener.advanced(0, len(self.parent))
         vectors = self.parent.vectors(self.before.name)
         fitted = standing.fitted or fit(self.settings.parsed, vectors)
+        found = rows.gallery(fitted, vectors)
+        if not found.any():
+            raise UsageError(
+                f"steps '{self.settings.text}' leave nothing of any of the {len(vectors):,} vectors of "
+                f"'{self.parent.path}': all are alike; give other steps, or a store of different images"
+            )
         derived = Derivation(self.settings.text, fitted.sha256, self.before.dims, self.before.dtype)
         spec = replace(self.before, dims=fitted.dims_after, derived=derived)
         if writer.manifest is None:
@@ -114,7 +121,7 @@ class _Derivation:
             check_same_fit(writer.manifest.embeddings[0], spec, writer.path)
             writer.start_over()
         writer.stage_fitted(parameters.as_table(fitted))
-        self._stage(writer, spec, rows.gallery(fitted, vectors))
+        self._stage(writer, spec, found)
         writer.commit(Batch(), self._progress(writer.path))
 
     def _stage(self, writer: StoreWriter, spec: EmbeddingSpec, vectors: NDArray[np.float32]) -> None:

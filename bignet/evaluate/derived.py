@@ -9,6 +9,7 @@ import numpy as np
 
 from bignet.derive.neighbours import expanded
 from bignet.derive.rows import gallery
+from bignet.errors import UsageError
 from bignet.evaluate.cosine import usable_rows
 from bignet.evaluate.evaluate import evaluate
 from bignet.evaluate.intervals import DECIMALS, Resampling, micro_interval
@@ -98,6 +99,8 @@ def judge(
 ) -> Judgement | None:
     """(N, D) vectors, their N labels and steps -> what the steps did; None if nothing can be asked.
 
+    Nothing can where half of the images, which dba is judged by, are too few to fit the steps to.
+
     Args:
         vectors: before the steps; finite and not zero.
         labels: None = unlabelled.
@@ -114,7 +117,11 @@ def judge(
         asked, found = np.sort(drawn[: len(drawn) // 2]), np.sort(drawn[len(drawn) // 2 :])
         if not len(asked):
             return None
-        sides = _sides(vectors, fit(vectors[found]), asked, found)
+        try:
+            by_half = fit(vectors[found])
+        except UsageError:
+            return None
+        sides = _sides(vectors, by_half, asked, found)
     return _judged(sides, [labels[row] for row in sides.image], LOO if fitted.dba is None else SPLIT, seed)
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ctypes
 import os
-from contextlib import contextmanager
+import platform
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -58,6 +60,21 @@ def devices_for(device: torch.device) -> list[torch.device]:
     if str(device) == "cuda":
         return [torch.device("cuda", number) for number in range(torch.cuda.device_count())]
     return [device]
+
+
+def device_name(device: torch.device) -> str:
+    """``cpu``, or the GPU's name."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def processor_name() -> str:
+    """As the system calls it: ``Intel(R) Xeon(R) CPU @ 2.20GHz``; its architecture where it has no name."""
+    with suppress(OSError), Path("/proc/cpuinfo").open(encoding="utf-8", errors="replace") as file:
+        for line in file:
+            name, _, value = line.partition(":")
+            if name.strip() == "model name" and value.strip():
+                return value.strip()
+    return platform.processor() or platform.machine()
 
 
 def fast_precisions(device: torch.device) -> tuple[str, ...]:

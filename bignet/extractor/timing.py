@@ -7,9 +7,6 @@ and images each. Files are read and decoded by as many threads as decode in a ru
 from __future__ import annotations
 
 import itertools
-import os
-import statistics
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -25,18 +22,21 @@ from bignet.extractor.decode import decode
 from bignet.extractor.encoder import Blueprint
 from bignet.extractor.forward import Seat
 from bignet.extractor.network import Plain
+from bignet.extractor.peak import PeakMemory
+from bignet.extractor.rate import Rate
 from bignet.images import Limits, RejectedImage, read_image_file
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Callable, Mapping, Sequence
 
     from bignet.extractor.encoder import Encoder
     from bignet.spec import EmbeddingSpec, Preprocess
 
-REPEATS = 5
+REPEATS = 4
+VISITS = 2  # to a layer, the others in between: a machine that was busy for a second shows
 FORWARD_SECONDS = 1.0
 DECODE_SECONDS = 1.5
-_SECONDS_A_LOOK = 0.002  # between two looks at how much memory is held
 
 
 @dataclass(frozen=True)
@@ -44,20 +44,27 @@ class ForwardRate:
     """How fast a network runs.
 
     Attributes:
-        images_s: images a second: the median of ``repeats`` measurements, after a pass to warm up.
-        repeats: REPEATS, fewer where the time was up before.
+        rate: images a second, after a pass to warm up: REPEATS measurements, fewer where the time was up before.
         streams: passes side by side.
         threads: of each.
         batch: images of a pass.
         peak_bytes: most memory held meanwhile: by the process, libraries and weights included; on a GPU, there.
     """
 
-    images_s: float
-    repeats: int
+    rate: Rate
     streams: int
     threads: int
     batch: int
     peak_bytes: int
+
+    @property
+    def images_s(self) -> float:
+        """Images a second: the median."""
+        return self.rate.value
+
+    def __add__(self, other: ForwardRate) -> ForwardRate:
+        """Both measurements of the same network."""
+        return replace(self, rate=self.rate + other.rate, peak_bytes=max(self.peak_bytes, other.peak_bytes))
 
 
 @dataclass(frozen=True)
@@ -92,27 +99,38 @@ def layer_rates(
     weights: str | None = None,
     device: str = "auto",
     seconds: float = FORWARD_SECONDS,
+    advanced: Callable[[], None] | None = None,
 ) -> LayerRates:
     """Each layer of a store's embeddings: the network cut off there, in the store's own precision.
+
+    Every layer is visited VISITS times, one after the other.
 
     Args:
         specs: of the store.
         weights: where the weights are now, if they moved.
         device: see encoder.build; of several GPUs the first.
-        seconds: measured at a layer; a pass that takes longer is measured once.
+        seconds: measured at a layer; a pass that takes longer is measured once a visit.
+        advanced: called after each visit.
 
     Raises:
         MismatchError: what can be built today is not what made the store.
     """
     target = machine.devices_for(machine.find_device(device))[0]
     blueprint = encoders.redraw(specs, weights)
-    rates = {}
-    for layer in dict.fromkeys(head.spec.layer for head in blueprint.heads):  # the earliest first, as they were asked
+    rates: dict[str, ForwardRate] = {}
+    for layer in layers_of([head.spec for head in blueprint.heads]) * VISITS:
         with machine.threads_of_a_pass(target):
             shortened = cut_off(blueprint, layer).encoder(target)
-        rates[layer] = forward_rate(shortened, seconds)
-    name = torch.cuda.get_device_name(target) if target.type == "cuda" else target.type
-    return LayerRates(rates, flops_to(specs), name, specs[0].computed_by.precision)
+        found = forward_rate(shortened, seconds / VISITS)
+        rates[layer] = rates[layer] + found if layer in rates else found
+        if advanced is not None:
+            advanced()
+    return LayerRates(rates, flops_to(specs), machine.device_name(target), specs[0].computed_by.precision)
+
+
+def layers_of(specs: Sequence[EmbeddingSpec]) -> list[str]:
+    """The layers tapped, the earliest first, as they were asked."""
+    return list(dict.fromkeys(spec.layer for spec in specs))
 
 
 def cut_off(blueprint: Blueprint, layer: str) -> Blueprint:
@@ -174,8 +192,8 @@ def forward_rate(encoder: Encoder, seconds: float = FORWARD_SECONDS) -> ForwardR
         spent = [timed(passes)]
         while len(spent) < REPEATS and sum(spent) + spent[-1] <= 1.5 * seconds:
             spent.append(timed(passes))
-    images_s = batch * passes * streams.number / statistics.median(spent)
-    return ForwardRate(images_s, len(spent), streams.number, streams.threads, batch, memory.n_bytes)
+    rate = Rate(tuple(batch * passes * streams.number / each for each in spent))
+    return ForwardRate(rate, streams.number, streams.threads, batch, memory.n_bytes)
 
 
 def _noise(encoder: Encoder) -> tuple[int, list[torch.Tensor]]:
@@ -188,46 +206,12 @@ def _noise(encoder: Encoder) -> tuple[int, list[torch.Tensor]]:
     return batch, list(pixels.permute(0, 1, 4, 2, 3))
 
 
-class PeakMemory:
-    """The most memory held at a time inside a block, bytes, in ``n_bytes``: by the process, or on a GPU."""
-
-    def __init__(self, device: torch.device) -> None:
-        self.n_bytes = 0
-        self._device = device
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="bignet-memory", daemon=True)
-
-    def __enter__(self) -> PeakMemory:
-        if self._device.type == "cuda":
-            torch.cuda.reset_peak_memory_stats(self._device)
-        else:
-            self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        if self._device.type == "cuda":
-            self.n_bytes = torch.cuda.max_memory_allocated(self._device)
-        else:
-            self._over.set()
-            self._thread.join()
-            self._look()
-
-    def _watch(self) -> None:
-        while not self._over.wait(_SECONDS_A_LOOK):
-            self._look()
-
-    def _look(self) -> None:
-        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - no Path to be made every time
-            resident = int(file.read().split()[1])
-        self.n_bytes = max(self.n_bytes, resident * os.sysconf("SC_PAGE_SIZE"))
-
-
 def decode_rate(
     paths: Sequence[str | bytes | os.PathLike[str]],
     preprocess: Preprocess,
     workers: int = 0,
     seconds: float = DECODE_SECONDS,
-) -> float:
+) -> Rate:
     """Images a second from file to the network's input; files that are no pictures take their time, too.
 
     What the system still holds in its cache is not read from the disk again.
@@ -236,18 +220,20 @@ def decode_rate(
         paths: files, read one after the other, and again from the first.
         preprocess: what to decode to.
         workers: threads; 0 = one a core.
-        seconds: of measuring.
+        seconds: of measuring, in VISITS * REPEATS measurements.
 
     Raises:
         UsageError: no file.
     """
     if not paths:
         raise UsageError("no files to decode: the rate of decoding is measured on one or more")
+    numbers = itertools.count()  # each measurement goes on where the one before it ended
 
-    def load(number: int) -> None:
-        decode(read_image_file(paths[number % len(paths)]).data, preprocess, Limits())
+    def load(_: int) -> None:
+        decode(read_image_file(paths[next(numbers) % len(paths)]).data, preprocess, Limits())
 
-    return repeated(load, workers, seconds)
+    times = VISITS * REPEATS
+    return Rate(tuple(repeated(load, workers, seconds / times) for _ in range(times)))
 
 
 def repeated(work: Callable[[int], object], workers: int, seconds: float) -> float:

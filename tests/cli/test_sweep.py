@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bignet import sweep_costs
+from bignet.cli import sweep_lines
 from tests.extractor.pictures import put
+from tests.reporting.sweep.factory import make_sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,12 +22,14 @@ if TYPE_CHECKING:
     Command = Callable[..., Outcome]
 
 MODEL = "tests.tiny:build"
+PRESETS = ("best", "balanced", "cheapest")
 OPTIONS = ("-m", MODEL, "-w", f"{MODEL}=random:0", "-p", "gap,max,cls", "--precision", "fp32")
 
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sweep_costs, "_SECONDS_A_LAYER", 0.01)
+    monkeypatch.setattr(sweep_costs, "_SECONDS_DECODING", 0.05)
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +50,46 @@ def test_the_choices_the_recommendation_and_what_was_not_tried_are_printed(
     lines = done.out.splitlines()
     header = next(number for number, line in enumerate(lines) if line.startswith("choice "))
     assert lines[header].split()[:2] == ["choice", "map@r.macro"]
-    rows = [line.split()[0] for line in lines[header + 1 : lines.index("", header)]]
-    assert {f"{MODEL}/head.gap", f"{MODEL}/stem.max+pca:4"} <= set(rows)
-    assert all("untrained" in line for line in lines[header + 1 : header + 1 + len(rows)])
-    assert [line.split(":")[0] for line in lines[lines.index("") + 1 :][:3]] == ["best", "balanced", "cheapest"]
+    rows = [line for line in lines[header + 1 : lines.index("", header)] if line.startswith(MODEL)]
+    assert {f"{MODEL}/head.gap", f"{MODEL}/stem.max+pca:4"} <= {line.split()[0] for line in rows}
+    assert all("untrained" in line for line in rows)
+    presets = [line.partition(": ")[0] for line in lines[lines.index("") + 1 :] if line.startswith(PRESETS)]
+    assert sorted(", ".join(presets).split(", ")) == ["balanced", "best", "cheapest"]
     assert any(line.startswith("3 combinations not tried: 3 not defined there") for line in lines)
     assert f"sweep: {tmp_path}/s/sweep.html" in done.out
     assert lines[-1].startswith(f"next: bignet report {tmp_path}/s/stores/tests.tiny-build.bignet --embedding ")
     assert f"{MODEL} · random:0 · 6 embeddings" in done.err
+
+
+def test_the_table_is_sorted_by_what_it_shows_and_says_what_that_is() -> None:
+    sweep = make_sweep(None, 12).sweep
+    first, second, *rest = sweep.scored
+    assert second.to_best is not None
+    near = replace(second, tied=True, to_best=replace(second.to_best, lo=-0.03, hi=-0.01))
+    lines = sweep_lines.front(replace(sweep, scored=(first, near, *rest)))
+
+    scores = [float(line.split()[1]) for line in lines[1:13]]
+    assert scores == sorted(scores, reverse=True)
+    assert next(line for line in lines if line.startswith(second.choice.name)).endswith("not told apart, front")
+    overall = first.metrics["map@r.macro"].value
+    assert lines[-2] == (
+        "map@r.macro: on the half of the images that had no say in the choice, 30 queries; "
+        f"on all 60 images {first.choice.name} has {overall:.3f}"
+    )
+    assert lines[-1].startswith("not told apart: from the best, once corrected for 11 comparisons")
+
+
+def test_presets_that_agree_are_said_once_with_what_would_change_them() -> None:
+    sweep = make_sweep(None, 12).sweep
+    best, balanced, cheapest = sweep.recommendations
+    agreed = (best, replace(balanced, name=best.name), replace(cheapest, name=best.name, changes=balanced.changes))
+
+    assert sweep_lines.recommended(replace(sweep, recommendations=agreed)) == [
+        f"best, balanced, cheapest: {best.name}",
+        f"  {balanced.reason}",
+        f"  would change best: {best.changes[0].lower()}{best.changes[1:]}",
+        f"  would change balanced, cheapest: {balanced.changes[0].lower()}{balanced.changes[1:]}",
+    ]
 
 
 def test_the_result_as_json_is_all_there_is_on_stdout(bignet_command: Command, photos: Path, tmp_path: Path) -> None:

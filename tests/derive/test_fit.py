@@ -133,6 +133,16 @@ def test_rows_without_a_direction_count_for_nothing_and_stay_without():
     assert not ours.apply(worse)[-4:].any()
 
 
+@pytest.mark.parametrize("steps", ["center", "center,l2", "power:.5,center"])
+def test_of_rows_that_are_all_the_same_nothing_is_left_but_no_noise(steps):
+    same = np.tile(np.random.default_rng(0).standard_normal(48).astype(np.float32), (1000, 1))
+    assert not done(steps, same).any()
+    near = same + 1e-4 * np.random.default_rng(1).standard_normal(same.shape).astype(np.float32)
+    assert done(steps, near).any(axis=1).all()
+    with pytest.raises(UsageError, match="spread in 0; allowed: none"):
+        done("pca:1", same)
+
+
 def test_vectors_of_another_dimension_are_refused():
     with pytest.raises(UsageError, match="fitted to vectors of 12 dimensions"):
         fit(parse_steps("center"), some()).apply(np.ones((2, 5)))

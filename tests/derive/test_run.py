@@ -248,3 +248,11 @@ def test_numbers_are_stored_as_the_parent_stores_them(tmp_path, storage):
     assert len(bignet.open(out).search(7, k=3)) == 3
     with pytest.raises(UsageError, match="exists already"):
         bignet.import_vectors(tmp_path / "v.npy", out, storage=storage)
+
+
+def test_steps_that_leave_nothing_of_any_row_make_no_store(tmp_path):
+    np.save(tmp_path / "v.npy", np.ones((5, 6)))
+    bignet.import_vectors(tmp_path / "v.npy", tmp_path / "parent")
+    with pytest.raises(UsageError, match="leave nothing of any of the 5 vectors"):
+        derived(tmp_path / "parent", "center")
+    assert not (tmp_path / "out").exists()

@@ -123,3 +123,9 @@ def test_of_two_images_each_finds_the_other_and_of_one_nothing_is_found():
     assert judge(vectors[:1], ["a"], fitter("l2")) is None
     assert judge(vectors[:2], [None, None], fitter("l2")).value == 1
     assert judge(vectors, ["a", "b", None], fitter("dba:1:1")).metric == "overlap@10"
+
+
+def test_where_half_of_the_images_are_too_few_to_fit_to_there_is_no_judgement():
+    vectors = np.random.default_rng(0).standard_normal((12, 20)).astype(np.float32)
+    assert judge(vectors, list("abc") * 4, fitter("pca:8,dba:3:1")) is None
+    assert judge(vectors, list("abc") * 4, fitter("pca:4,dba:3:1")) is not None

@@ -14,6 +14,7 @@ from bignet.evaluate.clock import Clock
 from bignet.evaluate.evaluate import gallery_fingerprint
 from bignet.evaluate.sweep.alike import layers_alike
 from bignet.evaluate.sweep.intake import Reader, check, take_in
+from bignet.evaluate.sweep.memory import Remembered
 from bignet.evaluate.sweep.ranks import Field, ranked, ranking
 from bignet.evaluate.sweep.recommend import recommend
 from bignet.evaluate.sweep.result import Sweep
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.result import ClassDistance
     from bignet.evaluate.sweep.images import AlteredCopies, SweepImages
     from bignet.evaluate.sweep.intake import Intake
+    from bignet.evaluate.sweep.memory import Memory
     from bignet.evaluate.sweep.ranks import Ranking
     from bignet.evaluate.sweep.result import Choice, Cost, Recommendation, Strip
     from bignet.evaluate.sweep.scoring import ChoiceScores
@@ -51,6 +53,7 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
     altered: Callable[[Choice], AlteredCopies] | None = None,
     settings: SweepSettings = SweepSettings(),  # noqa: B008 - frozen
     progress: Progress | None = None,
+    memory: Memory | None = None,
 ) -> Sweep:
     """Images and the choices that embedded them -> which choice is best, what ties with it, and what to take.
 
@@ -67,6 +70,7 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
         altered: choice -> vectors of altered copies; None = there are none.
         settings: see SweepSettings.
         progress: called with a stage, how much of it is done, and how much there is.
+        memory: scores that are kept there of the same vectors are taken, new ones are kept there; None = none are.
 
     Raises:
         UsageError: names or ids repeat, a choice's store is not in ``held``.
@@ -78,7 +82,7 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
         intake = take_in(images, choices, reader, settings, told)
     scoring = Scoring(intake.design, settings)
     with clock("score") as told:
-        found = _scores(intake, reader, scoring, altered, told)
+        found = _scores(intake, reader, scoring, altered, Remembered(memory, intake.design, settings), told)
     with clock("compare"):
         found = scoring.together(intake.choices, found)
         by = ranking(scoring, found)
@@ -111,7 +115,12 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
 
 
 def _scores(
-    intake: Intake, reader: Reader, scoring: Scoring, altered: Altered, told: Callable[[int, int], None]
+    intake: Intake,
+    reader: Reader,
+    scoring: Scoring,
+    altered: Altered,
+    remembered: Remembered,
+    told: Callable[[int, int], None],
 ) -> list[ChoiceScores]:
     """Of all choices, as many at a time as there are cores, unless their vectors are large."""
     found: list[ChoiceScores] = []
@@ -121,8 +130,9 @@ def _scores(
     n_at_once = min(len(os.sched_getaffinity(0)), max(1, _NUMBERS_AT_ONCE // widest))
     with one_core_each(n_at_once), ThreadPoolExecutor(n_at_once, "bignet-score") as threads:
         for choice in intake.choices:
+            rows = reader.rows(choice, intake.positions)
             copies = None if altered is None else altered(choice)
-            waiting.append(threads.submit(scoring.score, reader.rows(choice, intake.positions), copies))
+            waiting.append(threads.submit(_score, scoring, remembered, choice.name, rows, copies))
             if len(waiting) > n_at_once:
                 found.append(waiting.popleft().result())
                 told(len(found), n_choices)
@@ -130,6 +140,15 @@ def _scores(
             found.append(waiting.popleft().result())
             told(len(found), n_choices)
     return found
+
+
+def _score(
+    scoring: Scoring, remembered: Remembered, name: str, rows: UnitRows, copies: AlteredCopies | None
+) -> ChoiceScores:
+    """Of one choice: those kept, or new ones."""
+    key = remembered.key(rows, copies)
+    kept = remembered.load(name, key)
+    return remembered.kept(name, key, scoring.score(rows, copies)) if kept is None else kept
 
 
 def _by_image(intake: Intake, found: Sequence[ChoiceScores], by: Ranking, balanced: str | None) -> NDArray[np.float64]:

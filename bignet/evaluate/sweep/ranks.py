@@ -12,7 +12,6 @@ from bignet.evaluate.jackknife import of_queries
 from bignet.evaluate.sweep.compare import compare
 from bignet.evaluate.sweep.front import on_front
 from bignet.evaluate.sweep.label_scores import chance_levels
-from bignet.evaluate.sweep.recommend import cheapness
 from bignet.evaluate.sweep.result import LABELLED, WITHOUT_LABELS, Scored
 from bignet.evaluate.sweep.templates import INTERVAL
 
@@ -77,14 +76,17 @@ class Field:
 
 
 def ranked(field: Field, by: Ranking, scoring: Scoring, level: float) -> tuple[Scored, ...]:
-    """All choices, best first: by the half that chooses, then agreement with others, then cost, then name."""
+    """All choices, best first: by the half that chooses, then agreement with others, then size, then name.
+
+    Nothing that a clock measured has a say, so that the order is the same in every run.
+    """
     order = sorted(range(len(field.choices)), key=lambda place: _key(field, by, place))
     if not order:
         return ()
     compared = compare([by.pairs[place][1] for place in order], 0, level)
     costs = [field.costs[field.choices[place].name] for place in order]
     known = [place for place, number in enumerate(order) if by.pairs[number][0] is not None]
-    points = [(_value(by.pairs[order[i]][0]), costs[i].images_s_end2end, -costs[i].bytes_per_vector) for i in known]
+    points = [(_value(by.pairs[order[i]][0]), _speed(costs[i]), -costs[i].bytes_per_vector) for i in known]
     front = dict(zip(known, on_front(points).tolist(), strict=True))
     records = _Records(field, by, scoring)
     return tuple(
@@ -145,11 +147,16 @@ class _Records:
         )
 
 
-def _key(field: Field, by: Ranking, place: int) -> tuple[float, float, tuple[float, int], str]:
+def _key(field: Field, by: Ranking, place: int) -> tuple[float, float, int, float, str]:
     choice, stability = field.choices[place], field.found[place].metrics["overlap_stability"].value
-    chosen = _value(by.pairs[place][0])
+    chosen, cost = _value(by.pairs[place][0]), field.costs[choice.name]
     agreed = 0.0 if by.score == LABELLED or stability is None else stability
-    return (np.inf if chosen is None else -chosen, -agreed, cheapness(field.costs[choice.name]), choice.name)
+    flops = np.inf if cost.flops is None else cost.flops
+    return (np.inf if chosen is None else -chosen, -agreed, cost.bytes_per_vector, flops, choice.name)
+
+
+def _speed(cost: Cost) -> tuple[float, float] | None:
+    return None if cost.images_s_end2end is None else cost.speed
 
 
 def _value(estimate: Estimate | None) -> float | None:

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.evaluate.sweep.result import Recommendation
+from bignet.evaluate.sweep.trade import DECIMALS, below, ceiling, costs_instead, difference, told
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bignet.evaluate.sweep.result import Cost, Scored
-
-DECIMALS = 3
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,11 @@ class Rule:
 
 
 RULES = (
-    Rule("best", None, "The highest score on the half of the images that chooses; of equal ones the cheapest."),
+    Rule(
+        "best",
+        None,
+        "The highest score on the half of the images that chooses; of equal ones the one with the fewest bytes.",
+    ),
     Rule(
         "balanced",
         0.01,
@@ -47,7 +50,9 @@ RULES = (
     ),
 )
 CHEAPER = (
-    "Cheaper means more images a second end to end; where that is equal or was not measured, fewer bytes a vector."
+    "Cheaper is what is surely faster, in images a second end to end. Where the ranges between which two speeds are "
+    "known overlap, or speed was not measured, they count as equal, and fewer bytes a vector are cheaper; of equal "
+    "ones the better is taken."
 )
 
 
@@ -58,10 +63,18 @@ def recommend(scored: Sequence[Scored]) -> tuple[Recommendation, ...]:
     return tuple(_taken(scored, rule) for rule in RULES)
 
 
-def cheapness(cost: Cost) -> tuple[float, int]:
-    """Sorts the cheapest first; see ``CHEAPER``."""
-    speed = cost.images_s_end2end
-    return (math.inf if speed is None else -speed, cost.bytes_per_vector)
+def is_cheaper(cost: Cost, other: Cost) -> bool:
+    """Whether something costs less than something else; see ``CHEAPER``."""
+    (low, high), (other_low, other_high) = cost.speed, other.speed
+    if low > other_high or high < other_low:
+        return low > other_high
+    return cost.bytes_per_vector < other.bytes_per_vector
+
+
+def cheapest(items: Sequence[Scored]) -> Scored:
+    """Choices, the best first, at least one -> the cheapest; see ``CHEAPER``."""
+    fastest = max(item.cost.speed[0] for item in items)
+    return min((item for item in items if item.cost.speed[1] >= fastest), key=lambda item: item.cost.bytes_per_vector)
 
 
 def shortfall(item: Scored) -> float:
@@ -74,100 +87,110 @@ def shortfall(item: Scored) -> float:
 def _taken(scored: Sequence[Scored], rule: Rule) -> Recommendation:
     best = scored[0]
     front = [best, *(item for item in scored[1:] if item.on_front and item.to_best is not None)]
-    if rule.allowance is None:
-        return Recommendation(rule.preset, best.choice.name, rule.sentence, _why_best(scored), _rival(scored))
-    able = [item for item in front if shortfall(item) <= rule.allowance]
-    taken = min(able, key=lambda item: cheapness(item.cost))
-    cheaper = [item for item in front if cheapness(item.cost) < cheapness(taken.cost)]
-    reason = _why_cheap(best, taken, rule.allowance, len(cheaper))
-    return Recommendation(rule.preset, taken.choice.name, rule.sentence, reason, _next(cheaper, taken, rule.allowance))
+    taken = best if rule.allowance is None else _pick(front, rule.allowance)
+    cheaper = _Cheaper.of(front, taken, rule.allowance or 0.0)
+    role, rival = _runner_up(scored, taken, cheaper)
+    more = _standing(scored) if taken is best else "" if cheaper.left else " Nothing on the front is cheaper."
+    return Recommendation(
+        preset=rule.preset,
+        name=taken.choice.name,
+        rule=rule.sentence,
+        reason=f"{_weighed(taken, role, rival)}{more}",
+        changes=_rival(scored) if rule.allowance is None else _next(cheaper, taken),
+        runner_up="" if rival is None else rival.choice.name,
+    )
 
 
-def _why_best(scored: Sequence[Scored]) -> str:
-    best, tied = scored[0], sum(item.tied for item in scored[1:])
+def _pick(front: Sequence[Scored], allowance: float) -> Scored:
+    """The cheapest that may lose no more; the best, which loses nothing, is among them."""
+    return cheapest([item for item in front if shortfall(item) <= allowance])
+
+
+@dataclass(frozen=True)
+class _Cheaper:
+    """What costs less than the choice taken, but may lose more.
+
+    Attributes:
+        left: all of it.
+        item: what would be taken if more could be lost; None = nothing.
+        allowance: how much that is.
+    """
+
+    left: tuple[Scored, ...]
+    item: Scored | None = None
+    allowance: float = 0.0
+
+    @classmethod
+    def of(cls, front: Sequence[Scored], taken: Scored, allowance: float) -> _Cheaper:
+        left = [item for item in front if shortfall(item) > allowance and is_cheaper(item.cost, taken.cost)]
+        for step in sorted({ceiling(shortfall(item)) for item in left if math.isfinite(shortfall(item))}):
+            item = _pick(front, step)
+            if item is not taken:
+                return cls(tuple(left), item, step)
+        return cls(tuple(left))
+
+
+def _runner_up(scored: Sequence[Scored], taken: Scored, cheaper: _Cheaper) -> tuple[str, Scored | None]:
+    """What a choice is weighed against: the best; of that one what is cheaper and loses least, else the next best."""
+    if taken is not scored[0]:
+        return "the best", scored[0]
+    if cheaper.item is not None:
+        return "the cheaper one that loses least", cheaper.item
+    return "the next best", _next_best(scored)
+
+
+def _next_best(scored: Sequence[Scored]) -> Scored | None:
+    """After the first, the highest of the scores that are shown."""
+    return max(scored[1:], key=lambda item: item.reported.value or 0.0, default=None)
+
+
+def _weighed(taken: Scored, role: str, rival: Scored | None) -> str:
+    """What it scores and costs, and what its runner-up would give and take."""
+    if rival is None:
+        return f"The only choice: it scores {told(taken)}."
+    costs = costs_instead(rival.cost, taken.cost)
+    return f"It scores {told(taken)}; {role}, {rival.choice.name}, would give {costs}, {_score_of(taken, rival)}."
+
+
+def _score_of(taken: Scored, rival: Scored) -> str:
+    change = rival.to_best or taken.to_best
+    found = None if change is None else difference(change, turned=rival.to_best is None)
+    return "for a score that cannot be compared" if found is None else f"for {found}"
+
+
+def _standing(scored: Sequence[Scored]) -> str:
+    tied = sum(item.tied for item in scored[1:])
     if len(scored) == 1:
-        return f"The only choice: {_told(best)}."
-    others = f"{_others(tied)} cannot be told from it" if tied else "no other choice is tied with it"
-    return f"Chosen by one half of the images; on the other half it scores {_told(best)}; {others}."
+        return ""
+    if not tied:
+        return " No other choice is tied with it."
+    return f" {tied} other choice{'' if tied == 1 else 's'} cannot be told from it."
 
 
 def _rival(scored: Sequence[Scored]) -> str:
     best, tied = scored[0], [item for item in scored[1:] if item.tied]
-    cheaper = [item for item in tied if cheapness(item.cost) < cheapness(best.cost)]
+    cheaper = [item for item in tied if is_cheaper(item.cost, best.cost)]
     if cheaper:
-        item = min(cheaper, key=lambda one: cheapness(one.cost))
-        return f"If cost counts at all, {item.choice.name}: it is tied with the best and cheaper ({_cost(item.cost)})."
+        item = cheapest(cheaper)
+        costs = costs_instead(item.cost, best.cost)
+        return f"If cost counts at all, {item.choice.name}: it cannot be told from the best, and gives {costs}."
     if tied:
         return f"More images could put {tied[0].choice.name} first: with these the two cannot be told apart."
-    if len(scored) == 1:
+    second = _next_best(scored)
+    if second is None:
         return "Nothing, while there is no other choice."
-    second = scored[1]
-    gap = "" if second.to_best is None or second.to_best.value is None else f" ({_signed(second.to_best.value)})"
-    return f"Other images or other labels; the next is {second.choice.name}{gap}."
+    gap = None if second.to_best is None else difference(second.to_best)
+    return f"Other images or other labels; the next best is {second.choice.name}{f', with {gap}' if gap else ''}."
 
 
-def _why_cheap(best: Scored, taken: Scored, allowance: float, n_cheaper: int) -> str:
-    change = taken.to_best
-    if change is None or change.value is None:
-        found = f"The best itself: it scores {_told(taken)}. "
-    else:
-        ends = "" if change.lo is None or change.hi is None else f" ({_signed(change.lo)} to {_signed(change.hi)})"
-        found = f"It scores {_told(taken)}; the best, {best.choice.name}, {_told(best)}: "
-        found += f"a difference of {_signed(change.value)}{ends}. "
-    if not n_cheaper:
-        return f"{found}Nothing on the front costs less."
-    less = f"{_others(n_cheaper)} on the front {'costs' if n_cheaper == 1 else 'cost'} less"
-    return f"{found}{less}, but may lose more than {allowance:g}."
-
-
-def _next(cheaper: Sequence[Scored], taken: Scored, allowance: float) -> str:
-    if not cheaper and shortfall(taken) <= 0.0:
-        return "Nothing: it is the cheapest on the front and loses nothing."
-    if not cheaper:
-        return f"An allowance below {_down(shortfall(taken))}: this one may lose as much."
-    item = min(cheaper, key=shortfall)
-    if math.isinf(shortfall(item)):
+def _next(cheaper: _Cheaper, taken: Scored) -> str:
+    """What would have to be accepted for another choice to be taken."""
+    if cheaper.item is not None:
+        costs = costs_instead(cheaper.item.cost, taken.cost)
+        most = f"a score up to {cheaper.allowance:.{DECIMALS}f} below the best"
+        return f"If you accept {most}, take {cheaper.item.choice.name}: {costs}."
+    if cheaper.left:
         return "More images: with these nothing can be said of how much cheaper choices lose."
-    return (
-        f"With an allowance of {_up(shortfall(item))} instead of {allowance:g} it would be {item.choice.name} "
-        f"({_cost(item.cost)} instead of {_cost(taken.cost)})."
-    )
-
-
-def _told(item: Scored) -> str:
-    return f"{_score(item)} at {_cost(item.cost)}"
-
-
-def _score(item: Scored) -> str:
-    found = item.reported
-    if found.value is None:
-        return "no score"
-    ends = "" if found.lo is None or found.hi is None else f" ({found.lo:.{DECIMALS}f} to {found.hi:.{DECIMALS}f})"
-    return f"{found.value:.{DECIMALS}f}{ends}"
-
-
-def _cost(cost: Cost) -> str:
-    speed = "" if cost.images_s_end2end is None else f"{_rounded(cost.images_s_end2end)} images/s and "
-    return f"{speed}{cost.bytes_per_vector:,} bytes a vector"
-
-
-def _rounded(value: float) -> str:
-    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.{DECIMALS}f}"
-
-
-def _up(value: float) -> str:
-    """Rounded up: what is printed must be enough."""
-    return f"{math.ceil(value * 10**DECIMALS) / 10**DECIMALS:.{DECIMALS}f}"
-
-
-def _down(value: float) -> str:
-    """Rounded down: what is below it must be too little."""
-    return f"{math.floor(value * 10**DECIMALS) / 10**DECIMALS:.{DECIMALS}f}"
-
-
-def _others(n: int) -> str:
-    return f"{n} other choice{'' if n == 1 else 's'}"
+    if shortfall(taken) <= 0.0:
+        return "Nothing: it is the cheapest on the front and loses nothing."
+    return f"If you accept less than {below(shortfall(taken))} below the best: this one may lose as much."

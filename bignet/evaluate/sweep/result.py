@@ -74,6 +74,13 @@ class Cost:
         bytes_per_vector: as stored.
         index_qps: exact searches a second among the sweep's images, all at once.
         peak_bytes: most memory the process held while the network ran.
+        images_s_forward_lo: between this and ``_hi`` the rate is known: the interval of its median over repeated
+            measurements, see ``bignet.extractor.rate``.
+        images_s_forward_hi: see there.
+        images_s_end2end_lo: likewise, both the network and the decoding at their lower ends.
+        images_s_end2end_hi: both at their upper ends.
+        index_qps_lo: likewise.
+        index_qps_hi: see there.
     """
 
     images_s_forward: float | None
@@ -82,6 +89,19 @@ class Cost:
     bytes_per_vector: int
     index_qps: float | None
     peak_bytes: int | None
+    images_s_forward_lo: float | None = None
+    images_s_forward_hi: float | None = None
+    images_s_end2end_lo: float | None = None
+    images_s_end2end_hi: float | None = None
+    index_qps_lo: float | None = None
+    index_qps_hi: float | None = None
+
+    @property
+    def speed(self) -> tuple[float, float]:
+        """Images a second end to end, from and to; a rate of unknown spread is taken as it is, none as 0."""
+        found = self.images_s_end2end or 0.0
+        low, high = self.images_s_end2end_lo, self.images_s_end2end_hi
+        return (found if low is None else low, found if high is None else high)
 
 
 @dataclass(frozen=True)
@@ -126,8 +146,9 @@ class Recommendation:
         preset: ``best``, ``balanced`` or ``cheapest``.
         name: of the choice.
         rule: the sentence of the rule as printed.
-        reason: the sentence that says why it is this one, with its figures.
+        reason: what it scores and costs, and what its runner-up would give and take instead; two sentences.
         changes: what would have to change for another to be taken; one sentence.
+        runner_up: name of the choice that it is weighed against; empty = there is no other.
     """
 
     preset: str
@@ -135,6 +156,7 @@ class Recommendation:
     rule: str
     reason: str
     changes: str
+    runner_up: str
 
 
 @dataclass(frozen=True)

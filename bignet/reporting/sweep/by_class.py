@@ -11,7 +11,7 @@ from bignet.reporting.sections.classes import Matrix, draw
 from bignet.reporting.sections.parts import Advice, Name, name_of
 from bignet.reporting.sentences import named as class_named
 from bignet.reporting.sweep import commands
-from bignet.reporting.sweep.facts import named
+from bignet.reporting.sweep.facts import named, value_of
 from bignet.reporting.sweep.shapes import shape, tint
 
 if TYPE_CHECKING:
@@ -81,6 +81,20 @@ def answer(facts: SweepFacts) -> str:
     return (
         f"For {count(len(better))} of {counted(len(best), 'class', 'classes')} another choice is ahead by {NOTABLE:g} "
         f"or more; most for {class_named(label)}, {signed(better[label])} with {named(best[label].choice.name)}."
+    )
+
+
+def explained(facts: SweepFacts) -> str:
+    """Which images the scores are of, and how they add up to the one of all."""
+    taken = facts.taken
+    if taken is None or not taken.per_class:
+        return ""
+    overall = facts.on_all(taken)
+    if overall is None or not facts.is_labelled:
+        return "Scores are over all images."
+    return (
+        f"Scores here are over all images, as half of a class is little: their mean is {decimals(overall)} for the "
+        f"recommended choice, whose {decimals(value_of(taken))} elsewhere is {facts.where}."
     )
 
 

@@ -11,9 +11,8 @@ from bignet.reporting.numbers import NOTHING, brief, count, decimals, finite, pe
 from bignet.reporting.sections.charts import Axis
 from bignet.reporting.sections.parts import Advice, Name, Whisker, draw, name_of
 from bignet.reporting.sweep import commands
-from bignet.reporting.sweep.facts import PRESETS, brief_rate, choices, named, value_of
+from bignet.reporting.sweep.facts import PRESETS, brief_rate, choices, in_bytes, named, origin, value_of
 from bignet.reporting.sweep.shapes import shape, tint
-from bignet.units import size
 
 if TYPE_CHECKING:
     from bignet.evaluate.result import Metric
@@ -44,9 +43,12 @@ class Row:
     whisker: Whisker | None
     to_best: str
     to_best_interval: str
-    tied: bool
+    tie: str
+    chosen: str
+    on_all: str
     others: list[str]
     speed: str
+    speed_range: str
     end2end: str
     dims: str
     bytes: str
@@ -64,8 +66,20 @@ def answer(facts: SweepFacts) -> str:
         return f"{text}; it is the only one."
     others = facts.n_tied - 1
     if others <= 0:
-        return f"{text}, ahead of every other choice."
+        return f"{text}, and no other choice is tied with it."
     return f"{text}; {choices(others)} cannot be told from it."
+
+
+def explained(facts: SweepFacts) -> list[str]:
+    """Which score is which, and what the words of the table mean."""
+    if not facts.is_split:
+        return [f"Score: {facts.score} on all images, which also chose: there are too few of them for two halves."]
+    text = (
+        f"Score: {facts.score} {facts.where}; the table is sorted by it. Choosing half: the same score on the other "
+        "half, by which the best is chosen and the front is drawn. All images: what a report of that choice shows; "
+        "among more images there are more to find and more to confuse."
+    )
+    return [text, facts.why_not_told] if facts.why_not_told else [text]
 
 
 def advice(facts: SweepFacts) -> Advice:
@@ -101,9 +115,9 @@ def ends(facts: SweepFacts) -> tuple[str, str]:
 
 
 def rows(facts: SweepFacts) -> list[Row]:
-    """Every choice, best first."""
+    """Every choice, the highest of the scores shown first."""
     columns = [name for name, _, _ in further(facts)]
-    return [_row(facts, i, item, columns) for i, item in enumerate(facts.scored)]
+    return [_row(facts, number, item, columns) for number, item in facts.as_shown]
 
 
 def _row(facts: SweepFacts, number: int, item: Scored, columns: list[str]) -> Row:
@@ -120,12 +134,15 @@ def _row(facts: SweepFacts, number: int, item: Scored, columns: list[str]) -> Ro
         whisker=_whisker(item.reported, axis(facts)),
         to_best=NOTHING if item.to_best is None else signed(item.to_best.value),
         to_best_interval="" if item.to_best is None else _interval(item.to_best),
-        tied=item.tied,
+        tie="the best" if item is facts.best else facts.tie(item),
+        chosen=decimals(item.chosen_half.value),
+        on_all=decimals(facts.on_all(item)),
         others=[decimals(_value(item, name)) for name in columns],
         speed=brief_rate(item.cost.images_s_forward),
+        speed_range=_between(item.cost.images_s_end2end_lo, item.cost.images_s_end2end_hi),
         end2end=brief_rate(item.cost.images_s_end2end),
         dims=count(item.choice.dims),
-        bytes=size(item.cost.bytes_per_vector),
+        bytes=in_bytes(item.cost.bytes_per_vector),
         coverage=percent(item.choice.coverage),
         raw=_raw(facts, number, item),
     )
@@ -158,6 +175,10 @@ def _interval(metric: Metric) -> str:
     return "" if lo is None or hi is None else f"{decimals(lo)} to {decimals(hi)}"
 
 
+def _between(low: float | None, high: float | None) -> str:
+    return "" if finite(low) is None or finite(high) is None else f"{brief_rate(low)} to {brief_rate(high)}"
+
+
 def _value(item: Scored, name: str) -> float | None:
     return finite(item.metrics[name].value) if name in item.metrics else None
 
@@ -167,26 +188,30 @@ def _raw(facts: SweepFacts, number: int, item: Scored) -> dict[str, str | float 
     choice, cost, gap = item.choice, item.cost, item.to_best
     found: dict[str, str | float | int | None] = {
         "choice": visible(choice.name),
-        "rank": number + 1,
+        "chosen_rank": number + 1,
         "model": visible(choice.model),
         "layer": visible(choice.layer),
         "pool": visible(choice.pool),
         "steps": visible(" ".join(choice.steps)),
-        "weights": visible(choice.weights),
+        "weights": visible(origin(choice.weights)),
         "trained": _yes(choice.trained),
         "score": brief(item.reported.value),
         "score_lo": brief(item.reported.lo),
         "score_hi": brief(item.reported.hi),
         "chosen_half": brief(item.chosen_half.value),
+        "score_all_images": brief(facts.on_all(item)),
         "to_best": brief(gap.value) if gap else None,
         "to_best_lo": brief(gap.lo) if gap else None,
         "to_best_hi": brief(gap.hi) if gap else None,
         "p_value": brief(item.p_value),
         "tied": _yes(item.tied),
+        "tie": "the best" if item is facts.best else facts.tie(item),
         "on_front": _yes(item.on_front),
         "presets": " ".join(facts.presets_of.get(choice.name, [])),
         "speed": brief(cost.images_s_forward),
         "end2end": brief(cost.images_s_end2end),
+        "end2end_lo": brief(cost.images_s_end2end_lo),
+        "end2end_hi": brief(cost.images_s_end2end_hi),
         "index_qps": brief(cost.index_qps),
         "flops": cost.flops,
         "peak_bytes": cost.peak_bytes,

@@ -102,6 +102,12 @@ class Comparison:
         """Whether borders mean anything."""
         return any(label is not None for label in self._facts.sweep.labels)
 
+    @property
+    def kinds(self) -> list[tuple[str, str]]:
+        """How neighbours stand to their queries, of all that occur: what draws the border, and its words."""
+        held = {item.relation for lists in self._found for line in lists.values() for item in line}
+        return [(NAMES[kind], TITLES[kind]) for kind in sorted(held)] if self.has_labels else []
+
     def compared(self) -> list[Compared]:
         """The choices that have strips, in the order given."""
         made = []

@@ -2,49 +2,78 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from bignet.names import visible
-from bignet.reporting.numbers import NOTHING, count, counted
+from bignet.reporting.numbers import count, counted, sentence
 from bignet.reporting.sections.parts import Advice, Name, name_of
 from bignet.reporting.sweep import commands
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from bignet.evaluate.sweep.result import Dropped
     from bignet.reporting.sweep.facts import SweepFacts
+
+
+_OWN_DIMS = re.compile(r"^[\d,]+ numbers a vector, (more than [\d,]+)$")
+_BEFORE_STEPS = re.compile(r"\bits [\d,]+ numbers a vector")
 
 
 @dataclass(frozen=True)
 class DroppedLine:
-    """One combination."""
+    """A layer, and its pools that were dropped for one reason: name and dims each, empty where it has none."""
 
-    model: Name
-    layer: Name
-    pool: Name
-    dims: str
-    reason: str
+    name: Name
+    pools: list[tuple[str, str]]
     raw: dict[str, str | int | None]
 
 
-def lines(facts: SweepFacts) -> list[DroppedLine]:
-    """Every combination, in the order of the grid."""
-    return [
-        DroppedLine(
-            model=name_of(item.model),
-            layer=name_of(item.layer),
-            pool=name_of(item.pool, 18),
-            dims=NOTHING if item.dims is None else count(item.dims),
-            reason=visible(item.reason),
-            raw={
-                "model": visible(item.model),
-                "layer": visible(item.layer),
-                "pool": visible(item.pool),
-                "dims": item.dims,
-                "reason": visible(item.reason),
-            },
-        )
-        for item in facts.sweep.dropped
-    ]
+@dataclass(frozen=True)
+class DroppedGroup:
+    """One reason, and everything that was dropped for it."""
+
+    reason: str
+    n: str
+    lines: list[DroppedLine]
+
+
+def groups(facts: SweepFacts) -> list[DroppedGroup]:
+    """By reason, that of the most first; inside in the order of the grid."""
+    found: dict[str, dict[tuple[str, str], list[Dropped]]] = {}
+    for item in facts.sweep.dropped:
+        layers = found.setdefault(shared_reason(item), {})
+        layers.setdefault((item.model, item.layer), []).append(item)
+    made = [_group(reason, [*layers.values()]) for reason, layers in found.items()]
+    return sorted(made, key=lambda group: -sum(len(line.pools) for line in group.lines))
+
+
+def shared_reason(item: Dropped) -> str:
+    """Why, without what is only its own: so that those dropped for the same reason stand together."""
+    text = item.reason.replace(f"pool '{item.pool}'", "the pool").replace(f"layer '{item.layer}'", "the layer")
+    return _BEFORE_STEPS.sub("its numbers a vector", _OWN_DIMS.sub(r"\1 numbers a vector", text))
+
+
+def _group(reason: str, layers: Sequence[Sequence[Dropped]]) -> DroppedGroup:
+    n = sum(map(len, layers))
+    return DroppedGroup(sentence(visible(reason)), counted(n, "combination"), [_line(items) for items in layers])
+
+
+def _line(items: Sequence[Dropped]) -> DroppedLine:
+    first = items[0]
+    return DroppedLine(
+        name=name_of(f"{first.model}/{first.layer}", 44),
+        pools=[(visible(item.pool), "" if item.dims is None else count(item.dims)) for item in items],
+        raw={
+            "model": visible(first.model),
+            "layer": visible(first.layer),
+            "pools": " ".join(visible(item.pool) for item in items),
+            "dims": " ".join(str(item.dims or "") for item in items),
+            "reason": " | ".join(visible(item.reason) for item in items),
+        },
+    )
 
 
 def answer(facts: SweepFacts) -> str:
@@ -54,7 +83,7 @@ def answer(facts: SweepFacts) -> str:
         return "Nothing was dropped: every combination that was asked for was tried."
     all_asked = n + len(facts.scored)
     words = counted(n, "combination was", "combinations were")
-    return f"{words} not tried, of {count(all_asked)} asked for; the reason stands beside each."
+    return f"{words} not tried, of {count(all_asked)} asked for; each stands under its reason."
 
 
 def advice(facts: SweepFacts) -> Advice:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from bignet.evaluate.result import Metric
+from bignet.evaluate.sweep.trade import n_compared, unresolved
 from bignet.names import shorten, visible
 from bignet.reporting.definitions import define
 from bignet.reporting.numbers import counted, decimals, finite, percent
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from bignet.reporting.sweep.source import SweepSource
 
 PRESETS = {"best": "Best quality", "balanced": "Balanced", "cheapest": "Cheapest"}
+TIED, NOT_TOLD = "tied", "not told apart"
 COLOURS = 10  # models told apart by colour and shape
 _NAME_WIDTH = 44
 
@@ -104,6 +107,62 @@ class SweepFacts:
         found = finite(cost.images_s_forward if self.by_forward else cost.images_s_end2end)
         return found if found and found > 0 else None
 
+    @cached_property
+    def as_shown(self) -> list[tuple[int, Scored]]:
+        """Every choice by the score that is shown, with its place in the order that chose."""
+        return sorted(enumerate(self.scored), key=lambda pair: (-(value_of(pair[1]) or 0.0), pair[0]))
+
+    @cached_property
+    def is_split(self) -> bool:
+        """Whether one half chose and the other is reported; False where there were too few images for halves."""
+        return not any(item.reported.params.get("images") == "all images" for item in self.scored)
+
+    @cached_property
+    def where(self) -> str:
+        """The images that the scores shown are of."""
+        return "on the half of the images that had no say in the choice" if self.is_split else "on all images"
+
+    @cached_property
+    def n_compared(self) -> int:
+        """Choices compared with the best."""
+        return n_compared(self.scored)
+
+    def on_all(self, item: Scored) -> float | None:
+        """The same score over all images, where it is not the one shown: what a report of that choice shows."""
+        found = item.metrics.get(self.sweep.ranking)
+        return finite(found.value) if found is not None and self.is_split else None
+
+    def tie(self, item: Scored) -> str:
+        """How a choice stands to the best where they cannot be told apart; empty where they can, and for the best."""
+        if not item.tied or item.to_best is None:
+            return ""
+        return NOT_TOLD if unresolved(item) else TIED
+
+    @cached_property
+    def why_not_told(self) -> str:
+        """What ``NOT_TOLD`` means; empty where no choice stands so."""
+        if not any(self.tie(item) == NOT_TOLD for item in self.scored):
+            return ""
+        return (
+            f"{NOT_TOLD.capitalize()}: its own interval leaves out 0, but of {counted(self.n_compared, 'comparison')} "
+            "some do so by luck; after correction for their number (Holm) it is not told from the best. More images "
+            "would decide."
+        )
+
+    def speed_range(self, cost: Cost) -> tuple[float, float] | None:
+        """Between which rates that speed is known; None where one was measured, or none."""
+        lo, hi = (cost.images_s_forward_lo, cost.images_s_forward_hi)
+        if not self.by_forward:
+            lo, hi = (cost.images_s_end2end_lo, cost.images_s_end2end_hi)
+        low, high = finite(lo), finite(hi)
+        return None if low is None or high is None or low <= 0 or self.speed(cost) is None else (low, high)
+
+    def told_speed(self, cost: Cost) -> str:
+        """``96 images/s (93 to 99)``."""
+        ends = self.speed_range(cost)
+        between = "" if ends is None else f" ({brief_rate(ends[0])} to {brief_rate(ends[1])})"
+        return f"{rate(self.speed(cost))}{between}"
+
     def quoted(self, item: Scored) -> str:
         """``macro MAP@R 0.512 (95 % interval 0.490 to 0.534; chance 0.100)``."""
         found = item.reported
@@ -123,6 +182,12 @@ def named(name: str) -> str:
     return shorten(visible(name), _NAME_WIDTH)
 
 
+def origin(weights: str) -> str:
+    """Where weights come from; of a file its name, for its folders are nobody's business."""
+    kind, colon, place = weights.partition(":")
+    return f"{kind}:{PurePath(place).name}" if colon and place.startswith("/") else weights
+
+
 def rate(images_s: float | None) -> str:
     """``171 images/s``."""
     number = finite(images_s)
@@ -130,12 +195,16 @@ def rate(images_s: float | None) -> str:
 
 
 def brief_rate(images_s: float | None) -> str:
-    """``171``, ``1,240``, ``12.3``: three significant digits."""
+    """``171``, ``1,240``, ``9.6``: a speed is known to some percent, more digits say nothing; as the terminal."""
     number = finite(images_s)
     if number is None:
         return "–"  # noqa: RUF001 - the dash that stands for a missing number
-    rounded = float(f"{number:.3g}")
-    return f"{rounded:,.0f}" if rounded >= 100 else f"{rounded:g}"
+    return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
+
+
+def in_bytes(n_bytes: int) -> str:
+    """``5,120 bytes``: as the terminal says it; in kB two choices that differ could read the same."""
+    return f"{n_bytes:,}\u00a0bytes"
 
 
 def choices(n: int) -> str:

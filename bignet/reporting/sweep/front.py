@@ -35,6 +35,7 @@ class Spot:
     Attributes:
         number: its place among all choices, best first.
         low: lower end of the whisker; None without an interval.
+        slow: left end of the whisker of the speed; None where it was measured once.
         hollow: whether another choice is as good in everything and better in something.
         label: what stands beside it; empty for all but the presets.
         label_y: where, from the top.
@@ -46,6 +47,8 @@ class Spot:
     y: float
     low: float | None
     high: float | None
+    slow: float | None
+    fast: float | None
     radius: float
     tint: str
     shape: str
@@ -92,10 +95,10 @@ def answer(facts: SweepFacts) -> str:
     beaten = n - facts.n_front
     if not beaten:
         return f"Each of the {choices(n)} is better than any other in something: quality, speed or bytes."
-    others = "the other one" if beaten == 1 else f"each of the other {count(beaten)}"
+    which = ", by the half of the images that chooses" if facts.is_split else ""
     return (
-        f"Of {choices(n)}, {count(facts.n_front)} are worth a thought: by the half of the images that chooses, "
-        f"{others} has another that is as good in quality, speed and bytes, and better in one of them."
+        f"{count(facts.n_front)} of {choices(n)} {'is' if facts.n_front == 1 else 'are'} on the front: no other is as "
+        f"good in quality, speed and bytes and better in one of them{which}."
     )
 
 
@@ -122,7 +125,7 @@ def front(facts: SweepFacts) -> Front | None:
         x_ticks=tuple(Tick(x.place(v), brief_rate(v)) for v in log_ticks(x)),
         y_ticks=tuple(Tick(y.place(v), f"{v:g}") for v in even_ticks(y, 7)),
         x_name="images a second through the network" if facts.by_forward else "images a second, reading included",
-        y_name=f"{facts.score}, on queries that did not choose",
+        y_name=f"{facts.score}, on the images that had no say in the choice",
         stairs=_stairs(facts, items, x, y),
         summary=_summary(facts, items),
         sizes=_size_key([item.choice.dims for item in items]),
@@ -168,7 +171,8 @@ def _is_placed(facts: SweepFacts, item: Scored) -> bool:
 
 
 def _speeds(facts: SweepFacts, items: Sequence[Scored]) -> Axis:
-    found = [math.log10(facts.speed(item.cost) or 1.0) for item in items]
+    ends = [end for item in items for end in facts.speed_range(item.cost) or ()]
+    found = [math.log10(speed) for speed in [*(facts.speed(item.cost) or 1.0 for item in items), *ends]]
     room = max(0.15, _ROOM * (max(found) - min(found)))
     return Axis(10 ** (min(found) - room), 10 ** (max(found) + room), log=True)
 
@@ -203,12 +207,15 @@ def _spot(facts: SweepFacts, number: int, item: Scored, axes: tuple[Axis, Axis],
     slot, presets = facts.models[item.choice.model], facts.presets_of.get(item.choice.name, [])
     across = x.place(facts.speed(item.cost) or 0.0)
     lo, hi = finite(item.reported.lo), finite(item.reported.hi)
+    slow, fast = facts.speed_range(item.cost) or (None, None)
     return Spot(
         number=number,
         x=across,
         y=100 - y.place(value_of(item) or 0.0),
         low=None if lo is None else 100 - y.place(lo),
         high=None if hi is None else 100 - y.place(hi),
+        slow=None if slow is None else x.place(slow),
+        fast=None if fast is None else x.place(fast),
         radius=radius,
         tint=tint(slot),
         shape=shape(slot),

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from bignet.evaluate.sweep.result import Dropped, Scored
     from bignet.reporting.sweep.facts import SweepFacts
 
-ALIKE = 0.98  # house rule, printed beside the figures
+ALIKE = 0.98  # house rule, printed beside the figures; of CKA as it is shown, so that words and cells agree
 _POOLS = ("gap", "max", "gem", "rmac", "crow", "avg", "avgc", "grid", "cls", "flat")
 _SHOWN_PAIRS = 6
+_CKA_PLACES = 2
 
 
 @dataclass(frozen=True)
@@ -203,8 +204,13 @@ def _alike_cell(layers: tuple[str, ...], i: int, j: int, value: float) -> Cell:
     pair = f"{visible(layers[i])} and {visible(layers[j])}"
     if finite(value) is None:
         return Cell("", None, f"{pair}: undefined", "void")
-    kind = "own" if i != j and value > ALIKE else ""
-    return Cell(decimals(value, 2), step_of(value, 0.0, 1.0), f"{pair}: CKA {decimals(value)}", kind)
+    kind = "own" if i != j and _is_alike(value) else ""
+    text = decimals(value, _CKA_PLACES)
+    return Cell(text, step_of(value, 0.0, 1.0), f"{pair}: CKA {text}", kind)
+
+
+def _is_alike(value: float) -> bool:
+    return round(value, _CKA_PLACES) >= ALIKE
 
 
 def _pairs(
@@ -212,12 +218,12 @@ def _pairs(
 ) -> list[str]:
     """Layers that are one choice, most alike first, and which of each pair to keep."""
     above = [(float(matrix[i, j]), i, j) for i, j in zip(*np.triu_indices(len(layers), 1), strict=True)]
-    found = sorted((pair for pair in above if pair[0] > ALIKE), reverse=True)
+    found = sorted((pair for pair in above if _is_alike(pair[0])), reverse=True)
     return [_pair(facts, items, (layers[i], layers[j]), value) for value, i, j in found[:_SHOWN_PAIRS]]
 
 
 def _pair(facts: SweepFacts, items: Sequence[Scored], pair: tuple[str, str], value: float) -> str:
-    text = f"{named(pair[0])} and {named(pair[1])}: {decimals(value)}"
+    text = f"{named(pair[0])} and {named(pair[1])}: {decimals(value, _CKA_PLACES)}"
     flops, speeds = ([cost(facts, items, layer) for layer in pair] for cost in (_flops_of, _speed_of))
     costs = flops if None not in flops and flops[0] != flops[1] else [None if s is None else -s for s in speeds]
     if costs[0] is None or costs[1] is None or costs[0] == costs[1]:

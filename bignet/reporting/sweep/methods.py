@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from bignet.evaluate.sweep.recommend import CHEAPER
 from bignet.evaluate.sweep.result import CKA_ROWS
 from bignet.evaluate.sweep.weights import FORMULA
 from bignet.names import visible
 from bignet.reporting.numbers import count, counted, listed, percent
 from bignet.reporting.record import without_folders
 from bignet.reporting.sections.methods import definition
-from bignet.reporting.sweep.facts import PRESETS, choices
+from bignet.reporting.sweep.facts import PRESETS, choices, origin
 from bignet.reporting.sweep.layers import ALIKE
 
 if TYPE_CHECKING:
@@ -26,10 +27,12 @@ FAIRNESS = (
         "had no say: its images are asked and found among themselves. Without that the winner's score would be too "
         "good."
     ),
+    CHEAPER,
     "A difference to the best is taken image by image, so that hard images do not blur it.",
     (
         "Tied means that the difference cannot be told from none after Holm's correction over all choices. The "
-        "intervals of differences are not corrected: one that excludes 0 may belong to a choice that is tied."
+        "intervals of differences are not corrected: a choice whose own interval leaves out 0 may still not be told "
+        "apart, and is then said to be so. More images would decide."
     ),
     (
         "A choice is on the front if no other is as good in quality, speed and bytes and better in one of them; "
@@ -37,8 +40,8 @@ FAIRNESS = (
         "Where one of these was not measured for one of two choices, neither beats the other."
     ),
     (
-        f"Two layers with a CKA above {ALIKE:g} are one choice: keep the cheaper. CKA is linear and unbiased, of the "
-        f"vectors averaged over the map, of at most {CKA_ROWS:,} images."
+        f"Two layers with a CKA of {ALIKE:g} or above, rounded to two decimals, are one choice: keep the cheaper. CKA "
+        f"is linear and unbiased, of the vectors averaged over the map, of at most {CKA_ROWS:,} images."
     ),
     (
         "Weights in the page pick the choice on the front with the highest worth, of equals the better one: worth = "
@@ -48,8 +51,8 @@ FAIRNESS = (
 )
 LIMITS = (
     (
-        "Speed is that of one machine and one setting, measured once for every choice; on another machine the order of "
-        "two close ones may turn."
+        "Speed is that of one machine and one setting; its range is that of repeated measurements, and on another "
+        "machine the order of two close ones may turn."
     ),
     "Scores depend on the images and their classes: what wins here wins for images like these.",
     "A pool that leaves a border of the map unseen (coverage below 100 %) misses what lies there.",
@@ -112,7 +115,7 @@ def setup(facts: SweepFacts) -> list[tuple[str, str]]:
 
 def provenance_rows(facts: SweepFacts) -> list[tuple[str, str]]:
     """All that is known about where the vectors come from."""
-    weights = dict.fromkeys((item.choice.model, item.choice.weights) for item in facts.scored)
+    weights = dict.fromkeys((item.choice.model, origin(item.choice.weights)) for item in facts.scored)
     known = without_folders(facts.source.provenance)
     rows = [(f"weights of {model}", held) for model, held in weights]
     rows += [(key.replace("_", " "), str(value)) for key, value in known.items() if value is not None]

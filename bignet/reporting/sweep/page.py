@@ -65,6 +65,7 @@ def _top(facts: SweepFacts) -> dict[str, Any]:
             "flags": top.flags(facts),
             "flags_shown": top.FLAGS_SHOWN,
             "notes": top.notes(facts),
+            "how": top.how(facts),
             "cards": top.cards(facts),
         }
     }
@@ -89,6 +90,9 @@ def _numbers(facts: SweepFacts, settings: SweepPageSettings) -> dict[str, Any]:
             "extra": [(*column, choices.attribute(column[0])) for column in choices.further(facts)],
             "ends": choices.ends(facts),
             "score": facts.score,
+            "where": facts.where,
+            "is_split": facts.is_split,
+            "explained": choices.explained(facts),
         },
         "layers": {
             "answer": layers.answer(facts),
@@ -105,6 +109,7 @@ def _numbers(facts: SweepFacts, settings: SweepPageSettings) -> dict[str, Any]:
             "n_all": by_class.n_classes(facts),
             "matrix": by_class.matrix(facts, settings),
             "taken": visible(facts.taken.choice.name) if facts.taken else "",
+            "explained": by_class.explained(facts),
         },
         "invariance": {
             "answer": invariance.answer(facts, settings),
@@ -112,11 +117,12 @@ def _numbers(facts: SweepFacts, settings: SweepPageSettings) -> dict[str, Any]:
             "curves": invariance.curves(drawn),
             "charts": invariance.charts(drawn),
             "lines": invariance.table(drawn),
+            "n_copies": invariance.n_copies(drawn),
         },
         "dropped": {
             "answer": dropped.answer(facts),
             "advice": dropped.advice(facts),
-            "lines": dropped.lines(facts),
+            "groups": dropped.groups(facts),
         },
     }
 
@@ -152,6 +158,7 @@ def _strips(
             "blocks": comparison.blocks(Gallery(facts.sweep.labels, thumbnails)),
             "columns": comparison.columns,
             "has_labels": comparison.has_labels,
+            "kinds": comparison.kinds,
             "legend": comparison.legend,
             "missing": comparison.missing(thumbnails),
             "at_a_time": settings.compared,

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 from bignet.names import visible
 from bignet.reporting.numbers import count, decimals, finite, percent, signed
-from bignet.reporting.sweep.facts import PRESETS, rate
-from bignet.units import size
+from bignet.reporting.sweep.facts import NOT_TOLD, PRESETS, TIED, in_bytes, origin
 
 if TYPE_CHECKING:
     from bignet.evaluate.sweep.result import Scored
     from bignet.reporting.sweep.facts import SweepFacts
+
+_TIES = {
+    TIED: "tied with the best",
+    NOT_TOLD: "not told from the best after correction for {n:,} comparisons; more images would decide",
+}
 
 
 def reading(facts: SweepFacts, item: Scored) -> list[list[str]]:
@@ -19,13 +23,15 @@ def reading(facts: SweepFacts, item: Scored) -> list[list[str]]:
     found = item.reported
     lo, hi = finite(found.lo), finite(found.hi)
     spread = "" if lo is None else f" ({decimals(lo)} to {decimals(hi)})"
+    overall = facts.on_all(item)
     return [
         [facts.score, decimals(found.value) + spread],
+        *([] if overall is None else [["on all images", decimals(overall)]]),
         ["to the best", to_best(item)],
-        ["speed", rate(facts.speed(item.cost))],
-        ["size", f"{count(item.choice.dims)} dims, {size(item.cost.bytes_per_vector)}"],
+        ["speed", facts.told_speed(item.cost)],
+        ["size", f"{count(item.choice.dims)} dims, {in_bytes(item.cost.bytes_per_vector)}"],
         ["sees", f"{percent(item.choice.coverage)} of the map"],
-        ["weights", visible(item.choice.weights) if item.choice.trained else "random: untrained"],
+        ["weights", visible(origin(item.choice.weights)) if item.choice.trained else "random: untrained"],
         ["standing", standing(facts, item)],
     ]
 
@@ -42,6 +48,6 @@ def to_best(item: Scored) -> str:
 def standing(facts: SweepFacts, item: Scored) -> str:
     """Presets, tie and front in words."""
     words = [PRESETS[preset].lower() for preset in facts.presets_of.get(item.choice.name, [])]
-    words += ["tied with the best"] if item.tied and item.to_best is not None else []
+    words += [_TIES[tie].format(n=facts.n_compared)] if (tie := facts.tie(item)) else []
     words.append("on the front" if item.on_front else "beaten by another")
     return ", ".join(words)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from bignet.reporting.record import metric_record, without_folders
+from bignet.reporting.sweep.facts import origin
 from bignet.reporting.sweep.methods import FAIRNESS
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def _images(sweep: Sweep) -> dict[str, Any]:
 def _choice(item: Scored) -> dict[str, Any]:
     return {
         **asdict(item.choice),
+        "weights": origin(item.choice.weights),
         "chosen_half": metric_record(item.chosen_half),
         "reported": metric_record(item.reported),
         "to_best": None if item.to_best is None else metric_record(item.to_best),

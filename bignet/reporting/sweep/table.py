@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from bignet.names import storable
 from bignet.reporting.numbers import finite
+from bignet.reporting.sweep.facts import origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,10 +19,16 @@ if TYPE_CHECKING:
 _SELF_HIT = pa.list_(pa.struct([("transform", pa.string()), ("strength", pa.float64()), ("share", pa.float64())]))
 _COSTS = {
     "images_s_forward": pa.float64(),
+    "images_s_forward_lo": pa.float64(),
+    "images_s_forward_hi": pa.float64(),
     "images_s_end2end": pa.float64(),
+    "images_s_end2end_lo": pa.float64(),
+    "images_s_end2end_hi": pa.float64(),
     "flops": pa.int64(),
     "bytes_per_vector": pa.int64(),
     "index_qps": pa.float64(),
+    "index_qps_lo": pa.float64(),
+    "index_qps_hi": pa.float64(),
     "peak_bytes": pa.int64(),
 }
 
@@ -49,7 +56,7 @@ def _names(items: Sequence[Scored]) -> dict[str, pa.Array]:
     return {
         "choice": _texts(items, lambda item: item.choice.name),
         "model": _texts(items, lambda item: item.choice.model).dictionary_encode(),
-        "weights": _texts(items, lambda item: item.choice.weights).dictionary_encode(),
+        "weights": _texts(items, lambda item: origin(item.choice.weights)).dictionary_encode(),
         "trained": pa.array([item.choice.trained for item in items], pa.bool_()),
         "layer": _texts(items, lambda item: item.choice.layer),
         "pool": _texts(items, lambda item: item.choice.pool),

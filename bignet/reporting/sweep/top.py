@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bignet.evaluate.sweep.recommend import CHEAPER
 from bignet.names import visible
 from bignet.reporting.numbers import NARROW, count, counted, decimals, finite, listed, percent, sentence
 from bignet.reporting.sections.parts import Name, Whisker, name_of, whisker_of
 from bignet.reporting.sentences import WIDE
-from bignet.reporting.sweep import commands
-from bignet.reporting.sweep.facts import PRESETS, choices, named, rate, value_of
+from bignet.reporting.sweep import commands, invariance
+from bignet.reporting.sweep.facts import PRESETS, choices, in_bytes, named, origin, value_of
 from bignet.reporting.sweep.shapes import shape, tint
-from bignet.units import size
 
 if TYPE_CHECKING:
     from bignet.evaluate.sweep.result import Recommendation, Scored
@@ -24,20 +24,23 @@ _NARROW_VIEW = 0.5  # of the map; less is worth a word
 
 @dataclass(frozen=True)
 class Card:
-    """One preset: what it takes, what that is worth and costs, why, and what would change it.
+    """One choice that presets take: which do, what it is worth and costs, why, and what would change it.
 
-    ``same_as`` names the earlier preset that takes the same choice; empty = none does.
+    Attributes:
+        presets: their names in a row.
+        agreed: whether it is the only card: every preset takes this choice.
+        changes: what would change it, with the presets that say so.
     """
 
-    title: str
+    presets: str
     name: Name
     main: bool
-    same_as: str
+    agreed: bool
     score: str
     whisker: Whisker | None
     figures: list[tuple[str, str]]
     reason: str
-    changes: str
+    changes: list[tuple[str, str]]
     command: str
     tint: str
     shape: str
@@ -51,13 +54,33 @@ class Caution:
     section: str = ""
 
 
-def headline(facts: SweepFacts) -> tuple[str, str, Whisker | None]:
-    """The recommended choice's score, what it is, and its whisker."""
+@dataclass(frozen=True)
+class Headline:
+    """The recommended choice's score, what it is, its whisker and interval, and the same score over all images."""
+
+    value: str
+    of: str
+    whisker: Whisker | None = None
+    interval: str = ""
+    chance: str = ""
+    on_all: str = ""
+
+
+def headline(facts: SweepFacts) -> Headline:
+    """What is set largest."""
     if facts.taken is None:
-        return decimals(None), "no choice was scored", None
-    found = facts.taken.reported
-    queries = counted(found.n_queries, "query", "queries")
-    return decimals(found.value), f"{facts.score}, {queries}", whisker_of(found)
+        return Headline(decimals(None), "no choice was scored")
+    found, overall = facts.taken.reported, facts.on_all(facts.taken)
+    lo, hi = finite(found.lo), finite(found.hi)
+    images = counted(len(facts.sweep.ids), "image")
+    return Headline(
+        value=decimals(found.value),
+        of=f"{facts.score} {facts.where}",
+        whisker=whisker_of(found),
+        interval="" if lo is None else f"{percent(found.level)} interval {decimals(lo)} to {decimals(hi)}",
+        chance="" if finite(found.chance) is None else f"chance {decimals(found.chance)}",
+        on_all="" if overall is None else f"{decimals(overall)} on all {images}: what its own report shows",
+    )
 
 
 def title(facts: SweepFacts) -> str:
@@ -68,44 +91,18 @@ def title(facts: SweepFacts) -> str:
 
 
 def sentences(facts: SweepFacts) -> list[tuple[str, str]]:
-    """Why, and what would change it: text and the section behind it."""
+    """What is given up and got: text and the section behind it."""
     if facts.recommended is None or facts.taken is None:
         return [(f"{choices(len(facts.sweep.dropped))} dropped, each with its reason.", "dropped")]
+    return [(visible(facts.recommended.reason), "choices")]
+
+
+def how(facts: SweepFacts) -> list[tuple[str, str]]:
+    """By which rule it was picked: folded, for those who ask."""
     found = facts.recommended
-    changes = [(f"What would change it: {_lower(visible(found.changes))}", "front")] if found.changes else []
-    return [(_plain_reason(facts, facts.taken), "choices"), *changes]
-
-
-def _lower(text: str) -> str:
-    """A sentence that goes on after a colon; a name keeps its letters."""
-    first = text.split(" ", 1)[0]
-    return text[:1].lower() + text[1:] if first[1:].islower() or len(first) == 1 else text
-
-
-def _plain_reason(facts: SweepFacts, taken: Scored) -> str:
-    """What is given up and what is got for it."""
-    best = facts.best or taken
-    if len(facts.scored) == 1:
-        return f"It is the only choice that was scored: {facts.quoted(taken)}."
-    if taken is best:
-        others = count(len(facts.scored))
-        return f"It is the best of {others}, {facts.quoted(taken)}; none as good costs less."
-    gap = finite(taken.to_best.value) if taken.to_best else None
-    if gap is None:
-        below = f"It scores {decimals(value_of(taken))}; the best is {named(best.choice.name)}"
-    else:
-        word = "below" if gap <= 0 else "above"
-        below = f"It scores {decimals(abs(gap))} {word} the best, {named(best.choice.name)}"
-    return f"{below}, but {_ratios(facts, taken, best)}."
-
-
-def _ratios(facts: SweepFacts, taken: Scored, best: Scored) -> str:
-    """``is 2.1 times as fast with a quarter of the bytes``."""
-    own, other = facts.speed(taken.cost), facts.speed(best.cost)
-    parts = [] if own is None or other is None else [f"is {own / other:.2g} times as fast"]
-    bytes_share = taken.cost.bytes_per_vector / best.cost.bytes_per_vector
-    parts.append("takes as many bytes" if bytes_share == 1 else f"takes {bytes_share:.2g} times the bytes")
-    return listed(parts)
+    if found is None or facts.taken is None:
+        return []
+    return [("The rule", visible(found.rule)), ("What cheap means", CHEAPER)]
 
 
 def flags(facts: SweepFacts) -> list[Caution]:
@@ -116,41 +113,59 @@ def flags(facts: SweepFacts) -> list[Caution]:
 
 def notes(facts: SweepFacts) -> list[Caution]:
     """What a reader should know beside the verdict."""
-    seen = _narrow_view(facts)
-    return [] if seen is None else [seen]
+    frail = invariance.frail(facts)
+    found = [None if not frail else Caution(frail, "invariance"), _narrow_view(facts)]
+    return [caution for caution in found if caution is not None]
 
 
 def cards(facts: SweepFacts) -> list[Card]:
-    """The presets, best quality first."""
+    """One for each choice that presets take, best quality first."""
     ranked = sorted(facts.sweep.recommendations, key=lambda item: list(PRESETS).index(item.preset))
-    return [_card(facts, item) for item in ranked if item.name in facts.by_name]
+    by_name: dict[str, list[Recommendation]] = {}
+    for item in ranked:
+        if item.name in facts.by_name:
+            by_name.setdefault(item.name, []).append(item)
+    return [_card(facts, found, agreed=len(by_name) == 1 and len(found) > 1) for found in by_name.values()]
 
 
-def _card(facts: SweepFacts, found: Recommendation) -> Card:
-    item = facts.by_name[found.name]
-    first = min(facts.presets_of[found.name], key=list(PRESETS).index)
+def _card(facts: SweepFacts, found: list[Recommendation], *, agreed: bool) -> Card:
+    main = facts.recommended if facts.recommended in found else None
+    item = facts.by_name[found[0].name]
     slot = facts.models[item.choice.model]
     return Card(
-        title=PRESETS[found.preset],
+        presets=_together([each.preset for each in found]),
         name=name_of(item.choice.name, 40),
-        main=found is facts.recommended,
-        same_as="" if first == found.preset else PRESETS[first],
+        main=main is not None,
+        agreed=agreed,
         score=decimals(value_of(item)),
         whisker=whisker_of(item.reported),
         figures=_figures(facts, item),
-        reason=sentence(visible(found.reason)),
-        changes=_lower(visible(found.changes)),
+        reason=sentence(visible((main or found[0]).reason)),
+        changes=_changes(found),
         command=commands.report_on(facts.source, item.choice),
         tint=tint(slot),
         shape=shape(slot),
     )
 
 
+def _together(presets: list[str]) -> str:
+    """``Best quality and balanced``."""
+    return sentence(listed([PRESETS[preset].lower() for preset in presets]))
+
+
+def _changes(found: list[Recommendation]) -> list[tuple[str, str]]:
+    """What would change it, once for the presets that say the same."""
+    told: dict[str, list[str]] = {}
+    for item in found:
+        told.setdefault(sentence(visible(item.changes)), []).append(item.preset)
+    return [(_together(presets) if len(found) > 1 else "What would change it", text) for text, presets in told.items()]
+
+
 def _figures(facts: SweepFacts, item: Scored) -> list[tuple[str, str]]:
     return [
-        ("speed", rate(facts.speed(item.cost))),
-        ("size", f"{count(item.choice.dims)}{NARROW}dims, {size(item.cost.bytes_per_vector)}"),
-        ("weights", visible(item.choice.weights) if item.choice.trained else "random: untrained"),
+        ("speed", facts.told_speed(item.cost)),
+        ("size", f"{count(item.choice.dims)}{NARROW}dims, {in_bytes(item.cost.bytes_per_vector)}"),
+        ("weights", visible(origin(item.choice.weights)) if item.choice.trained else "random: untrained"),
     ]
 
 

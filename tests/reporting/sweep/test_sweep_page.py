@@ -1,8 +1,18 @@
 import json
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from bignet.evaluate.intervals import wilson
+from bignet.evaluate.sweep.recommend import CHEAPER
+from bignet.evaluate.sweep.result import Dropped
+from bignet.reporting.sweep.altered import phrase
+from bignet.reporting.sweep.dropped import groups
+from bignet.reporting.sweep.facts import SweepFacts, origin
+from bignet.reporting.sweep.invariance import frail
 from tests.reporting.browser import CLIPBOARD, CONTRAST, opened
+from tests.reporting.sweep.factory import make_sweep
 
 ROWS = "#choices-table tbody tr"
 LOADED = "performance.getEntriesByType('navigation')[0].loadEventEnd"
@@ -23,21 +33,82 @@ def test_the_verdict_names_a_choice_its_reason_and_three_presets_after_the_warni
     with opened(browser, files.html) as (page, watch):
         taken = {item.preset: item for item in world.sweep.recommendations}
         assert page.locator("h1").inner_text() == f"Take {taken['balanced'].name}."
-        assert page.locator(".preset h2").all_inner_texts() == ["Best quality", "Balanced\nrecommended", "Cheapest"]
         shown = page.eval_on_selector_all(".preset .model-text", "all => all.map(name => name.title)")
-        assert shown == [taken[preset].name for preset in ("best", "balanced", "cheapest")]
-        assert taken["balanced"].reason in page.locator(".preset.main").inner_text()
-        assert taken["balanced"].changes[1:] in page.locator(".sentences").inner_text()
+        assert shown == [*dict.fromkeys(taken[preset].name for preset in ("best", "balanced", "cheapest"))]
+        told = page.locator(".sentences > p").inner_text()
+        assert told.startswith(taken["balanced"].reason)
+        assert taken["balanced"].runner_up in told
+        assert not page.locator(".how dl").is_visible()
+        page.click(".how summary")
+        for text in (taken["balanced"].rule, CHEAPER):
+            assert text in page.locator(".how dl").inner_text()
+        assert taken["balanced"].changes in page.locator(".preset.main").inner_text()
         flag, title = (page.locator(css).bounding_box()["y"] for css in (".before", "h1"))
         assert flag < title < page.locator(".headline .of").bounding_box()["y"]
         assert "alexnet has random weights" in page.locator(".before").inner_text()
         watch.assert_quiet()
 
 
+def recommended(world, *names):
+    """The same sweep with these choices taken, one a preset."""
+    made = zip(world.sweep.recommendations, names, strict=True)
+    found = tuple(replace(item, name=name) for item, name in made)
+    return replace(world, sweep=replace(world.sweep, recommendations=found))
+
+
+def test_presets_that_take_the_same_choice_share_a_card(browser, twelve, write):
+    world, _ = twelve
+    one, other = (item.choice.name for item in world.sweep.scored[:2])
+    with opened(browser, write(recommended(world, one, one, one)).html) as (page, _):
+        assert page.locator(".preset h2").all_inner_texts() == ["Best quality, balanced and cheapest agree"]
+        for item in world.sweep.recommendations:
+            assert item.changes in page.locator(".preset").inner_text()
+    with opened(browser, write(recommended(world, one, other, other)).html) as (page, _):
+        heads = page.locator(".preset h2").all_inner_texts()
+        assert heads == ["Best quality", "Balanced and cheapest\nrecommended"]
+
+
+def test_which_half_a_score_is_of_stands_beside_it(browser, twelve):
+    world, files = twelve
+    taken = world.sweep.named(world.sweep.recommendations[1].name)
+    with opened(browser, files.html) as (page, _):
+        head = page.locator(".headline").inner_text()
+        assert f"{taken.reported.value:.3f}\nMacro MAP@R on the half of the images that had no say" in head
+        assert f"{taken.metrics['map@r.macro'].value:.3f} on all 60 images" in head
+        columns = page.locator("#choices-table thead th").all_inner_texts()
+        assert {"Score", "Choosing half", "All images"} <= {text.strip() for text in columns}
+        assert "Scores here are over all images" in page.locator("#classes").inner_text()
+
+
+def test_a_tie_by_the_number_of_comparisons_alone_is_said_to_be_one(browser, twelve, write):
+    world, _ = twelve
+    first, second, *rest = world.sweep.scored
+    second = replace(second, tied=True, to_best=replace(second.to_best, lo=-0.03, hi=-0.01))
+    files = write(replace(world, sweep=replace(world.sweep, scored=(first, second, *rest))))
+    with opened(browser, files.html) as (page, _):
+        assert page.locator("#choice-1 .tie").inner_text() == "not told apart"
+        assert "of 11 comparisons some do so by luck" in page.locator("#choices").inner_text()
+        page.evaluate("showChoice(1, '')")
+        assert "after correction for 11 comparisons; more images would decide" in page.inner_text("#here-facts")
+
+
+def test_names_break_after_a_slash_and_commands_wrap_on_a_phone(browser, twelve):
+    _, files = twelve
+    with opened(browser, files.html, viewport={"width": 390, "height": 844}) as (page, _):
+        wide = "all => all.filter(one => one.scrollWidth > one.clientWidth).map(one => one.textContent)"
+        assert page.eval_on_selector_all(".command code, #dropped .scroll", wide) == []
+        assert page.locator(".command code >> visible=true").count() >= 5
+        assert page.inner_html("#here-name").count("/<wbr>") == 1
+        assert page.locator("h1 wbr").count() == 1
+
+
 def test_the_table_sorts_filters_copies_and_saves(browser, twelve):
     world, files = twelve
     with opened(browser, files.html, accept_downloads=True) as (page, watch):
-        assert names_in_order(page) == [item.choice.name for item in world.sweep.scored]
+        ordered = sorted(world.sweep.scored, key=lambda item: -item.reported.value)
+        assert ordered != list(world.sweep.scored)
+        assert names_in_order(page) == [item.choice.name for item in ordered]
+        assert page.locator("#choices-table th[data-key=score]").get_attribute("aria-sort") == "descending"
         page.click("#choices-table th[data-key=bytes] button")
         sizes = page.eval_on_selector_all(ROWS, "all => all.map(row => Number(row.dataset.bytes))")
         assert sizes == sorted(sizes, reverse=True)
@@ -64,7 +135,11 @@ def test_the_figure_shows_every_choice_and_reads_out_the_one_pointed_at(browser,
         assert sorted(hollow) == [i for i, item in enumerate(scored) if not item.on_front]
         ringed = page.eval_on_selector_all(".spot:has(.halo)", "all => all.map(spot => Number(spot.dataset.choice))")
         assert {scored[i].choice.name for i in ringed} == {item.name for item in world.sweep.recommendations}
-        assert page.locator("#front-chart line.reach").count() == page.locator("#front-chart .spot").count() == 12
+        assert page.locator("#front-chart line.reach:not(.speed)").count() == 12
+        assert page.locator("#front-chart line.reach.speed").count() == page.locator("#front-chart .spot").count() == 12
+        cost = world.sweep.named(world.sweep.recommendations[1].name).cost
+        ends = [f"{end:,.0f}" for end in cost.speed]
+        assert f"images/s ({ends[0]} to {ends[1]})" in page.inner_text("#here-facts").replace("\xa0", " ")
         page.locator("#front-chart").scroll_into_view_if_needed()
         for number in (3, 7):
             spot, room = (
@@ -111,10 +186,13 @@ def test_cells_of_layers_and_pools_are_read_out_and_dropped_ones_say_why(browser
         page.focus("#alike-0")
         page.keyboard.press("ArrowRight")
         layers, matrix = world.sweep.cka[page.locator(".model-layers").first.get_attribute("aria-label")]
-        assert f"{layers[0]} and {layers[1]}: CKA {matrix[0, 1]:.3f}" == page.locator("#layers-readout").inner_text()
+        assert f"{layers[0]} and {layers[1]}: CKA {matrix[0, 1]:.2f}" == page.locator("#layers-readout").inner_text()
         shown = page.locator(".alike li").count()
-        assert shown == sum((m[0, 1] > 0.98) for _, m in world.sweep.cka.values())
-        assert "Two layers above 0.98 are one choice: keep the cheaper." in page.locator("#layers").inner_text()
+        assert shown == sum(float(f"{m[0, 1]:.2f}") >= 0.98 for _, m in world.sweep.cka.values())
+        outlined = page.eval_on_selector_all("[id^=alike-] td.own", "all => all.map(cell => cell.textContent)")
+        assert len(outlined) == 2 * shown
+        assert all(float(text) >= 0.98 for text in outlined)
+        assert "Two layers at 0.98 or above are one choice: keep the cheaper." in page.locator("#layers").inner_text()
         watch.assert_quiet()
 
 
@@ -198,12 +276,65 @@ def test_curves_of_invariance_are_read_with_the_keyboard(browser, twelve):
         page.focus("#invariance-0")
         page.keyboard.press("End")
         text = page.locator("#invariance-0 .tip-box").inner_text()
-        assert text.splitlines()[0] == "Rotation 180 degrees"
-        best = world.sweep.scored[0]
-        share = dict(best.self_hit["rotate"])[180.0]
-        assert f"{best.choice.name} {share:.3f}" in text
+        assert text.splitlines()[0] == "Rotated by 180°"
+        taken = world.sweep.named(world.sweep.recommendations[1].name)
+        share = dict(taken.self_hit["rotate"])[180.0]
+        low, high = wilson(round(60 * share), 60)
+        assert f"{share:.0%} ({low:.0%} to {high:.0%}) {taken.choice.name}" == spaced(text.splitlines()[1])
+        drawn = page.locator("#invariance .curves-key .legend").count()
+        assert page.locator("#invariance-0 g line").count() == 4 * drawn == 16
+        assert page.locator("#invariance .curves-key").inner_text().count(world.sweep.recommendations[1].runner_up) == 1
         assert page.locator("#altered tbody tr").count() == 10
+        assert "Scaled to 50" in page.locator("#altered").inner_text()
         watch.assert_quiet()
+
+
+def spaced(text):
+    """Percents as Python writes them."""
+    return text.replace("\xa0%", "%").replace(" to ", "% to ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "strength", "words"),
+    [
+        ("rotate", 45.0, "rotated by 45°"),
+        ("scale", 0.5, "scaled to 50\xa0%"),
+        ("brightness", 1.5, "set to 150\xa0% of their brightness"),
+        ("jpeg", 10.0, "saved as JPEG of quality 10"),
+        ("flip", 1.0, "mirrored"),
+        ("a {b}", 2.0, "altered by a {b} 2"),
+    ],
+)
+def test_alterations_are_said_in_plain_words(kind, strength, words):
+    assert phrase(kind, strength) == words
+
+
+def test_the_verdict_says_what_the_recommended_choice_does_not_bear(twelve):
+    world, _ = twelve
+    taken = world.sweep.named(world.sweep.recommendations[1].name)
+    facts = {"rotate": ((90.0, 0.6), (180.0, 0.1)), "flip": ((1.0, 0.45),)}
+    frail_one = replace(taken, self_hit=facts)
+    scored = tuple(frail_one if item is taken else item for item in world.sweep.scored)
+    found = frail(SweepFacts(replace(world.sweep, scored=scored), world.source))
+    assert found == "It does not bear every change: only 10\xa0% of the copies rotated by 180° find their original."
+
+
+def test_of_a_file_of_weights_only_the_name_is_shown():
+    assert origin("file:/home/me/net.safetensors") == "file:net.safetensors"
+    assert [origin(text) for text in ("random:0", "IMAGENET1K_V1")] == ["random:0", "IMAGENET1K_V1"]
+
+
+def test_what_was_dropped_stands_once_under_its_reason():
+    drop = partial(Dropped, "net", "stem")
+    world = make_sweep(None, 2, dropped=(
+        drop("avg:3", 9000, "9,000 numbers a vector, more than 2,000"),
+        drop("avg:4", 4000, "4,000 numbers a vector, more than 2,000"),
+        drop("gem:3", None, "pool 'gem:3' needs a map without negative values, and layer 'stem' has them"),
+    ))  # fmt: skip
+    long, negative = groups(SweepFacts(world.sweep, world.source))
+    assert (long.reason, long.n) == ("More than 2,000 numbers a vector", "2 combinations")
+    assert [line.pools for line in long.lines] == [[("avg:3", "9,000"), ("avg:4", "4,000")]]
+    assert negative.reason == "The pool needs a map without negative values, and the layer has them"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -232,7 +363,7 @@ def test_the_page_prints_without_controls(browser, twelve):
 
 def test_three_hundred_choices_open_at_once_fold_filter_and_lead_to_their_row(browser, many):
     _, files = many
-    assert files.html.stat().st_size < 15e6
+    assert files.html.stat().st_size < 1.5e6
     with opened(browser, files.html, viewport={"width": 390, "height": 844}) as (page, watch):
         assert min(seconds_to_load(page) for _ in range(2)) < 3
         assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -26,6 +26,7 @@ def bare(world):
     """Nothing that can be left out."""
     sweep = world.sweep
     cost = {"images_s_forward": None, "images_s_end2end": None, "flops": None, "index_qps": None, "peak_bytes": None}
+    cost |= {"images_s_end2end_lo": None, "images_s_end2end_hi": None}
     scored = tuple(replace(item, cost=replace(item.cost, **cost), self_hit={}, per_class={}) for item in sweep.scored)
     left = {"cka": {}, "strips": (), "class_distance": None, "dropped": (), "cost_setting": "", "seconds": {}}
     return replace(world, sweep=replace(sweep, scored=scored, **left))

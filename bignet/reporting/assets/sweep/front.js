@@ -3,11 +3,17 @@ const WEIGHED = ["speed", "size"];
 const UNWEIGHED = { speed: 0, size: 0 };
 const figure = { chart: find("#front-chart"), spots: new Map(), order: [], at: -1, weights: { ...UNWEIGHED }, pick: -1 };
 
+/* A name breaks after a slash, and elsewhere only where no line could hold it. */
+function brokenName(name) {
+  const parts = name.split(/(?<=\/)/);
+  return parts.flatMap((part, i) => (i ? [element("wbr"), part] : [part]));
+}
+
 function showChoice(number, why) {
   const choice = report.choices[number];
   if (!choice || !find("#here-choice")) return;
   find("#here-why").textContent = why;
-  find("#here-name").textContent = choice.name;
+  find("#here-name").replaceChildren(...brokenName(choice.name));
   find("#here-facts").replaceChildren(...choice.lines.map(([key, value]) => {
     const line = element("div");
     line.append(element("dt", "", key), element("dd", "", value));
@@ -98,8 +104,11 @@ function drawPick() {
   figure.pick = weighedPick(report.choices, figure.weights);
   for (const old of all(".pick-halo", figure.chart ?? document)) old.remove();
   const { name, lines } = report.choices[figure.pick];
-  const figures = [lines[0][1], lines[2][1], lines[3][1], ...(figure.pick === report.taken ? ["the recommended one"] : [])];
-  find("#pick").replaceChildren("Then take ", element("b", "", name), ` · ${figures.join(" · ")}`);
+  const said = Object.fromEntries(lines);
+  const figures = [lines[0][1], said.speed, said.size, ...(said.weights.startsWith("random") ? [said.weights] : []), ...(figure.pick === report.taken ? ["the recommended one"] : [])];
+  const picked = element("b");
+  picked.append(...brokenName(name));
+  find("#pick").replaceChildren("Then take ", picked, ` · ${figures.join(" · ")}`);
   const ring = document.createElementNS("http://www.w3.org/2000/svg", "circle");
   ring.setAttribute("class", "pick-halo");
   ring.setAttribute("r", "21");
