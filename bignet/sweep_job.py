@@ -17,10 +17,11 @@ from bignet.extractor import grid_defaults
 from bignet.extractor.grid import draw_grid
 from bignet.extractor.run import Listener as ExtractListener
 from bignet.extractor.settings import ExtractSettings
-from bignet.extractor.several import extract_several
+from bignet.extractor.several import STORES, extract_several
 from bignet.names import shell_word
 from bignet.reporting.sweep.source import SweepSource
 from bignet.reporting.sweep.write import with_earlier_times, write_sweep
+from bignet.store import lock
 from bignet.store.snapshot import Snapshot
 from bignet.sweep_costs import CostRequest, measure
 from bignet.sweep_images import Shelf
@@ -162,6 +163,7 @@ def run(
     made = extract_several(images, out, grid.requests, request.extraction, listener)
     _check_embedded(made, images)
     with ExitStack() as stack:
+        stack.enter_context(lock.exclusive(out / STORES, "folder"))  # two that measure at a time would slow each other
         names = [_name_of(item, out) for item in made]
         stores = {name: stack.enter_context(Snapshot.open(item.path)) for name, item in zip(names, made, strict=True)}
         sweep = _judged(grid, stores, request, out, listener)

@@ -8,7 +8,7 @@ import pytest
 
 import bignet
 from bignet import sweep_costs
-from bignet.errors import MismatchError, UsageError
+from bignet.errors import LockedError, MismatchError, UsageError
 from bignet.evaluate.sweep.result import Dropped
 from bignet.extractor import decode
 from bignet.sweep_job import SweepRequest
@@ -227,6 +227,19 @@ def test_without_labels_choices_are_ranked_by_what_needs_none(images, tmp_path):
     done = bignet.sweep(flat, tmp_path / "out", **OPTIONS)
     assert done.sweep.ranking == "self_hit@1"
     assert done.sweep.recommendations
+
+
+def test_while_one_is_measured_and_judged_no_other_runs_in_the_folder(images, made, monkeypatch):
+    _, out = made
+
+    def measured(*_):
+        with pytest.raises(LockedError):
+            bignet.sweep(images, out, **OPTIONS)
+        raise UsageError("seen")
+
+    monkeypatch.setattr("bignet.sweep_job.measure", measured)
+    with pytest.raises(UsageError, match="seen"):
+        bignet.sweep(images, out, **OPTIONS)
 
 
 @pytest.mark.parametrize(
