@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bignet import sweep_costs
+from bignet.cli.sweep_lines import time_line
 from tests.extractor.pictures import put
 
 if TYPE_CHECKING:
@@ -54,6 +55,11 @@ def test_the_choices_the_recommendation_and_what_was_not_tried_are_printed(
     assert f"sweep: {tmp_path}/s/sweep.html" in done.out
     assert lines[-1].startswith(f"next: bignet report {tmp_path}/s/stores/tests.tiny-build.bignet --embedding ")
     assert f"{MODEL} · random:0 · 6 embeddings" in done.err
+
+
+def test_the_stages_and_the_rest_make_the_whole_time() -> None:
+    stages = {"starting": 1.0, "speeds": 50.0, "score": 30.0}
+    assert time_line(stages, 90.0) == "1m 30s · speeds 50 s · score 30 s · the rest 10 s"
 
 
 def test_the_result_as_json_is_all_there_is_on_stdout(bignet_command: Command, photos: Path, tmp_path: Path) -> None:
