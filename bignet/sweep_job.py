@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import count
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
-import numpy as np
-
 from bignet.derive.steps import parse_steps
-from bignet.evaluate.label_file import read_label_table
-from bignet.evaluate.sweep.images import SweepImages
+from bignet.errors import UsageError
 from bignet.evaluate.sweep.judge import judge
 from bignet.evaluate.sweep.result import Choice, Dropped, Sweep
 from bignet.evaluate.sweep.settings import SweepSettings
@@ -22,25 +18,25 @@ from bignet.extractor.altered import USUAL_IMAGES
 from bignet.extractor.grid import draw_grid
 from bignet.extractor.run import Listener as ExtractListener
 from bignet.extractor.settings import ExtractSettings
-from bignet.extractor.several import extract_several
+from bignet.extractor.several import STORES, extract_several
+from bignet.names import shell_word
 from bignet.reporting.sweep.source import SweepSource
 from bignet.reporting.sweep.write import with_earlier_times, write_sweep
+from bignet.store import lock
 from bignet.store.snapshot import Snapshot
 from bignet.sweep_costs import CostRequest, measure
+from bignet.sweep_images import Shelf
 from bignet.sweep_memory import ScoreFiles
 from bignet.sweep_vectors import IMAGES_BESIDE_LABELS, CopyRequest, Vectors, embed_all_copies
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Mapping, Sequence
-
-    from numpy.typing import NDArray
+    from pathlib import Path
 
     from bignet.extractor.grid import Grid
     from bignet.extractor.several import ModelStore
     from bignet.reporting.sweep.write import SweepFiles
 
-    Ints = NDArray[np.int64]
     Stores = Mapping[str, Snapshot]
 
 
@@ -166,7 +162,9 @@ def run(
     grid = draw_grid(request.models, request.layers, request.pools, request.weights, request.max_dims, request.size)
     listener.gridded(grid)
     made = extract_several(images, out, grid.requests, request.extraction, listener)
+    _check_embedded(made, images)
     with ExitStack() as stack:
+        stack.enter_context(lock.exclusive(out / STORES, "folder"))  # two that measure at a time would slow each other
         names = [_name_of(item, out) for item in made]
         stores = {name: stack.enter_context(Snapshot.open(item.path)) for name, item in zip(names, made, strict=True)}
         sweep = _judged(grid, stores, request, out, listener)
@@ -176,13 +174,23 @@ def run(
         return SweepDone(sweep, write_sweep(sweep, source, out), made)
 
 
+def _check_embedded(made: Sequence[ModelStore], images: str | os.PathLike[str]) -> None:
+    empty = next((item for item in made if not item.summary.total_rows), None)
+    if empty is not None:
+        raise UsageError(
+            f"model '{empty.model}' could embed none of the {empty.summary.discovered:,} files of "
+            f"'{os.fspath(images)}', so there is nothing to judge; see why: bignet info "
+            f"{shell_word(str(empty.path))} --rejected; give a folder with images in it"
+        )
+
+
 def _name_of(item: ModelStore, out: Path) -> str:
     return item.path.relative_to(out).as_posix()
 
 
 def _judged(grid: Grid, stores: Stores, request: SweepRequest, out: Path, listener: Listener) -> Sweep:
     listener.stage("labels", 0, 1)
-    shelf = _Shelf.of(stores, request)
+    shelf = Shelf.of(stores, request.labels)
     vectors = Vectors(stores)
     choices, dropped = _choices(grid, vectors, request.steps, listener)
     costs = measure(choices, stores, CostRequest(out, request.device, request.again), partial(listener.stage, "speeds"))
@@ -231,46 +239,6 @@ def _choices(
         choices += more
         dropped += less
     return choices, dropped
-
-
-@dataclass(frozen=True)
-class _Shelf:
-    """The images of all stores under the ids that the first store gave them.
-
-    Attributes:
-        images: as they are judged.
-        common: rows of the first store that every other store holds, too.
-        warnings: what labels had no partner.
-    """
-
-    images: SweepImages
-    common: Ints
-    warnings: tuple[str, ...]
-
-    @classmethod
-    def of(cls, stores: Stores, request: SweepRequest) -> _Shelf:
-        tables = {name: store.metadata(["id", "path", "label"]) for name, store in stores.items()}
-        first = next(iter(tables.values()))
-        ids = dict(zip(first["path"].to_pylist(), first["id"].to_pylist(), strict=True))
-        labels = dict(zip(first["path"].to_pylist(), first["label"].to_pylist(), strict=True))
-        held, numbers = {}, count(max(ids.values(), default=-1) + 1)
-        for name, table in tables.items():
-            paths = table["path"].to_pylist()
-            for path, label in zip(paths, table["label"].to_pylist(), strict=True):
-                if path not in ids:  # the first model could not embed it
-                    ids[path] = next(numbers)
-                    labels[path] = label
-            held[name] = np.array([ids[path] for path in paths], np.int64)
-        own = np.array([*ids.values()], np.int64)
-        given = None if request.labels is None else read_label_table(Path(request.labels), own, [*ids])
-        known = tuple(labels.values()) if given is None or given.labels is None else given.labels
-        groups = None if given is None else given.groups
-        everywhere = np.logical_and.reduce([np.isin(first["id"].to_numpy(), each) for each in held.values()])
-        return cls(
-            SweepImages(own, tuple(ids), known, held, groups),
-            np.flatnonzero(everywhere),
-            () if given is None else given.warnings,
-        )
 
 
 def _seconds(made: Sequence[ModelStore]) -> dict[str, float]:

@@ -8,7 +8,7 @@ import pytest
 
 import bignet
 from bignet import sweep_costs
-from bignet.errors import MismatchError, UsageError
+from bignet.errors import LockedError, MismatchError, UsageError
 from bignet.evaluate.sweep.result import Dropped
 from bignet.extractor import decode
 from bignet.sweep_job import SweepRequest
@@ -184,6 +184,13 @@ def test_a_rate_is_known_between_the_ends_of_its_repeated_measurements(made):
     assert {"images_s_end2end_lo", "images_s_end2end_hi"} <= set(columns)
 
 
+def test_files_that_are_no_pictures_are_said_to_be_and_nothing_is_judged(tmp_path):
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.jpg").write_bytes(b"no picture")
+    with pytest.raises(UsageError, match=r"none of the 1 files of '.*bad'.*bignet info .* --rejected"):
+        bignet.sweep(tmp_path / "bad", tmp_path / "out", **OPTIONS)
+
+
 def test_a_store_of_other_layers_and_pools_is_refused(images, tmp_path):
     bignet.extract(
         images,
@@ -193,7 +200,7 @@ def test_a_store_of_other_layers_and_pools_is_refused(images, tmp_path):
         limit=9,
         precision="fp32",
     )
-    with pytest.raises(MismatchError, match="pairs of a layer and a pool"):
+    with pytest.raises(MismatchError, match=r"tests.tiny-build.bignet' was made otherwise: .*another folder \(-o\)"):
         bignet.sweep(images, tmp_path / "out", **OPTIONS)
 
 
@@ -220,6 +227,19 @@ def test_without_labels_choices_are_ranked_by_what_needs_none(images, tmp_path):
     done = bignet.sweep(flat, tmp_path / "out", **OPTIONS)
     assert done.sweep.ranking == "self_hit@1"
     assert done.sweep.recommendations
+
+
+def test_while_one_is_measured_and_judged_no_other_runs_in_the_folder(images, made, monkeypatch):
+    _, out = made
+
+    def measured(*_):
+        with pytest.raises(LockedError):
+            bignet.sweep(images, out, **OPTIONS)
+        raise UsageError("seen")
+
+    monkeypatch.setattr("bignet.sweep_job.measure", measured)
+    with pytest.raises(UsageError, match="seen"):
+        bignet.sweep(images, out, **OPTIONS)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bignet import files
-from bignet.errors import UsageError, explain_os_error
+from bignet.errors import MismatchError, UsageError, explain_os_error
 from bignet.extractor import journal
 from bignet.extractor.run import Silent, StoreRun, Summary, check_device, embed, scan_for_work
 from bignet.store import layout, lock
@@ -101,7 +101,7 @@ def extract_several(
         if settings.limit:
             found, settings = _limited(found, settings.limit, writers), replace(settings, limit=0)
         pairs = zip(writers, requests, strict=True)
-        runs = [StoreRun(found, writer, _own(settings, request)) for writer, request in pairs]
+        runs = [_run(found, writer, _own(settings, request)) for writer, request in pairs]
         scanned = time.perf_counter() - start
         for run in runs:
             run.seconds["scan"] = scanned
@@ -112,6 +112,17 @@ def extract_several(
             run.seconds["total"] = total
         done = zip(requests, runs, strict=True)
         return tuple(ModelStore(request.model, run.writer.path, run.summary()) for request, run in done)
+
+
+def _run(found: Scan, writer: StoreWriter, settings: ExtractSettings) -> StoreRun:
+    try:
+        return StoreRun(found, writer, settings)
+    except MismatchError as error:
+        what = str(error).rpartition(";")[0] or error
+        raise MismatchError(
+            f"'{writer.path}' was made otherwise: {what}; ask for what it was made with to go on with it, or give "
+            "another folder (-o) for what you ask for"
+        ) from error
 
 
 def _own(settings: ExtractSettings, request: ModelRequest) -> ExtractSettings:

@@ -242,13 +242,13 @@ def repeated(work: Callable[[int], object], workers: int, seconds: float) -> flo
     Args:
         work: what to do.
         workers: threads; 0 = one a core.
-        seconds: after which nothing new is begun.
+        seconds: after which nothing new is begun, but for the first of each thread.
     """
     numbers = itertools.count()  # one for all threads: each number once
 
     def loop(_: int) -> int:
         done = 0
-        while time.perf_counter() < end:
+        while not done or time.perf_counter() < end:  # one at least: a busy machine may begin when the time is up
             with suppress(RejectedImage):
                 work(next(numbers))
             done += 1

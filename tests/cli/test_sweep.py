@@ -10,6 +10,7 @@ import pytest
 
 from bignet import sweep_costs
 from bignet.cli import sweep_lines
+from bignet.cli.sweep_lines import time_line
 from tests.extractor.pictures import put
 from tests.reporting.sweep.factory import make_sweep
 
@@ -90,6 +91,11 @@ def test_presets_that_agree_are_said_once_with_what_would_change_them() -> None:
         f"  would change best: {best.changes[0].lower()}{best.changes[1:]}",
         f"  would change balanced, cheapest: {balanced.changes[0].lower()}{balanced.changes[1:]}",
     ]
+
+
+def test_the_stages_and_the_rest_make_the_whole_time() -> None:
+    stages = {"starting": 1.0, "speeds": 50.0, "score": 30.0}
+    assert time_line(stages, 90.0) == "1m 30s · speeds 50 s · score 30 s · the rest 10 s"
 
 
 def test_the_result_as_json_is_all_there_is_on_stdout(bignet_command: Command, photos: Path, tmp_path: Path) -> None:

@@ -35,3 +35,9 @@ def test_equal_points_stay_together_and_unknown_ones_neither_win_nor_lose():
 def test_points_must_have_as_many_numbers():
     with pytest.raises(MismatchError, match="as many"):
         on_front([(1.0, 2.0), (1.0,)])
+
+
+def test_numbers_that_may_be_the_same_count_as_equal():
+    assert on_front([(0.5, (90.0, 110.0)), (0.4, (105.0, 120.0))]).tolist() == [True, False]
+    assert on_front([(0.5, (90.0, 104.0)), (0.4, (105.0, 120.0))]).tolist() == [True, True]
+    assert on_front([(0.5, (90.0, 110.0)), (0.5, (105.0, 120.0))]).tolist() == [True, True]

@@ -301,6 +301,24 @@ def test_recommendations_follow_the_printed_rules(sweep, lows, balanced, cheapes
     assert "0.01" in taken["balanced"].rule
 
 
+def spread(images_s, low, high, n_bytes=512):
+    return replace(cost(images_s, n_bytes), images_s_end2end_lo=low, images_s_end2end_hi=high)
+
+
+def test_a_rate_that_may_be_the_same_is_not_called_cheaper(sweep):
+    """Of two rates whose ranges overlap the smaller vector is cheaper, of two that do not the faster network."""
+    scored = with_lows(sweep, (0.0, -0.001, -0.002, -0.003))
+    costs = [spread(100, 90, 110), spread(105, 95, 115), spread(101, 92, 109, 256), spread(120, 112, 130)]
+    alike = [replace(item, cost=one) for item, one in zip(scored, costs, strict=True)]
+    assert recommend(alike[:3])[1].name == alike[2].choice.name
+    assert recommend(alike[:2])[1].name == alike[0].choice.name
+    assert "Nothing on the front costs less" in recommend(alike[:2])[1].reason
+    assert recommend(alike)[1].name == alike[1].choice.name  # 95-115 overlaps the fastest, 92-109 does not
+    costs[3] = spread(120, 116, 130)
+    alike[3] = replace(alike[3], cost=costs[3])
+    assert recommend(alike)[1].name == alike[3].choice.name
+
+
 def test_a_recommendation_says_what_would_change_it(sweep):
     scored = with_lows(sweep, (0.0, -0.0204, -0.3, -0.5))
     balanced = recommend(scored)[1]

@@ -9,6 +9,7 @@ import torch
 
 from bignet.errors import UsageError
 from bignet.extractor import backbones, costs, encoder, fusion, machine, network, timing
+from bignet.extractor.rate import Rate
 from bignet.extractor.settings import Form
 from bignet.images import Reason, RejectedImage
 from tests.extractor.pictures import put
@@ -147,6 +148,25 @@ def test_threads_take_each_number_once_and_go_on_after_a_rejected_image():
     assert sorted(seen) == list(range(len(seen)))
     assert len(names) == 3
     assert rate <= len(seen) / 0.1
+
+
+def test_each_thread_finishes_one_however_short_the_time():
+    assert timing.repeated(lambda _: None, 3, 0.0) > 0
+
+
+def test_a_rate_lies_between_the_ends_that_its_measurements_allow():
+    assert (Rate((5.0,)).low, Rate((5.0,)).high) == (5.0, 5.0)
+    few = Rate((3.0, 1.0, 9.0, 4.0, 2.0))
+    assert (few.low, few.value, few.high) == (1.0, 3.0, 9.0)
+    several = few + Rate((5.0, 6.0, 7.0))
+    assert (several.low, several.value, several.high) == (2.0, 4.5, 7.0)
+
+
+@pytest.mark.parametrize("n", [5, 8, 11, 20])
+def test_the_median_is_between_the_ends_in_nine_cases_of_ten(n):
+    rng = np.random.default_rng(n)
+    drawn = [Rate(tuple(rng.lognormal(size=n))) for _ in range(2000)]
+    assert np.mean([rate.low <= 1.0 <= rate.high for rate in drawn]) > 0.88
 
 
 def test_on_shared_cores_times_add_up_and_beside_a_gpu_the_slower_one_counts():

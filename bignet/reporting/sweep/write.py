@@ -70,7 +70,7 @@ def with_earlier_times(sweep: Sweep, source: SweepSource, out: Path) -> Sweep:
     try:
         text = (out / "sweep.json").read_text("ascii")
         seconds = json.loads(text)["timings"]["seconds"]
-        earlier = replace(sweep, seconds=dict(seconds))
+        earlier = replace(sweep, seconds={name: seconds[name] for name in sweep.seconds})
     except (OSError, ValueError, KeyError, TypeError):
         return sweep
     return earlier if json_text(sweep_record(earlier, source)) == text else sweep
