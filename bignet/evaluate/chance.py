@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
+    Short = NDArray[np.int32]
     Floats = NDArray[np.float64]
 
 
@@ -98,8 +99,8 @@ class Shuffles:
             yield (permuted[rows] == own) & (rows != spare[queries, None]) & (rows >= 0)
 
 
-def _shuffle(codes: Ints, gallery: NDArray[np.bool_], rng: np.random.Generator) -> tuple[Ints, Ints]:
-    """(N,) codes -> permuted codes, and for every row the bearer of its label that counts as wrong."""
+def _shuffle(codes: Ints, gallery: NDArray[np.bool_], rng: np.random.Generator) -> tuple[Short, Short]:
+    """(N,) codes -> permuted codes, and for every row the bearer of its label that counts as wrong; 32-bit numbers."""
     permuted, spare = codes.copy(), np.arange(len(codes))
     permuted[gallery] = rng.permutation(codes[gallery])
     bearers = np.argsort(permuted, kind="stable")
@@ -108,4 +109,4 @@ def _shuffle(codes: Ints, gallery: NDArray[np.bool_], rng: np.random.Generator) 
     drawn = bearers[start + np.floor(rng.random(len(codes)) * (stop - start)).astype(np.int64)]
     moved = permuted != codes
     spare[moved] = drawn[moved]
-    return permuted, spare
+    return permuted.astype(np.int32), spare.astype(np.int32)

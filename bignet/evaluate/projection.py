@@ -29,7 +29,7 @@ TSNE_PERPLEXITY = 30.0
 _TSNE_SPREAD = 1e-4  # of the start, as scikit-learn's own start from PCA
 TRUST_ROWS = 2_000
 TRUST_NEIGHBOURS = 5
-_CELLS = 2**19
+_CELLS = 2**17
 
 
 def stratified(codes: NDArray[np.int64], most: int, seed: int) -> Ints:

@@ -29,7 +29,7 @@ class EvaluateSettings:
 
     Attributes:
         k: depth of precision@k and of the strips of neighbours.
-        graph_k: neighbours kept for every row (at least k).
+        graph_k: neighbours kept for every row (at least k); intrinsic dimension looks at 20, and at whether more tie.
         unlabelled: "drop" = unlabelled rows leave the gallery of label metrics, since such a neighbour is
             neither right nor wrong; "distractor" = they stay and count as wrong.
         bootstrap: resamples behind each interval; 0 = no bootstrap intervals.
@@ -50,7 +50,7 @@ class EvaluateSettings:
     """
 
     k: int = 10
-    graph_k: int = 50
+    graph_k: int = 25
     unlabelled: str = "drop"
     bootstrap: int = 2000
     seed: int = 0
