@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -29,7 +28,6 @@ class Clock:
     @contextmanager
     def __call__(self, stage: str) -> Iterator[Callable[[int, int], None]]:
         """Times the block under it, which is given what to call with how much of how much is done."""
-        gc.collect()  # what refers to itself
         give_back()
         start = time.perf_counter()
         self._tell(stage, 0, 1)

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 Number = TypeVar("Number", bound=np.number)
 
-_SECONDS_BETWEEN = 0.5
+_SECONDS_BETWEEN = 0.1
 _last = -_SECONDS_BETWEEN
 
 
 def give_back() -> None:
     """Hand freed memory to the system, where the C library can: glibc keeps what lies below anything still in use.
 
-    Not again within half a second: so little time leaves little behind, and looking for it takes a tenth of that.
+    Not again within a tenth of a second: so little time leaves little behind, and looking for it takes time, too.
     """
     global _last
     now = time.monotonic()

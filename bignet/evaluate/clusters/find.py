@@ -123,7 +123,9 @@ class _Search:
         suggested, reason = suggest(curve, len(self._coded.names))
         shown = _with_cards(ks, suggested, len(self._coded.names), self._settings.cards)
         points = {point.k: point for point in curve}
-        look_around(self._rows, [placements[k] for k in shown])
+        placements = {k: placements[k] for k in shown}
+        give_back()  # all others
+        look_around(self._rows, list(placements.values()))
         clusterings = {k: self._clustering(points[k], placements[k]) for k in shown}
         return Clusters(curve, suggested, reason, clusterings)
 
