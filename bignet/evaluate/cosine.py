@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Positions = NDArray[np.signedinteger[Any]]
     Scores = NDArray[np.floating[Any]]
 
-BLOCK_CELLS = 2**21  # float32 scores of a block: 8 MiB, or a sixteenth of the matrix where that is more
+BLOCK_CELLS = 2**21  # float32 scores of a block: 8 MiB, or an eighth of the matrix where that is more
 _FEWEST_QUERIES = 32
 _SLICE_CELLS = 2**19  # scores looked at in one go: stay in the processor's cache
 _COLUMNS = 2**10  # rows multiplied in one go, likewise
@@ -123,7 +123,7 @@ class Cosines:
     @property
     def block_size(self) -> int:
         """Queries whose scores fit the memory budget."""
-        return max(_FEWEST_QUERIES, self.rows.dim // 16, BLOCK_CELLS // max(1, len(self)))
+        return max(_FEWEST_QUERIES, self.rows.dim // 8, BLOCK_CELLS // max(1, len(self)))
 
     def blocks(self, queries: Ints) -> Iterator[Ints]:
         """(Q,) positions -> the same in pieces of that size."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bignet.evaluate.clusters.kmeans import Sample
     from bignet.evaluate.labels import CodedLabels
     from bignet.evaluate.subject import Subject
 
@@ -101,7 +103,7 @@ class _Search:
         give_back()
 
     def _fitted(self) -> dict[int, NDArray[np.float64]]:
-        """Centres for each k to try, fitted on growing parts of one sample."""
+        """Centres for each k to try, fitted on growing parts of one sample; the largest part is let go first."""
         n, settings = len(self._rows), self._settings
         rng = generator(settings, _PURPOSE)
         order, seed = rng.permutation(n), fit_seed(rng)
@@ -109,11 +111,15 @@ class _Search:
         points = sampled(self._rows, order[: settings.fitted(n, most)])
         self._n_distinct = count_distinct(points)
         ks = ks_to_try(n, self._n_distinct, len(self._coded.names), settings)
-        found = at_once(
-            lambda k, n_fitted: fit(points[:n_fitted], k, settings, seed),
-            [(k, settings.fitted(n, k)) for k in reversed(ks)],
-        )
-        return dict(zip(ks, reversed(found), strict=True))
+        sizes = {k: settings.fitted(n, k) for k in ks}
+        found: dict[int, NDArray[np.float64]] = {}
+        for size in sorted(set(sizes.values()), reverse=True):
+            if size < len(points):
+                del points
+                points = sampled(self._rows, order[:size])
+            own = [k for k in reversed(ks) if sizes[k] == size]
+            found |= zip(own, at_once(partial(_fit, points, settings), [(k, seed) for k in own]), strict=True)
+        return {k: found[k] for k in ks}
 
     def clusters(self) -> Clusters:
         """The curve, the suggestion and the clusterings that get cards."""
@@ -145,6 +151,10 @@ class _Search:
         if self._n_distinct < max(self._settings.given, default=2):
             warnings = (f"only {self._n_distinct} different rows: there can be no more clusters", *warnings)
         return clustering("kmeans", placement, self._coded, metrics, warnings)
+
+
+def _fit(points: Sample, settings: ClusterSettings, k: int, seed: int) -> NDArray[np.float64]:
+    return fit(points, k, settings, seed)
 
 
 def clustering(
