@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 DECIMALS = 12  # hides what the number of threads does to the last bit of a matrix product
-_COUNT_CELLS = 2**17
+_COUNT_CELLS = 2**18
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,8 @@ first hit however deep that lies. No more than one block of scores is ever held.
 
 from __future__ import annotations
 
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
 
 COMPLETE = 1_000  # images up to which a ranking holds all of them, so that MAP's influences are exact
 _CELLS = 2**16  # places whose effects are worked out at a time
+_WAITING = 2  # blocks whose effects are worked out later, beside the next ranking
 
 
 @dataclass(frozen=True)
@@ -95,13 +98,14 @@ def measure(
         drawn = np.zeros(len(cosines), dtype=bool)
         drawn[sampled_queries(gallery, settings.sample_queries, settings.seed)] = True
         gallery = replace(gallery, asked=drawn)
-    work = _Pass(cosines, gallery, names, settings)
     done, total = 0, int(gallery.asked.sum())
-    for batch in work.batches():
-        for n_queries in work.blocks(batch):
-            done += n_queries
-            told(done, total)
-    return work.result(population)
+    with ThreadPoolExecutor(1, "bignet-weigh") as beside:
+        work = _Pass(cosines, gallery, names, settings, beside)
+        for batch in work.batches():
+            for n_queries in work.blocks(batch):
+                done += n_queries
+                told(done, total)
+        return work.result(population)
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,15 @@ class _Batch:
 class _Pass:
     """The tables being filled, block by block."""
 
-    def __init__(self, cosines: Cosines, gallery: Gallery, names: Sequence[str], settings: EvaluateSettings) -> None:
+    def __init__(
+        self,
+        cosines: Cosines,
+        gallery: Gallery,
+        names: Sequence[str],
+        settings: EvaluateSettings,
+        beside: ThreadPoolExecutor,
+    ) -> None:
+        self._beside, self._weighing = beside, deque[Future[None]]()
         self._cosines, self._gallery, self._settings = cosines, gallery, settings
         self._sampled = len(cosines) > settings.exact_rows
         self._capped = gallery.capped(settings.class_cap, settings.seed) if self._sampled else gallery
@@ -162,6 +174,8 @@ class _Pass:
 
     def result(self, population: Ints) -> Measured:
         """Everything filled in so far."""
+        while self._weighing:
+            self._weighing.popleft().result()
         gallery, queries = self._gallery, self._gallery.queries
         values = dict(self._scores.columns)
         chance = {**self._judge.chance(queries), **chance_at_r(self._capped, queries)}
@@ -213,7 +227,9 @@ class _Pass:
         self._voted[queries], self._share[queries] = judge.vote(labels)
         self._weigh_ties(queries, labels)
         if self._influences is not None:
-            self._weigh_images(self._influences, queries, labels)
+            self._weighing.append(self._beside.submit(self._weigh_images, self._influences, queries, labels))
+            if len(self._weighing) > _WAITING:
+                self._weighing.popleft().result()
         if self._shuffles is not None:
             n_relevant = self._gallery.n_relevant[queries]
             tables = [judge.basic(hits, n_relevant) for hits in self._shuffles.hits(queries, labels.rows)]
