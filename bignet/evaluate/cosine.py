@@ -18,6 +18,7 @@ import numpy as np
 
 from bignet.evaluate.blas import a_core_left_over
 from bignet.evaluate.candidates import candidates, cells, rounding_units, too_close
+from bignet.evaluate.memory import pages
 from bignet.evaluate.ranked import Ranked
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ class Cosines:
         What was yielded is written over when the one after the next is asked for.
         """
         largest = max((len(piece) for piece in pieces), default=0)
-        buffers = np.empty((min(2, len(pieces)), largest * len(self)), dtype=np.float32)
+        buffers = pages(min(2, len(pieces)), largest * len(self), dtype=np.float32)
         with a_core_left_over(), ThreadPoolExecutor(1) as ahead:
             waiting = [ahead.submit(self.block, piece, buffers[0]) for piece in pieces[:1]]
             for number in range(len(pieces)):

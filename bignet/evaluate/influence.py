@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bignet.evaluate.memory import pages
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -95,8 +97,9 @@ class _Sums:
 
     def __init__(self, reach: _Reach, shares: Floats) -> None:
         n, n_classes = len(reach.codes), reach.n_classes
-        self.own, self.other, self.share = np.zeros(n), np.zeros(n), float(shares.min(initial=1.0))
-        self.even = None if (shares == self.share).all() else np.zeros(n)
+        self.own, self.other = (pages(n, dtype=np.float64) for _ in range(2))  # made by a thread, held beyond it
+        self.share = float(shares.min(initial=1.0))
+        self.even = None if (shares == self.share).all() else pages(n, dtype=np.float64)
         self.of_class, self.of_cell = np.zeros(n_classes), np.zeros(reach.n_cells)
         self.square_own, self.square = np.zeros(n_classes), np.zeros(n_classes)
 
