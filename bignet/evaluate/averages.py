@@ -8,6 +8,7 @@ import numpy as np
 
 from bignet.evaluate import retrieval
 from bignet.evaluate.intervals import (
+    DECIMALS,
     ClassIntervals,
     Resampling,
     cluster_interval,
@@ -81,7 +82,10 @@ class Averages:
         return len(self.known(name))
 
     def mean(self, values: Floats, *, is_macro: bool) -> float:
-        """(Q,) values -> over classes, or over all queries that these stand for."""
+        """(Q,) values -> over classes, or over all queries that these stand for: one number where the two are equal."""
+        return round(self._mean(values, is_macro=is_macro), DECIMALS)
+
+    def _mean(self, values: Floats, *, is_macro: bool) -> float:
         if is_macro:
             return retrieval.macro(values, self.classes)
         if self._weights is None:

@@ -453,3 +453,11 @@ def test_a_store_on_disk_is_read_without_loading_it(tmp_path):
     np.save(tmp_path / "vectors.npy", vectors)
     mapped = np.load(tmp_path / "vectors.npy", mmap_mode="r")
     assert run(mapped, labels).metrics == run(vectors, labels).metrics
+
+
+def test_both_averages_of_equally_large_classes_are_one_number():
+    vectors = np.random.default_rng(0).standard_normal((60, 6))
+    found = evaluate(vectors, range(60), [f"c{row % 3}" for row in range(60)], EvaluateSettings(families=False))
+    values = {metric.id: metric.value for metric in found.metrics}
+    for name in ("p@1", "map@r", "r_precision", "mrr"):
+        assert values[name] == values[f"{name}.macro"]
