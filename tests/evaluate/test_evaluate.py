@@ -254,7 +254,7 @@ def test_hardly_any_rows_never_crash(n, labels):
     given = {"none": None, "one class": ["a"] * n, "all different": list("abc")[:n], "unlabelled": [None] * n}
     found = run(np.eye(3)[:n], given[labels])
     check_sound(found)
-    assert found.graph.rows.shape == (n, 50)
+    assert found.graph.rows.shape == (n, EvaluateSettings().graph_k)
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
