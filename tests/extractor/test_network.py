@@ -8,6 +8,8 @@ from bignet.extractor.network import Plain
 from tests.extractor.networks import Alias, Branching, Clamped, ReadAgain, Residual, Shared, Unfollowable, seeded
 
 CPU = torch.device("cpu")
+# oneDNN takes bf16 on processors with AVX-512 alone; elsewhere the folded network is used as it is.
+PACKED = ("fp32", "bf16") if torch.ops.mkldnn._is_mkldnn_bf16_supported() else ("fp32",)
 FLAT, GAP = pools.find("flat").apply, pools.find("gap").apply
 CASES = {
     "residual": (Residual, ("stem.0", "stem.1", "stem", "first.conv1", "first.bn1", "first", "second.relu", "second")),
@@ -130,7 +132,7 @@ def test_a_sum_is_not_made_where_it_would_overwrite_what_is_still_read(precision
     given = plain(Sums, ("end",))
     batch = batch_of(4, seed=2)
     run = network.prepare(given, precision, CPU)
-    assert any(isinstance(part, onednn.Packed) for part in run.modules())
+    assert any(isinstance(part, onednn.Packed) for part in run.modules()) == (precision in PACKED)
     with torch.inference_mode():
         found = run(batch.to(network.TYPES[precision], memory_format=torch.channels_last))
     (expected,) = by_hooks(given.model, ("end",), batch)

@@ -66,7 +66,9 @@ class Vandal(Listener):
 
     def advanced(self, n_done, n_total):
         if oracle.manifests(self.store):
-            shutil.rmtree(self.store)
+            gone = self.store.with_suffix(".gone")
+            self.store.rename(gone)  # all of it in one moment: a commit may be under way
+            shutil.rmtree(gone)
 
 
 def test_an_output_that_vanishes_ends_the_run_and_is_made_anew(photos, golden, tmp_path):
