@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 
     from bignet.spec import EmbeddingSpec, Preprocess
     from bignet.store.snapshot import Snapshot
+    from bignet.sweep_networks import Networks
 
     Stores = Mapping[str, Snapshot]
 
-_SECONDS_A_LAYER = 1.0
-_SECONDS_DECODING = 1.5
+_SECONDS_A_LAYER = 0.8
+_SECONDS_DECODING = 1.0
 _FILES_DECODED = 200
 # Searches are timed among so many vectors at most, and reckoned in proportion to the rows beyond.
 _ROWS_SEARCHED = 20_000
@@ -76,19 +77,22 @@ class Costs:
     kept: str
 
 
-def measure(choices: Sequence[Choice], stores: Stores, request: CostRequest, told: Callable[[int, int], None]) -> Costs:
-    """Choices and their open stores -> what each costs.
+def measure(
+    choices: Sequence[Choice], networks: Networks, request: CostRequest, told: Callable[[int, int], None]
+) -> Costs:
+    """Choices -> what each costs.
 
     Args:
         choices: any number.
-        stores: by ``Choice.store``.
+        networks: of their stores, by ``Choice.store``.
         request: see CostRequest.
         told: how many of so many measurements are done.
 
     Raises:
         ResourceError: the disk refused.
     """
-    bench = _Bench(stores, request, _Counter(told, _n_measurements(choices, stores)))
+    stores = networks.stores
+    bench = _Bench(networks, request, _Counter(told, _n_measurements(choices, stores)))
     rates = {name: bench.layers(name) for name in stores}
     decoding = {store.embeddings[0].computed_by.preprocess: store for store in [*stores.values()][::-1]}
     decoded = {preprocess: bench.decoding(preprocess, store) for preprocess, store in decoding.items()}
@@ -136,15 +140,15 @@ class _Counter:
 class _Bench:
     """Measures, or takes what is kept."""
 
-    def __init__(self, stores: Stores, request: CostRequest, advance: _Counter) -> None:
-        self._stores, self._request, self._advance = stores, request, advance
+    def __init__(self, networks: Networks, request: CostRequest, advance: _Counter) -> None:
+        self._networks, self._request, self._advance = networks, request, advance
         self.speeds = Speeds(request.folder, again=request.again)
-        self.n_rows = max(len(store) for store in stores.values())
+        self.n_rows = max(len(store) for store in networks.stores.values())
         self._machine = {"processor": machine.processor_name(), "threads": machine.available_cores()}
 
     def layers(self, name: str) -> LayerRates:
         """A store's network up to each of its layers."""
-        specs, before = self._stores[name].embeddings, self._advance.done
+        specs, before = self._networks.stores[name].embeddings, self._advance.done
         device = machine.device_name(machine.devices_for(machine.find_device(self._request.device))[0])
         depends = {
             **self._machine,
@@ -155,9 +159,7 @@ class _Bench:
         }
 
         def measured() -> dict[str, Any]:
-            return asdict(
-                layer_rates(specs, device=self._request.device, seconds=_SECONDS_A_LAYER, advanced=self._advance)
-            )
+            return asdict(layer_rates(self._networks.of(name), self._request.device, _SECONDS_A_LAYER, self._advance))
 
         found = self.speeds.of(f"forward {name}", depends, measured, _layer_rates)
         self._advance(VISITS * len(layers_of(specs)) + before - self._advance.done)

@@ -14,7 +14,6 @@ from bignet.evaluate.sweep.judge import judge
 from bignet.evaluate.sweep.result import Choice, Dropped, Sweep
 from bignet.evaluate.sweep.settings import SweepSettings
 from bignet.extractor import grid_defaults
-from bignet.extractor.altered import USUAL_IMAGES
 from bignet.extractor.grid import draw_grid
 from bignet.extractor.run import Listener as ExtractListener
 from bignet.extractor.settings import ExtractSettings
@@ -27,7 +26,8 @@ from bignet.store.snapshot import Snapshot
 from bignet.sweep_costs import CostRequest, measure
 from bignet.sweep_images import Shelf
 from bignet.sweep_memory import ScoreFiles
-from bignet.sweep_vectors import IMAGES_BESIDE_LABELS, CopyRequest, Vectors, embed_all_copies
+from bignet.sweep_networks import Networks
+from bignet.sweep_vectors import CopyRequest, Vectors, embed_all_copies, images_altered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -167,7 +167,8 @@ def run(
         stack.enter_context(lock.exclusive(out / STORES, "folder"))  # two that measure at a time would slow each other
         names = [_name_of(item, out) for item in made]
         stores = {name: stack.enter_context(Snapshot.open(item.path)) for name, item in zip(names, made, strict=True)}
-        sweep = _judged(grid, stores, request, out, listener)
+        drawn = {name: item.network for name, item in zip(names, made, strict=True) if item.network is not None}
+        sweep = _judged(grid, Networks(stores, drawn), request, out, listener)
         listener.stage("page", 0, 1)
         source = _source(out, stores, request)
         sweep = with_earlier_times(replace(sweep, seconds={**_seconds(made), **sweep.seconds}), source, out)
@@ -188,19 +189,20 @@ def _name_of(item: ModelStore, out: Path) -> str:
     return item.path.relative_to(out).as_posix()
 
 
-def _judged(grid: Grid, stores: Stores, request: SweepRequest, out: Path, listener: Listener) -> Sweep:
+def _judged(grid: Grid, networks: Networks, request: SweepRequest, out: Path, listener: Listener) -> Sweep:
     listener.stage("labels", 0, 1)
-    shelf = Shelf.of(stores, request.labels)
-    vectors = Vectors(stores)
+    shelf = Shelf.of(networks.stores, request.labels)
+    vectors = Vectors(networks.stores)
     choices, dropped = _choices(grid, vectors, request.steps, listener)
-    costs = measure(choices, stores, CostRequest(out, request.device, request.again), partial(listener.stage, "speeds"))
+    told = partial(listener.stage, "speeds")
+    costs = measure(choices, networks, CostRequest(out, request.device, request.again), told)
     if costs.kept:
         listener.kept(costs.kept)
     told = partial(listener.stage, "altered copies")
     told(0, 1)
     labelled = any(label is not None for label in shelf.images.labels or ())
-    n_altered = IMAGES_BESIDE_LABELS if labelled else USUAL_IMAGES
-    copies = embed_all_copies(vectors, stores, CopyRequest(out, shelf.common, request.device, n_altered), told)
+    n_altered = images_altered(len(shelf.common), labelled=labelled)
+    copies = embed_all_copies(vectors, networks, CopyRequest(out, shelf.common, request.device, n_altered), told)
     sweep = judge(
         shelf.images, choices, costs.of, vectors.read, copies, request.judging, listener.stage, ScoreFiles(out)
     )

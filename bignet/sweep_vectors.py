@@ -12,7 +12,7 @@ from bignet.errors import UsageError, explain_os_error
 from bignet.evaluate.sweep.images import AlteredCopies
 from bignet.evaluate.sweep.result import Choice, Dropped
 from bignet.extractor.alterations import USUAL
-from bignet.extractor.altered import USUAL_IMAGES, Originals, embed_copies, encoder_of, spread
+from bignet.extractor.altered import USUAL_IMAGES, Originals, embed_copies, encoder_for, spread
 from bignet.extractor.altered_file import key_of, load, save
 
 if TYPE_CHECKING:
@@ -24,10 +24,12 @@ if TYPE_CHECKING:
     from bignet.derive.fitted import Fitted
     from bignet.extractor.altered import Altered
     from bignet.store.snapshot import Snapshot
+    from bignet.sweep_networks import Networks
 
 # Labels rank the choices where there are any, and what altered copies say is one column among others: it need not be
-# known as well as where it is the ranking.
-IMAGES_BESIDE_LABELS = 40
+# known as well as where it is the ranking. At twelve copies of an image, one in a hundred costs an eighth of embedding.
+_BESIDE_LABELS = 0.01
+_FEWEST_IMAGES = 20
 _VIEWS = "views"
 
 
@@ -118,20 +120,26 @@ class CopyRequest:
     n_images: int = USUAL_IMAGES
 
 
+def images_altered(n_images: int, *, labelled: bool) -> int:
+    """Of how many images altered copies are made."""
+    return min(USUAL_IMAGES, max(_FEWEST_IMAGES, round(_BESIDE_LABELS * n_images))) if labelled else USUAL_IMAGES
+
+
 def embed_all_copies(
-    vectors: Vectors, stores: Mapping[str, Snapshot], request: CopyRequest, told: Callable[[int, int], None]
+    vectors: Vectors, networks: Networks, request: CopyRequest, told: Callable[[int, int], None]
 ) -> Copies | None:
     """Altered copies of images that every store holds: each file decoded once; None where none could be read.
 
     Args:
         vectors: does a choice's steps.
-        stores: by name; the first one's rows and ids stand for all.
+        networks: of the stores; the first one's rows and ids stand for all.
         request: see CopyRequest.
         told: how many of so many images are done.
 
     Raises:
         ResourceError: the disk refused.
     """
+    stores = networks.stores
     first = next(iter(stores.values()))
     rows = request.common[spread(len(request.common), request.n_images)]
     if not len(rows):
@@ -142,8 +150,8 @@ def embed_all_copies(
     kept = {name: load(files[name], keys[name]) for name in stores}
     found = {name: altered for name, altered in kept.items() if altered is not None}
     if len(found) < len(stores) or len({tuple(altered.rows) for altered in found.values()}) > 1:
-        networks = [encoder_of(store.embeddings, device=request.device) for store in stores.values()]
-        found = dict(zip(stores, embed_copies(networks, originals, USUAL, _counting(told, len(rows))), strict=True))
+        encoders = [encoder_for(networks.of(name), request.device) for name in stores]
+        found = dict(zip(stores, embed_copies(encoders, originals, USUAL, _counting(told, len(rows))), strict=True))
         try:
             (request.folder / _VIEWS).mkdir(parents=True, exist_ok=True)
             for name, altered in found.items():

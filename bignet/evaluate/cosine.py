@@ -40,6 +40,7 @@ _PAIR_CELLS = 2**18  # float64 numbers gathered at a time, likewise
 _ROUND_CELLS = 2**20
 _DECIMALS = 12
 _MANY = 8
+_WIDE = 512  # numbers of a row: to read a shorter one again costs less than a step of a loop
 _CROWDED = 32  # one pair in so many in doubt: scoring the whole block in float64 is cheaper than pair by pair
 _PLAIN_NORMS = (1e-20, 1e30)  # lengths whose rows can be multiplied as they are: nothing overflows or vanishes
 
@@ -252,7 +253,7 @@ class Cosines:
     def _score(self, queries: Ints, rows: Ints) -> Floats:
         dots = np.empty(len(rows))
         change = np.flatnonzero(np.diff(queries)) + 1
-        if len(rows) < _MANY * (len(change) + 1):
+        if self.rows.dim < _WIDE or len(rows) < _MANY * (len(change) + 1):
             for part in _parts(len(rows), self.rows.dim, _PAIR_CELLS):
                 dots[part] = np.vecdot(self.rows.raw(queries[part]), self.rows.raw(rows[part]))
         else:  # runs of one query: it is read once a run

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bignet.extractor.alterations import Alteration
-    from bignet.extractor.encoder import Encoder
-    from bignet.spec import EmbeddingSpec, Preprocess
+    from bignet.extractor.encoder import Blueprint, Encoder
+    from bignet.spec import Preprocess
     from bignet.store.snapshot import Snapshot
 
     Vectors = dict[str, NDArray[np.float32]]
@@ -127,21 +127,17 @@ def embed_altered(
         UsageError: no alteration, or ``image_root`` is not a folder.
         MismatchError: what can be built today is not what made the store.
     """
-    encoder = encoder_of(store.embeddings, weights, device)
+    encoder = encoder_for(encoders.redraw(store.embeddings, weights), device)
     found = embed_copies([encoder], Originals.of(store, rows, image_root), alterations)[0]
     unread = {int(rows[number]): reason for number, reason in found.unread.items()}
     return replace(found, rows=rows[found.rows], unread=unread)
 
 
-def encoder_of(specs: Sequence[EmbeddingSpec], weights: str | None = None, device: str = "auto") -> Encoder:
-    """The encoder of a store, its filters laid out for as many threads as a run gives a pass.
-
-    Raises:
-        MismatchError: what can be built today is not what made the store.
-    """
+def encoder_for(blueprint: Blueprint, device: str = "auto") -> Encoder:
+    """A store's encoder, its filters laid out for as many threads as a run gives a pass."""
     target = machine.devices_for(machine.find_device(device))[0]
     with machine.threads_of_a_pass(target):
-        return encoders.redraw(specs, weights).encoder(target)
+        return blueprint.encoder(target)
 
 
 def embed_copies(
@@ -155,7 +151,7 @@ def embed_copies(
     A file is read and decoded once, a copy made once; a pass takes all copies of an image, or of several.
 
     Args:
-        networks: from ``encoder_of``, one or more.
+        networks: from ``encoder_for``, one or more.
         originals: the files.
         alterations: one or more.
         advanced: told how many more originals are done.

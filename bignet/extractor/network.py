@@ -56,23 +56,34 @@ def prepare(plain: Plain, precision: str, device: torch.device, ranges: Mapping[
     dtype, ranges = TYPES[precision], ranges or {}
     if device.type == "cuda":
         torch.backends.cudnn.allow_tf32 = False  # torch's default would make fp32 convolutions ten bits short
-    if not can_be_followed(plain):
+    module = _followed(plain)
+    if module is None:
         int8.check_all_there(ranges, ())
         return _hooked(plain, dtype, device)
+    fusion.fold_batch_norms(module)
     if device.type == "cpu" and dtype is not torch.float16 and _has_onednn():
-        packed = _packed(plain, dtype, ranges)
+        packed = _packed(module, plain, dtype, ranges)
         if packed is not None:
             part_size = machine.batch_size_for(device, plain.sample[0, 0].numel())
             return tail.split(packed, part_size, plain.sample_in(dtype))
-    return _folded(plain, dtype, device, ranges)
+        module = folded(plain)  # that one was packed half-way
+    int8.imitate(module, int8.sources(module, ranges))
+    _move(module, dtype, device)
+    return module
 
 
 def can_be_followed(plain: Plain) -> bool:
     """Whether the network's graph gives what the network gives."""
+    return _followed(plain) is not None
+
+
+def _followed(plain: Plain) -> fx.GraphModule | None:
+    """The network's graph; None if there is none, or it gives something else."""
     try:
-        return _same(graph.trace(plain.model, plain.pools), plain)
+        module = graph.trace(plain.model, plain.pools)
     except graph.Untraceable:
-        return False
+        return None
+    return module if _same(module, plain) else None
 
 
 def _has_onednn() -> bool:
@@ -90,18 +101,12 @@ def folded(plain: Plain) -> fx.GraphModule:
     return module
 
 
-def _folded(plain: Plain, dtype: torch.dtype, device: torch.device, ranges: Mapping[str, float]) -> fx.GraphModule:
-    module = folded(plain)
-    int8.imitate(module, int8.sources(module, ranges))
-    _move(module, dtype, device)
-    return module
-
-
-def _packed(plain: Plain, dtype: torch.dtype, ranges: Mapping[str, float]) -> fx.GraphModule | None:
-    """With oneDNN's own convolutions; None if they refuse, or in fp32 give something else."""
+def _packed(
+    module: fx.GraphModule, plain: Plain, dtype: torch.dtype, ranges: Mapping[str, float]
+) -> fx.GraphModule | None:
+    """A folded graph -> with oneDNN's own convolutions; None if they refuse, or in fp32 give something else."""
     if ranges and not machine.has_int8(torch.device("cpu")):
         return None
-    module = folded(plain)
     chosen = int8.sources(module, ranges)
 
     def make(convolution: nn.Conv2d, site: onednn.Site) -> nn.Module:

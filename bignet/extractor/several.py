@@ -6,7 +6,7 @@ import re
 import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
+    from bignet.extractor.encoder import Blueprint
     from bignet.extractor.run import Listener
     from bignet.extractor.settings import ExtractSettings, Tap
     from bignet.extractor.sources import Scan
@@ -49,11 +50,19 @@ class ModelRequest:
 
 @dataclass(frozen=True)
 class ModelStore:
-    """The store of one model, and what this run did to it."""
+    """The store of one model, and what this run did to it.
+
+    Attributes:
+        model: its name.
+        path: of the store.
+        summary: of this run.
+        network: what embedded; None where nothing was left to embed.
+    """
 
     model: str
     path: Path
     summary: Summary
+    network: Blueprint | None = field(default=None, repr=False, compare=False)
 
 
 def store_name(model: str) -> str:
@@ -111,7 +120,7 @@ def extract_several(
         for run in runs:
             run.seconds["total"] = total
         done = zip(requests, runs, strict=True)
-        return tuple(ModelStore(request.model, run.writer.path, run.summary()) for request, run in done)
+        return tuple(ModelStore(request.model, run.writer.path, run.summary(), run.network) for request, run in done)
 
 
 def _run(found: Scan, writer: StoreWriter, settings: ExtractSettings) -> StoreRun:

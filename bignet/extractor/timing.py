@@ -17,7 +17,6 @@ import torch
 
 from bignet.errors import UsageError
 from bignet.extractor import backbones, costs, fusion, machine, network
-from bignet.extractor import encoder as encoders
 from bignet.extractor.decode import decode
 from bignet.extractor.encoder import Blueprint
 from bignet.extractor.forward import Seat
@@ -30,11 +29,11 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Mapping, Sequence
 
-    from bignet.extractor.encoder import Encoder
+    from bignet.extractor.encoder import Encoder, Head
     from bignet.spec import EmbeddingSpec, Preprocess
 
-REPEATS = 4
-VISITS = 2  # to a layer, the others in between: a machine that was busy for a second shows
+REPEATS = 3
+VISITS = 3  # to a layer, the others in between: a machine that was busy for a second shows
 FORWARD_SECONDS = 1.0
 DECODE_SECONDS = 1.5
 
@@ -94,9 +93,7 @@ class LayerRates:
 
 
 def layer_rates(
-    specs: Sequence[EmbeddingSpec],
-    *,
-    weights: str | None = None,
+    blueprint: Blueprint,
     device: str = "auto",
     seconds: float = FORWARD_SECONDS,
     advanced: Callable[[], None] | None = None,
@@ -106,22 +103,18 @@ def layer_rates(
     Every layer is visited VISITS times, one after the other.
 
     Args:
-        specs: of the store.
-        weights: where the weights are now, if they moved.
+        blueprint: of the store's encoder.
         device: see encoder.build; of several GPUs the first.
         seconds: measured at a layer; a pass that takes longer is measured once a visit.
         advanced: called after each visit.
-
-    Raises:
-        MismatchError: what can be built today is not what made the store.
     """
     target = machine.devices_for(machine.find_device(device))[0]
-    blueprint = encoders.redraw(specs, weights)
+    specs = [head.spec for head in blueprint.heads]
+    with machine.threads_of_a_pass(target):
+        shortened = {layer: cut_off(blueprint, layer).encoder(target) for layer in layers_of(specs)}
     rates: dict[str, ForwardRate] = {}
-    for layer in layers_of([head.spec for head in blueprint.heads]) * VISITS:
-        with machine.threads_of_a_pass(target):
-            shortened = cut_off(blueprint, layer).encoder(target)
-        found = forward_rate(shortened, seconds / VISITS)
+    for layer in [*shortened] * VISITS:
+        found = forward_rate(shortened[layer], seconds / VISITS, warm=layer in rates)
         rates[layer] = rates[layer] + found if layer in rates else found
         if advanced is not None:
             advanced()
@@ -142,7 +135,7 @@ def cut_off(blueprint: Blueprint, layer: str) -> Blueprint:
     return Blueprint(shorter, (_with_own_ranges(head, shorter),))
 
 
-def _with_own_ranges(head: encoders.Head, plain: Plain) -> encoders.Head:
+def _with_own_ranges(head: Head, plain: Plain) -> Head:
     """Without the ranges of 8-bit convolutions that come after the layer; in bf16 if none is left."""
     spec = head.spec.computed_by
     if not spec.ranges or not network.can_be_followed(plain):
@@ -161,12 +154,13 @@ def flops_to(specs: Sequence[EmbeddingSpec]) -> dict[str, int]:
     return {row.name: row.flops_so_far * spec.preprocess.n_views for row in outline.layers if row.name in wanted}
 
 
-def forward_rate(encoder: Encoder, seconds: float = FORWARD_SECONDS) -> ForwardRate:
+def forward_rate(encoder: Encoder, seconds: float = FORWARD_SECONDS, *, warm: bool = False) -> ForwardRate:
     """Images a second of a network alone.
 
     Args:
         encoder: made inside ``machine.threads_of_a_pass``; else it is slower than in a run.
         seconds: of measuring; a pass that takes longer is measured once.
+        warm: whether it has run before.
     """
     streams = machine.streams_for(encoder.device, machine.available_cores())
     batch, squares = _noise(encoder)
@@ -187,9 +181,11 @@ def forward_rate(encoder: Encoder, seconds: float = FORWARD_SECONDS) -> ForwardR
             list(threads.map(run, seats, itertools.repeat(passes)))
             return time.perf_counter() - start
 
-        timed(1)
-        passes = max(int(seconds / REPEATS / timed(1)), 1)
-        spent = [timed(passes)]
+        if not warm:
+            timed(1)
+        once = timed(1)
+        passes = max(int(seconds / REPEATS / once), 1)
+        spent = [once if passes == 1 else timed(passes)]
         while len(spent) < REPEATS and sum(spent) + spent[-1] <= 1.5 * seconds:
             spent.append(timed(passes))
     rate = Rate(tuple(batch * passes * streams.number / each for each in spent))

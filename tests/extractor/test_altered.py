@@ -11,7 +11,7 @@ from bignet.errors import UsageError
 from bignet.evaluate.sweep.invariance import self_hits
 from bignet.extractor import altered, altered_file, decode, encoder, machine
 from bignet.extractor.alterations import USUAL, Alteration, parse
-from bignet.extractor.altered import Originals, embed_altered, embed_copies, encoder_of, spread
+from bignet.extractor.altered import Originals, embed_altered, embed_copies, encoder_for, spread
 from bignet.images import open_rgb
 from tests.extractor.pictures import photo as draw
 from tests.extractor.pictures import put, turned
@@ -88,7 +88,7 @@ def test_several_networks_share_what_was_read_and_get_what_each_would_alone(stor
     )
     told = []
 
-    networks = [encoder_of(store.embeddings) for store in stores.values()]
+    networks = [encoder_for(encoder.redraw(store.embeddings)) for store in stores.values()]
     together = embed_copies(networks, Originals.of(stores["stem"], np.arange(N)), alterations, told.append)
 
     assert len(read) == len(set(read)) == N == sum(told)

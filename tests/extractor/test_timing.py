@@ -27,9 +27,7 @@ def convolutions(blueprint):
 
 
 def test_every_layer_of_a_store_is_measured_in_the_stores_own_precision():
-    specs = drawn(Form(precision="bf16")).encoder(CPU).specs
-
-    found = timing.layer_rates(specs, device="cpu", seconds=0.02)
+    found = timing.layer_rates(drawn(Form(precision="bf16")), "cpu", seconds=0.02)
 
     assert list(found.rates) == LAYERS
     assert (found.device, found.precision) == ("cpu", "bf16")
@@ -76,7 +74,7 @@ def test_ranges_of_8_bit_convolutions_after_the_layer_are_left_out_and_without_a
     cut = {layer: timing.cut_off(blueprint, layer).heads[0].spec.computed_by for layer in LAYERS}
 
     assert [(spec.precision, len(spec.ranges)) for spec in cut.values()] == [("bf16", 0), ("int8", 1), ("int8", 2)]
-    assert timing.layer_rates(blueprint.encoder(CPU).specs, device="cpu", seconds=0.0).precision == "int8"
+    assert timing.layer_rates(blueprint, "cpu", seconds=0.0).precision == "int8"
 
 
 def test_a_pass_longer_than_the_time_is_measured_once():
@@ -105,7 +103,7 @@ def test_a_slower_network_has_a_lower_rate():
 
 def test_threads_of_torch_are_what_they_were():
     before = torch.get_num_threads()
-    timing.layer_rates(drawn().encoder(CPU).specs, device="cpu", seconds=0.0)
+    timing.layer_rates(drawn(), "cpu", seconds=0.0)
     assert torch.get_num_threads() == before
 
 

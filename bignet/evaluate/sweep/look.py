@@ -113,8 +113,8 @@ class _Pass:
         """Goes through all images, block by block."""
         work = [(part, half) for half in self._halves for part in self._pieces(half.gallery.asked)]
         views = {half: View(self._cosines, self._design.gallery, half.gallery, full=False) for half in self._halves}
-        for (queries, half), scores in zip(work, self._cosines.scored([part for part, _ in work]), strict=True):
-            seen = self._seen(views[half], queries, scores, half)
+        for queries, half in work:  # nothing ahead: other choices keep the other cores busy
+            seen = self._seen(views[half], queries, self._cosines.block(queries), half)
             self._table.put(queries, seen.graph)
             self._all.put(queries, seen.labels.rows)
             half.put(queries, seen.capped.rows)
