@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Stores = Mapping[str, Snapshot]
 
-_SECONDS_A_LAYER = 0.8
+_SECONDS_A_LAYER = 0.4
 _SECONDS_DECODING = 1.0
 _FILES_DECODED = 200
 # Searches are timed among so many vectors at most, and reckoned in proportion to the rows beyond.
