@@ -15,16 +15,9 @@ import numpy as np
 from bignet.evaluate.sweep.result import Choice, Cost
 from bignet.extractor import machine
 from bignet.extractor.altered import spread
+from bignet.extractor.layer_timing import MOST_ROUNDS, LayerRates, layer_rates
 from bignet.extractor.rate import Rate
-from bignet.extractor.timing import (
-    VISITS,
-    ForwardRate,
-    LayerRates,
-    decode_rate,
-    end_to_end,
-    layer_rates,
-    layers_of,
-)
+from bignet.extractor.timing import ForwardRate, decode_rate, end_to_end
 from bignet.sweep_speeds import Speeds
 
 if TYPE_CHECKING:
@@ -37,7 +30,7 @@ if TYPE_CHECKING:
 
     Stores = Mapping[str, Snapshot]
 
-_SECONDS_A_LAYER = 0.4
+_SECONDS_A_NETWORK = 1.0
 _SECONDS_DECODING = 1.0
 _FILES_DECODED = 200
 # Searches are timed among so many vectors at most, and reckoned in proportion to the rows beyond.
@@ -120,21 +113,20 @@ def measure(
 
 
 def _n_measurements(choices: Sequence[Choice], stores: Stores) -> int:
-    layers = sum(len(layers_of(store.embeddings)) for store in stores.values()) * VISITS
     decoders = {store.embeddings[0].computed_by.preprocess for store in stores.values()}
-    return layers + len(decoders) + len({choice.dims for choice in choices})
+    return len(stores) + len(decoders) + len({choice.dims for choice in choices})
 
 
 class _Counter:
     """Tells how many of so many are done, as they are; from the first call on."""
 
     def __init__(self, told: Callable[[int, int], None], total: int) -> None:
-        self._told, self.done, self._total = told, 0, total
+        self._told, self._done, self._total = told, 0, total
         told(0, total)
 
-    def __call__(self, more: int = 1) -> None:
-        self.done += more
-        self._told(self.done, self._total)
+    def __call__(self) -> None:
+        self._done += 1
+        self._told(self._done, self._total)
 
 
 class _Bench:
@@ -148,21 +140,21 @@ class _Bench:
 
     def layers(self, name: str) -> LayerRates:
         """A store's network up to each of its layers."""
-        specs, before = self._networks.stores[name].embeddings, self._advance.done
+        specs = self._networks.stores[name].embeddings
         device = machine.device_name(machine.devices_for(machine.find_device(self._request.device))[0])
         depends = {
             **self._machine,
             "device": device,
             "torch": version("torch"),
             "embeddings": {spec.name: spec.fingerprint for spec in specs},
-            "seconds": _SECONDS_A_LAYER,
+            "seconds": _SECONDS_A_NETWORK,
         }
 
         def measured() -> dict[str, Any]:
-            return asdict(layer_rates(self._networks.of(name), self._request.device, _SECONDS_A_LAYER, self._advance))
+            return asdict(layer_rates(self._networks.of(name), self._request.device, _SECONDS_A_NETWORK))
 
         found = self.speeds.of(f"forward {name}", depends, measured, _layer_rates)
-        self._advance(VISITS * len(layers_of(specs)) + before - self._advance.done)
+        self._advance()
         return found
 
     def decoding(self, preprocess: Preprocess, store: Snapshot) -> Rate:
@@ -229,4 +221,4 @@ def _sentence(rates: Mapping[str, LayerRates], n_rows: int) -> str:
     settings = "; ".join(dict.fromkeys(each.setting for each in rates.values()))
     searched = f"exact search among {n_rows:,} images with {faiss.omp_get_max_threads()} threads"
     decoded = f"decoding with {machine.available_cores()} threads"
-    return f"{settings}; {decoded}; {searched}; one machine, medians of up to {VISITS} rounds of measurements"
+    return f"{settings}; {decoded}; {searched}; one machine, medians of up to {MOST_ROUNDS} rounds of measurements"

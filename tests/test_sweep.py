@@ -40,7 +40,7 @@ def images(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(sweep_costs, "_SECONDS_A_LAYER", 0.01)
+    monkeypatch.setattr(sweep_costs, "_SECONDS_A_NETWORK", 0.01)
     monkeypatch.setattr(sweep_costs, "_SECONDS_DECODING", 0.05)
 
 
@@ -48,7 +48,7 @@ def _quick(monkeypatch):
 def made(images, tmp_path_factory):
     """A sweep with PCA, and where it is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweep_costs, "_SECONDS_A_LAYER", 0.01)
+        patch.setattr(sweep_costs, "_SECONDS_A_NETWORK", 0.01)
         patch.setattr(sweep_costs, "_SECONDS_DECODING", 0.05)
         out = tmp_path_factory.mktemp("sweep") / "out"
         return bignet.sweep(images, out, **OPTIONS, steps=("pca:8",)), out

@@ -1,17 +1,18 @@
 """Exact cosine similarity between rows, in blocks of bounded memory.
 
-One float32 matrix product scores a block of queries against every row. Whatever float32 cannot tell apart is scored
-again in float64 from the vectors as they were given, and rounded to 1e-12: far finer than anything float32 vectors can
-mean, far coarser than the noise of a float64 sum, so that pairs which are equal in exact arithmetic (duplicates, binary
-codes, small integers) are equal here. The order of neighbours is then total, and the same on every machine: similarity
-descending, row ascending. Where similarities crowd (deep rankings, vectors in a narrow cone) so that too many pairs
-would be scored twice, whole blocks are scored in float64.
+One float32 matrix product scores a block of queries, less the mean of all rows, against every row. Whatever float32
+cannot tell apart is scored again in float64 from the vectors as they were given, and rounded to 1e-12: far finer than
+anything float32 vectors can mean, far coarser than the noise of a float64 sum, so that pairs which are equal in exact
+arithmetic (duplicates, binary codes, small integers) are equal here. The order of neighbours is then total, and the
+same on every machine: similarity descending, row ascending. Where similarities crowd (deep rankings, vectors in a
+narrow cone) so that too many pairs would be scored twice, whole blocks are scored in float64.
 """
 
 from __future__ import annotations
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -42,6 +43,7 @@ _DECIMALS = 12
 _MANY = 8
 _WIDE = 512  # numbers of a row: to read a shorter one again costs less than a step of a loop
 _CROWDED = 32  # one pair in so many in doubt: scoring the whole block in float64 is cheaper than pair by pair
+_UNITS_OF_CENTRE = 4  # rounding of the product with it, and of the sum, with something to spare
 _PLAIN_NORMS = (1e-20, 1e30)  # lengths whose rows can be multiplied as they are: nothing overflows or vanishes
 
 
@@ -118,6 +120,7 @@ class Cosines:
         self._units = rounding_units(rows.dim)
         self._double = False
         self._inverse = _inverse_norms(rows)
+        self._centre = None if self._inverse is None else _Centre.of(rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -163,15 +166,17 @@ class Cosines:
         n = len(self)
         flat = np.empty(len(queries) * n, dtype=np.float32) if buffer is None else buffer[: len(queries) * n]
         scores = flat.reshape(len(queries), n)
-        right = self.rows.unit(queries).astype(np.float32).T
+        left = self.rows.unit(queries) - (0.0 if self._centre is None else self._centre.mean)
+        right = left.astype(np.float32).T
         turned = np.empty((min(n, _COLUMNS), len(queries)), dtype=np.float32)  # so the product is a third faster
         for part in _parts(n, 1, _COLUMNS):
             some = turned[: part.stop - part.start]
-            if self._inverse is None:
+            if self._inverse is None or self._centre is None:
                 np.copyto(scores[:, part], np.matmul(self._unit_span(part), right, out=some).T)
             else:
                 np.matmul(self.rows.span(part), right, out=some)
                 np.multiply(some.T, self._inverse[part], out=scores[:, part])
+                scores[:, part] += self._centre.along[part]
         return scores
 
     def double_block(self, queries: Ints) -> Floats:
@@ -185,7 +190,8 @@ class Cosines:
     def slack(self, scores: Scores) -> float:
         """The difference from which on two scores of a block are certain to be in the right order."""
         if scores.dtype == np.float32:
-            return 2 * self._units * 2.0**-24
+            units = self._units if self._centre is None else self._units * self._centre.reach + _UNITS_OF_CENTRE
+            return 2 * units * 2.0**-24
         return 2 * self._units * 2.0**-53 + 10.0**-_DECIMALS
 
     def exact(self, queries: Ints, rows: Ints) -> Floats:
@@ -263,6 +269,33 @@ class Cosines:
                     dots[own] = np.vecdot(self.rows.raw(queries[start : start + 1]), self.rows.raw(rows[own]))
         dots /= self.rows.norms[queries] * self.rows.norms[rows]
         return np.clip(np.round(dots, _DECIMALS), -1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class _Centre:
+    """What unit rows have in common: a product with what is left of one is as much smaller, and so is its rounding.
+
+    Attributes:
+        mean: (D,) of them.
+        along: (N,) float32, the product of each with it.
+        reach: the greatest distance of one from it.
+    """
+
+    mean: Floats
+    along: Scores
+    reach: float
+
+    @classmethod
+    def of(cls, rows: UnitRows) -> _Centre:
+        """N rows, at least one."""
+        mean, along = np.zeros(rows.dim), np.empty(len(rows))
+        for part in _parts(len(rows), rows.dim):
+            mean += (1.0 / rows.norms[part]) @ rows.raw_span(part)
+        mean /= len(rows)
+        for part in _parts(len(rows), rows.dim):
+            along[part] = rows.raw_span(part) @ mean / rows.norms[part]
+        reach = float(np.sqrt(max(0.0, 1.0 - 2.0 * along.min() + mean @ mean)))
+        return cls(mean, along.astype(np.float32), reach)
 
 
 def _parts(n: int, width: int, cells: int = _ROUND_CELLS) -> Iterator[slice]:

@@ -1,7 +1,6 @@
-"""What an embedding costs here: images a second of decoding and of the network up to a layer, measured as a run works.
+"""How fast networks run and files decode here, measured as a run works.
 
-A network is cut off after the layer and runs as an extraction does: as many passes side by side, with as many threads
-and images each. Files are read and decoded by as many threads as decode in a run.
+As many passes side by side, with as many threads and images each; as many threads that read and decode.
 """
 
 from __future__ import annotations
@@ -9,33 +8,33 @@ from __future__ import annotations
 import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
 
 import torch
 
 from bignet.errors import UsageError
-from bignet.extractor import backbones, costs, fusion, machine, network
+from bignet.extractor import machine
 from bignet.extractor.decode import decode
-from bignet.extractor.encoder import Blueprint
 from bignet.extractor.forward import Seat
-from bignet.extractor.network import Plain
 from bignet.extractor.peak import PeakMemory
 from bignet.extractor.rate import Rate
 from bignet.images import Limits, RejectedImage, read_image_file
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
-    from bignet.extractor.encoder import Encoder, Head
-    from bignet.spec import EmbeddingSpec, Preprocess
+    from bignet.extractor.encoder import Encoder
+    from bignet.spec import Preprocess
 
-REPEATS = 3
-VISITS = 3  # to a layer, the others in between: a machine that was busy for a second shows
+Found = TypeVar("Found")
+
+REPEATS = 4
 FORWARD_SECONDS = 1.0
 DECODE_SECONDS = 1.5
+_DECODED_TIMES = 8
 
 
 @dataclass(frozen=True)
@@ -61,135 +60,67 @@ class ForwardRate:
         """Images a second: the median."""
         return self.rate.value
 
-    def __add__(self, other: ForwardRate) -> ForwardRate:
-        """Both measurements of the same network."""
-        return replace(self, rate=self.rate + other.rate, peak_bytes=max(self.peak_bytes, other.peak_bytes))
 
-
-@dataclass(frozen=True)
-class LayerRates:
-    """What each tapped layer of a store's network costs.
+class Bench:
+    """A network that runs on noise as in an extraction; use it in a ``with`` block.
 
     Attributes:
-        rates: layer -> of the network cut off after it, with the first of the store's pools there.
-        flops: layer -> floating-point operations up to it for one image, all its views; without those of no own count.
-        device: ``cpu``, or the GPU's name.
-        precision: of the arithmetic.
-    """
-
-    rates: Mapping[str, ForwardRate]
-    flops: Mapping[str, int]
-    device: str
-    precision: str
-
-    @property
-    def setting(self) -> str:
-        """What the rates hold for: ``bf16 on cpu, 2 passes of 1 thread side by side, 8 images each``."""
-        first = next(iter(self.rates.values()))
-        threads = f"{first.threads} thread{'s' * (first.threads > 1)}"
-        passes = f"{first.streams} passes of {threads} side by side" if first.streams > 1 else f"passes of {threads}"
-        batches = " or ".join(str(size) for size in sorted({rate.batch for rate in self.rates.values()}))
-        return f"{self.precision} on {self.device}, {passes}, {batches} images each"
-
-
-def layer_rates(
-    blueprint: Blueprint,
-    device: str = "auto",
-    seconds: float = FORWARD_SECONDS,
-    advanced: Callable[[], None] | None = None,
-) -> LayerRates:
-    """Each layer of a store's embeddings: the network cut off there, in the store's own precision.
-
-    Every layer is visited VISITS times, one after the other.
-
-    Args:
-        blueprint: of the store's encoder.
-        device: see encoder.build; of several GPUs the first.
-        seconds: measured at a layer; a pass that takes longer is measured once a visit.
-        advanced: called after each visit.
-    """
-    target = machine.devices_for(machine.find_device(device))[0]
-    specs = [head.spec for head in blueprint.heads]
-    with machine.threads_of_a_pass(target):
-        shortened = {layer: cut_off(blueprint, layer).encoder(target) for layer in layers_of(specs)}
-    rates: dict[str, ForwardRate] = {}
-    for layer in [*shortened] * VISITS:
-        found = forward_rate(shortened[layer], seconds / VISITS, warm=layer in rates)
-        rates[layer] = rates[layer] + found if layer in rates else found
-        if advanced is not None:
-            advanced()
-    return LayerRates(rates, flops_to(specs), machine.device_name(target), specs[0].computed_by.precision)
-
-
-def layers_of(specs: Sequence[EmbeddingSpec]) -> list[str]:
-    """The layers tapped, the earliest first, as they were asked."""
-    return list(dict.fromkeys(spec.layer for spec in specs))
-
-
-def cut_off(blueprint: Blueprint, layer: str) -> Blueprint:
-    """The network up to one of its tapped layers, with the first pool there."""
-    plain = blueprint.plain
-    at = next(number for number, head in enumerate(blueprint.heads) if head.spec.layer == layer)
-    head = blueprint.heads[at]
-    shorter = Plain(plain.model, {layer: [head.pool.apply]}, plain.sample, [plain.vectors[at]])
-    return Blueprint(shorter, (_with_own_ranges(head, shorter),))
-
-
-def _with_own_ranges(head: Head, plain: Plain) -> Head:
-    """Without the ranges of 8-bit convolutions that come after the layer; in bf16 if none is left."""
-    spec = head.spec.computed_by
-    if not spec.ranges or not network.can_be_followed(plain):
-        return head
-    here = {node.name for node, _ in fusion.convolutions(network.folded(plain))}
-    ranges = tuple(pair for pair in spec.ranges if pair[0] in here)
-    changed = replace(spec, precision="int8" if ranges else "bf16", ranges=ranges)
-    return replace(head, spec=replace(head.spec, encoder=changed))
-
-
-def flops_to(specs: Sequence[EmbeddingSpec]) -> dict[str, int]:
-    """Layer -> floating-point operations of a forward pass until it has finished, for one image with all its views."""
-    spec = specs[0].computed_by
-    wanted = {item.layer for item in specs}
-    outline = costs.outline(backbones.find(spec.model), spec.preprocess.crop)
-    return {row.name: row.flops_so_far * spec.preprocess.n_views for row in outline.layers if row.name in wanted}
-
-
-def forward_rate(encoder: Encoder, seconds: float = FORWARD_SECONDS, *, warm: bool = False) -> ForwardRate:
-    """Images a second of a network alone.
+        batch: images of a pass.
+        squares: so many that are noise.
+        streams: passes side by side, and threads of each.
 
     Args:
         encoder: made inside ``machine.threads_of_a_pass``; else it is slower than in a run.
-        seconds: of measuring; a pass that takes longer is measured once.
-        warm: whether it has run before.
     """
-    streams = machine.streams_for(encoder.device, machine.available_cores())
-    batch, squares = _noise(encoder)
-    with (
-        machine.freed_memory_kept(),
-        machine.threads_of_a_pass(encoder.device),
-        ThreadPoolExecutor(streams.number, "bignet-timing") as threads,
-        PeakMemory(encoder.device) as memory,
-    ):
-        seats = [Seat(encoder, streams.threads) for _ in range(streams.number)]
 
-        def run(seat: Seat, passes: int) -> None:
-            for _ in range(passes):
-                seat.run(squares)
+    def __init__(self, encoder: Encoder) -> None:
+        self.streams = machine.streams_for(encoder.device, machine.available_cores())
+        self.batch, self.squares = _noise(encoder)
+        self._encoder, self._memory, self._stack = encoder, PeakMemory(encoder.device), ExitStack()
+
+    def __enter__(self) -> Bench:
+        enter = self._stack.enter_context
+        enter(machine.freed_memory_kept())
+        enter(machine.threads_of_a_pass(self._encoder.device))
+        self._threads = enter(ThreadPoolExecutor(self.streams.number, "bignet-timing"))
+        enter(self._memory)
+        self._seats = [Seat(self._encoder, self.streams.threads) for _ in range(self.streams.number)]
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._stack.close()
+
+    def together(self, work: Callable[[Seat], Found]) -> list[Found]:
+        """What each stream's work on its seat gives, all at the same time."""
+        return list(self._threads.map(work, self._seats))
+
+    def rate(self, rate: Rate, batch: int) -> ForwardRate:
+        """Images a second, measured in this block with so many images a pass."""
+        return ForwardRate(rate, self.streams.number, self.streams.threads, batch, self._memory.n_bytes)
+
+
+def forward_rate(encoder: Encoder, seconds: float = FORWARD_SECONDS) -> ForwardRate:
+    """Images a second of a network alone.
+
+    Args:
+        encoder: see Bench.
+        seconds: of measuring; a pass that takes longer is measured once.
+    """
+    with Bench(encoder) as bench:
 
         def timed(passes: int) -> float:
             start = time.perf_counter()
-            list(threads.map(run, seats, itertools.repeat(passes)))
+            bench.together(lambda seat: [seat.run(bench.squares) for _ in range(passes)])
             return time.perf_counter() - start
 
-        if not warm:
-            timed(1)
+        timed(1)
         once = timed(1)
         passes = max(int(seconds / REPEATS / once), 1)
         spent = [once if passes == 1 else timed(passes)]
         while len(spent) < REPEATS and sum(spent) + spent[-1] <= 1.5 * seconds:
             spent.append(timed(passes))
-    rate = Rate(tuple(batch * passes * streams.number / each for each in spent))
-    return ForwardRate(rate, streams.number, streams.threads, batch, memory.n_bytes)
+    n_images = bench.batch * bench.streams.number
+    return bench.rate(Rate(tuple(n_images * passes / each for each in spent)), bench.batch)
 
 
 def _noise(encoder: Encoder) -> tuple[int, list[torch.Tensor]]:
@@ -216,7 +147,7 @@ def decode_rate(
         paths: files, read one after the other, and again from the first.
         preprocess: what to decode to.
         workers: threads; 0 = one a core.
-        seconds: of measuring, in VISITS * REPEATS measurements.
+        seconds: of measuring, in eight measurements.
 
     Raises:
         UsageError: no file.
@@ -228,8 +159,7 @@ def decode_rate(
     def load(_: int) -> None:
         decode(read_image_file(paths[next(numbers) % len(paths)]).data, preprocess, Limits())
 
-    times = VISITS * REPEATS
-    return Rate(tuple(repeated(load, workers, seconds / times) for _ in range(times)))
+    return Rate(tuple(repeated(load, workers, seconds / _DECODED_TIMES) for _ in range(_DECODED_TIMES)))
 
 
 def repeated(work: Callable[[int], object], workers: int, seconds: float) -> float:

@@ -3,6 +3,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
+from bignet.evaluate.candidates import rounding_units
 from bignet.evaluate.cosine import Cosines, UnitRows, usable_rows
 
 
@@ -41,6 +42,24 @@ def test_scores_stay_well_within_the_stated_slack():
         assert np.abs(scores - exact).max() < cosines.slack(scores) / 4
         double = cosines.double_block(queries)
         assert np.abs(double - exact).max() < cosines.slack(double) / 4
+
+
+@pytest.mark.parametrize("away", [0, 1, 5, 50])
+@pytest.mark.parametrize("dim", [1, 7, 512, 3000])
+def test_the_slack_of_float32_vectors_shrinks_with_their_cone_and_still_holds(away, dim):
+    rng = np.random.default_rng(dim)
+    vectors = (rng.standard_normal((300, dim)) + away).astype(np.float32) * rng.uniform(0.1, 50, (300, 1)).astype("f")
+    cosines, queries = Cosines(UnitRows(vectors)), np.arange(300)
+    scores = cosines.block(queries)
+
+    exact = cosines.rows.unit(queries) @ cosines.rows.unit(queries).T
+
+    assert scores.dtype == np.float32
+    assert np.abs(scores - exact).max() < cosines.slack(scores) / 4
+    if dim > 7:
+        mean = cosines.rows.unit(queries).mean(axis=0)
+        units = rounding_units(dim) * np.linalg.norm(cosines.rows.unit(queries) - mean, axis=1).max()
+        assert cosines.slack(scores) == pytest.approx(2 * (units + 4) * 2.0**-24)
 
 
 def test_the_farthest_row_is_the_last_of_the_whole_order(oracle, awkward):

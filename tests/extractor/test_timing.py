@@ -1,4 +1,4 @@
-"""Rates are of the network cut off after the layer, measured as a run works, and within the time they are given."""
+"""Rates are measured as a run works, and within the time they are given."""
 
 import threading
 import time
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bignet.errors import UsageError
-from bignet.extractor import backbones, costs, encoder, fusion, machine, network, timing
+from bignet.extractor import encoder, machine, timing
 from bignet.extractor.rate import Rate
 from bignet.extractor.settings import Form
 from bignet.images import Reason, RejectedImage
@@ -20,61 +20,6 @@ CPU = torch.device("cpu")
 
 def drawn(form=None, pools=("gap", "max")):
     return encoder.draw("tests.tiny:build", "random:0", LAYERS, pools, form or Form())
-
-
-def convolutions(blueprint):
-    return [node.name for node, _ in fusion.convolutions(network.folded(blueprint.plain))]
-
-
-def test_every_layer_of_a_store_is_measured_in_the_stores_own_precision():
-    found = timing.layer_rates(drawn(Form(precision="bf16")), "cpu", seconds=0.02)
-
-    assert list(found.rates) == LAYERS
-    assert (found.device, found.precision) == ("cpu", "bf16")
-    for rate in found.rates.values():
-        streams = machine.streams_for(CPU, machine.available_cores())
-        assert (rate.streams, rate.threads) == (streams.number, streams.threads)
-        assert rate.batch == machine.batch_size_for(CPU, 32 * 32)
-        assert rate.images_s > 0
-        assert timing.VISITS <= len(rate.rate.measured) <= timing.VISITS * timing.REPEATS
-        assert rate.rate.low <= rate.images_s <= rate.rate.high
-        assert rate.peak_bytes > 2**20
-    assert found.setting.startswith("bf16 on cpu, ")
-
-
-def test_operations_are_the_outlines_times_the_views():
-    blueprint = drawn()
-    outline = {row.name: row.flops_so_far for row in costs.outline(backbones.find("tests.tiny:build"), 32).layers}
-
-    found = timing.flops_to(blueprint.encoder(CPU).specs)
-
-    assert found == {layer: outline[layer] for layer in LAYERS}
-    assert found["stem"] < found["body"] < found["head"]
-    flipped = timing.flops_to(drawn(Form(views="flip")).encoder(CPU).specs)
-    assert flipped == {layer: 2 * flops for layer, flops in found.items()}
-
-
-@pytest.mark.parametrize("layer", LAYERS)
-def test_what_is_cut_off_gives_the_same_vectors_and_runs_no_later_layer(layer):
-    blueprint = drawn(pools=("max", "gap"))
-    pixels = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-
-    shortened = timing.cut_off(blueprint, layer)
-
-    assert [head.spec.name for head in shortened.heads] == [f"{layer}.max"]
-    assert convolutions(shortened) == convolutions(blueprint)[: LAYERS.index(layer) + 1]
-    whole, part = blueprint.encoder(CPU).encode(pixels), shortened.encoder(CPU).encode(pixels)
-    np.testing.assert_allclose(part[f"{layer}.max"], whole[f"{layer}.max"], rtol=1e-5, atol=1e-6)
-
-
-def test_ranges_of_8_bit_convolutions_after_the_layer_are_left_out_and_without_any_it_is_bf16():
-    names = convolutions(drawn())
-    blueprint = drawn(Form(precision="int8", ranges=tuple((name, 3.0) for name in names[1:])))
-
-    cut = {layer: timing.cut_off(blueprint, layer).heads[0].spec.computed_by for layer in LAYERS}
-
-    assert [(spec.precision, len(spec.ranges)) for spec in cut.values()] == [("bf16", 0), ("int8", 1), ("int8", 2)]
-    assert timing.layer_rates(blueprint, "cpu", seconds=0.0).precision == "int8"
 
 
 def test_a_pass_longer_than_the_time_is_measured_once():
@@ -103,7 +48,7 @@ def test_a_slower_network_has_a_lower_rate():
 
 def test_threads_of_torch_are_what_they_were():
     before = torch.get_num_threads()
-    timing.layer_rates(drawn(), "cpu", seconds=0.0)
+    timing.forward_rate(drawn().encoder(CPU), seconds=0.0)
     assert torch.get_num_threads() == before
 
 
@@ -126,7 +71,7 @@ def test_decoding_is_measured_from_the_files(tmp_path):
     large = put(tmp_path, "large.png", 0, size=(1500, 1200))
     slow, quick = timing.decode_rate([large], pre, 1, seconds=0.1), timing.decode_rate(paths, pre, 1, seconds=0.1)
     assert slow.value < quick.value
-    assert len(quick.measured) == timing.VISITS * timing.REPEATS
+    assert len(quick.measured) == 8
     with pytest.raises(UsageError, match="no files"):
         timing.decode_rate([], pre)
 

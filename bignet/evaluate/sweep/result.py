@@ -68,12 +68,12 @@ class Cost:
     """What a choice costs on the machine of the sweep; None = not measured. See ``Sweep.cost_setting``.
 
     Attributes:
-        images_s_forward: images a second through the network, cut off after the layer.
+        images_s_forward: images a second through the network up to the layer.
         images_s_end2end: with reading, decoding and resizing, which is shared between models and counted in full here.
         flops: floating-point operations up to the layer for one image; the same on every machine.
         bytes_per_vector: as stored.
         index_qps: exact searches a second among the sweep's images, all at once.
-        peak_bytes: most memory the process held while the network ran.
+        peak_bytes: most memory the process held while the network ran, all its tapped layers included.
         images_s_forward_lo: between this and ``_hi`` the rate is known: the interval of its median over repeated
             measurements, see ``bignet.extractor.rate``.
         images_s_forward_hi: see there.

@@ -1,0 +1,178 @@
+"""What each tapped layer costs here: images a second of the network up to it, from passes of the whole network.
+
+The clock is read where a layer ends: before its first pool and after it. A layer costs what had passed by then in its
+pass, less the pools of the layers before it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from bignet.extractor import backbones, costs, machine
+from bignet.extractor.encoder import Blueprint
+from bignet.extractor.network import Plain
+from bignet.extractor.rate import Rate
+from bignet.extractor.timing import Bench, ForwardRate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
+
+    from bignet.extractor.forward import Seat
+    from bignet.spec import EmbeddingSpec
+
+    Pool = Callable[[Tensor], Tensor]
+
+FORWARD_SECONDS = 1.0
+LEAST_ROUNDS, MOST_ROUNDS = 3, 9
+
+
+@dataclass(frozen=True)
+class LayerRates:
+    """What each tapped layer of a store's network costs.
+
+    Attributes:
+        rates: layer -> of the network up to it, with the first of the store's pools there; the memory is that of the
+            whole network.
+        flops: layer -> floating-point operations up to it for one image, all its views; without those of no own count.
+        device: ``cpu``, or the GPU's name.
+        precision: of the arithmetic.
+    """
+
+    rates: Mapping[str, ForwardRate]
+    flops: Mapping[str, int]
+    device: str
+    precision: str
+
+    @property
+    def setting(self) -> str:
+        """What the rates hold for: ``bf16 on cpu, 2 passes of 1 thread side by side, 8 images each``."""
+        first = next(iter(self.rates.values()))
+        threads = f"{first.threads} thread{'s' * (first.threads > 1)}"
+        passes = f"{first.streams} passes of {threads} side by side" if first.streams > 1 else f"passes of {threads}"
+        batches = " or ".join(str(size) for size in sorted({rate.batch for rate in self.rates.values()}))
+        return f"{self.precision} on {self.device}, {passes}, {batches} images each"
+
+
+def layer_rates(blueprint: Blueprint, device: str = "auto", seconds: float = FORWARD_SECONDS) -> LayerRates:
+    """Each layer of a store's embeddings, in the store's own precision.
+
+    Args:
+        blueprint: of the store's encoder.
+        device: see encoder.build; of several GPUs the first.
+        seconds: of measuring, after a pass to warm up; LEAST_ROUNDS to MOST_ROUNDS passes a stream.
+    """
+    target = machine.devices_for(machine.find_device(device))[0]
+    stamps = _Stamps(target)
+    with machine.threads_of_a_pass(target):
+        encoder = _with_first_pools(blueprint, stamps.around).encoder(target)
+    with Bench(encoder) as bench:
+
+        def pass_of(seat: Seat) -> dict[str, tuple[int, float]]:
+            return _timed(seat, bench.squares, encoder.batches_a_pass, stamps)
+
+        bench.together(pass_of)
+        rounds: list[list[dict[str, tuple[int, float]]]] = []
+        start = time.perf_counter()
+        while len(rounds) < LEAST_ROUNDS or (
+            len(rounds) < MOST_ROUNDS and time.perf_counter() - start < seconds * (1 - 1 / len(rounds))
+        ):
+            rounds.append(bench.together(pass_of))
+    rates = {}
+    for layer, (batch, _) in rounds[0][0].items():
+        rate = Rate(tuple(sum(batch / seat[layer][1] for seat in seats) for seats in rounds))
+        rates[layer] = bench.rate(rate, batch)
+    return LayerRates(rates, flops_to(encoder.specs), machine.device_name(target), encoder.spec.precision)
+
+
+def layers_of(specs: Sequence[EmbeddingSpec]) -> list[str]:
+    """The layers tapped, the earliest first, as they were asked."""
+    return list(dict.fromkeys(spec.layer for spec in specs))
+
+
+def flops_to(specs: Sequence[EmbeddingSpec]) -> dict[str, int]:
+    """Layer -> floating-point operations of a forward pass until it has finished, for one image with all its views."""
+    spec = specs[0].computed_by
+    wanted = {item.layer for item in specs}
+    outline = costs.outline(backbones.find(spec.model), spec.preprocess.crop)
+    return {row.name: row.flops_so_far * spec.preprocess.n_views for row in outline.layers if row.name in wanted}
+
+
+def _with_first_pools(blueprint: Blueprint, around: Callable[[str, Pool], Pool]) -> Blueprint:
+    """The same network with the first pool of each layer, and something around it."""
+    plain, heads = blueprint.plain, blueprint.heads
+    first = {head.spec.layer: number for number, head in reversed([*enumerate(heads)])}
+    pools = {layer: [around(layer, heads[first[layer]].pool.apply)] for layer in plain.pools}
+    vectors = [plain.vectors[first[layer]] for layer in plain.pools]
+    return Blueprint(
+        Plain(plain.model, pools, plain.sample, vectors), tuple(heads[first[layer]] for layer in plain.pools)
+    )
+
+
+def _timed(seat: Seat, squares: list[Tensor], n_parts: int, stamps: _Stamps) -> dict[str, tuple[int, float]]:
+    """Layer -> images, and seconds until it was done for them; in the order they end.
+
+    What comes before large linear layers takes its images in parts (see ``tail``), so that it is timed on one part.
+    """
+    found, in_parts = stamps.of(lambda: seat.run(squares))
+    timed = {layer: (len(squares), seconds) for layer, seconds in found.items()}
+    if in_parts:
+        part = squares[: len(squares) // n_parts]
+        alone, _ = stamps.of(lambda: seat.run(part))
+        timed |= {layer: (len(part), alone[layer]) for layer in in_parts}
+    return timed
+
+
+@dataclass(frozen=True)
+class _Note:
+    """When a layer ended, and when its pool had."""
+
+    layer: str
+    done: float
+    pooled: float
+
+
+class _Stamps:
+    """Notes when the layers of a pass end, in the thread that runs it."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._on_gpu, self._device = device.type == "cuda", device
+        self._here = threading.local()
+
+    def around(self, layer: str, pool: Pool) -> Pool:
+        """A pool that notes when it begins and ends."""
+
+        def stamped(output: Tensor) -> Tensor:
+            done = self._now()
+            vectors = pool(output)
+            notes: list[_Note] | None = getattr(self._here, "notes", None)
+            if notes is not None:
+                notes.append(_Note(layer, done, self._now()))
+            return vectors
+
+        return stamped
+
+    def of(self, run: Callable[[], object]) -> tuple[dict[str, float], list[str]]:
+        """Seconds until each layer was done for the first time, and the layers that ended more than once."""
+        notes: list[_Note] = []
+        self._here.notes, begin = notes, self._now()
+        run()
+        self._here.notes = None
+        found: dict[str, float] = {}
+        pooling = 0.0  # of layers before
+        for note in notes:
+            found.setdefault(note.layer, note.pooled - begin - pooling)
+            pooling += note.pooled - note.done
+        return found, [layer for layer, times in Counter(note.layer for note in notes).items() if times > 1]
+
+    def _now(self) -> float:
+        if self._on_gpu:
+            torch.cuda.current_stream(self._device).synchronize()
+        return time.perf_counter()
