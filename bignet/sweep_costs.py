@@ -15,7 +15,7 @@ import numpy as np
 from bignet.evaluate.sweep.result import Choice, Cost
 from bignet.extractor import machine
 from bignet.extractor.altered import spread
-from bignet.extractor.layer_timing import MOST_ROUNDS, LayerRates, layer_rates
+from bignet.extractor.layer_timing import MOST_ROUNDS, VISITS, LayerRates, layer_rates
 from bignet.extractor.rate import Rate
 from bignet.extractor.timing import ForwardRate, decode_rate, end_to_end
 from bignet.sweep_speeds import Speeds
@@ -86,7 +86,7 @@ def measure(
     """
     stores = networks.stores
     bench = _Bench(networks, request, _Counter(told, _n_measurements(choices, stores)))
-    rates = {name: bench.layers(name) for name in stores}
+    rates = bench.layers()
     decoding = {store.embeddings[0].computed_by.preprocess: store for store in [*stores.values()][::-1]}
     decoded = {preprocess: bench.decoding(preprocess, store) for preprocess, store in decoding.items()}
     searched = {dims: bench.searching(dims) for dims in sorted({choice.dims for choice in choices})}
@@ -114,7 +114,7 @@ def measure(
 
 def _n_measurements(choices: Sequence[Choice], stores: Stores) -> int:
     decoders = {store.embeddings[0].computed_by.preprocess for store in stores.values()}
-    return len(stores) + len(decoders) + len({choice.dims for choice in choices})
+    return VISITS * len(stores) + len(decoders) + len({choice.dims for choice in choices})
 
 
 class _Counter:
@@ -138,24 +138,31 @@ class _Bench:
         self.n_rows = max(len(store) for store in networks.stores.values())
         self._machine = {"processor": machine.processor_name(), "threads": machine.available_cores()}
 
-    def layers(self, name: str) -> LayerRates:
-        """A store's network up to each of its layers."""
+    def layers(self) -> dict[str, LayerRates]:
+        """Each store's network up to each of its layers; those that are not kept are measured in turn."""
+        depends = {name: self._network_depends(name) for name in self._networks.stores}
+        found = {name: self.speeds.kept(f"forward {name}", on, _layer_rates) for name, on in depends.items()}
+        missing = {name: self._networks.of(name) for name, rates in found.items() if rates is None}
+        kept = {name: rates for name, rates in found.items() if rates is not None}
+        for _ in range(VISITS * len(kept)):
+            self._advance()
+        if not missing:
+            return kept
+        measured = layer_rates(missing, self._request.device, _SECONDS_A_NETWORK, self._advance)
+        return kept | {
+            name: self.speeds.keep(f"forward {name}", depends[name], asdict(rates), _layer_rates)
+            for name, rates in measured.items()
+        }
+
+    def _network_depends(self, name: str) -> dict[str, Any]:
         specs = self._networks.stores[name].embeddings
-        device = machine.device_name(machine.devices_for(machine.find_device(self._request.device))[0])
-        depends = {
+        return {
             **self._machine,
-            "device": device,
+            "device": machine.device_name(machine.devices_for(machine.find_device(self._request.device))[0]),
             "torch": version("torch"),
             "embeddings": {spec.name: spec.fingerprint for spec in specs},
             "seconds": _SECONDS_A_NETWORK,
         }
-
-        def measured() -> dict[str, Any]:
-            return asdict(layer_rates(self._networks.of(name), self._request.device, _SECONDS_A_NETWORK))
-
-        found = self.speeds.of(f"forward {name}", depends, measured, _layer_rates)
-        self._advance()
-        return found
 
     def decoding(self, preprocess: Preprocess, store: Snapshot) -> Rate:
         """From file to a preprocessing's pixels, of files from all over a store."""

@@ -48,21 +48,33 @@ class Speeds:
         Raises:
             ResourceError: the disk refused.
         """
+        kept = self.kept(name, depends_on, read)
+        return self.keep(name, depends_on, measure(), read) if kept is None else kept
+
+    def kept(self, name: str, depends_on: Mapping[str, Any], read: Callable[[Any], Found]) -> Found | None:
+        """What is kept under that name if it depended on the same; None = it has to be measured. See ``of``."""
         self._n_asked += 1
-        wanted, kept = json.loads(json.dumps(depends_on)), self._entries.get(name)
-        if not self._again and isinstance(kept, dict) and kept.get("depends_on") == wanted:
-            try:
-                found, day = read(kept["found"]), str(kept["measured_on"])
-            except (KeyError, TypeError, ValueError):
-                pass  # not of our making
-            else:
-                self._days.append(day)
-                return found
+        kept = self._entries.get(name)
+        if self._again or not isinstance(kept, dict) or kept.get("depends_on") != _plain(depends_on):
+            return None
+        try:
+            found, day = read(kept["found"]), str(kept["measured_on"])
+        except (KeyError, TypeError, ValueError):
+            return None  # not of our making
+        self._days.append(day)
+        return found
+
+    def keep(self, name: str, depends_on: Mapping[str, Any], measured: Any, read: Callable[[Any], Found]) -> Found:
+        """What was measured, kept and read as it will be from now on. See ``of``.
+
+        Raises:
+            ResourceError: the disk refused.
+        """
         day = datetime.now(UTC).date().isoformat()
-        entry = {"depends_on": wanted, "measured_on": day, "found": json.loads(json.dumps(measure()))}
-        self._entries[name] = entry
+        found = _plain(measured)
+        self._entries[name] = {"depends_on": _plain(depends_on), "measured_on": day, "found": found}
         self._write()
-        return read(entry["found"])
+        return read(found)
 
     @property
     def taken(self) -> str:
@@ -78,6 +90,11 @@ class Speeds:
             files.replace(self._path, files.whole(text.encode("ascii") + b"\n"))
         except OSError as error:
             raise explain_os_error(error, f"write '{self._path}'") from error
+
+
+def _plain(values: Any) -> Any:
+    """As JSON gives them back."""
+    return json.loads(json.dumps(values))
 
 
 def _read(path: Path) -> dict[str, Any]:

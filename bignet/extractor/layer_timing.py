@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     Pool = Callable[[Tensor], Tensor]
 
 FORWARD_SECONDS = 1.0
-LEAST_ROUNDS, MOST_ROUNDS = 3, 9
+VISITS = 3
+MOST_ROUNDS = 9
 
 
 @dataclass(frozen=True)
@@ -61,40 +62,63 @@ class LayerRates:
         return f"{self.precision} on {self.device}, {passes}, {batches} images each"
 
 
-def layer_rates(blueprint: Blueprint, device: str = "auto", seconds: float = FORWARD_SECONDS) -> LayerRates:
-    """Each layer of a store's embeddings, in the store's own precision.
+def layer_rates(
+    blueprints: Mapping[str, Blueprint],
+    device: str = "auto",
+    seconds: float = FORWARD_SECONDS,
+    advanced: Callable[[], None] | None = None,
+) -> dict[str, LayerRates]:
+    """Each layer of the embeddings of several stores, in the stores' own precisions.
+
+    Networks are visited in turn, VISITS times: a machine that was busy for some seconds shows.
 
     Args:
-        blueprint: of the store's encoder.
+        blueprints: of the stores' encoders, by name.
         device: see encoder.build; of several GPUs the first.
-        seconds: of measuring, after a pass to warm up; LEAST_ROUNDS to MOST_ROUNDS passes a stream.
+        seconds: measured at a network, after a pass to warm up; VISITS passes a stream at least, MOST_ROUNDS at most.
+        advanced: called after each visit.
     """
     target = machine.devices_for(machine.find_device(device))[0]
-    stamps = _Stamps(target)
-    with machine.threads_of_a_pass(target):
-        encoder = _with_first_pools(blueprint, stamps.around).encoder(target)
-    with Bench(encoder) as bench:
-
-        def pass_of(seat: Seat) -> dict[str, tuple[int, float]]:
-            return _timed(seat, bench.squares, encoder.batches_a_pass, stamps)
-
-        bench.together(pass_of)
-        rounds: list[list[dict[str, tuple[int, float]]]] = []
-        start = time.perf_counter()
-        while len(rounds) < LEAST_ROUNDS or (
-            len(rounds) < MOST_ROUNDS and time.perf_counter() - start < seconds * (1 - 1 / len(rounds))
-        ):
-            rounds.append(bench.together(pass_of))
-    rates = {}
-    for layer, (batch, _) in rounds[0][0].items():
-        rate = Rate(tuple(sum(batch / seat[layer][1] for seat in seats) for seats in rounds))
-        rates[layer] = bench.rate(rate, batch)
-    return LayerRates(rates, flops_to(encoder.specs), machine.device_name(target), encoder.spec.precision)
+    timed = {name: _Timed(blueprint, target) for name, blueprint in blueprints.items()}
+    for each in [*timed.values()] * VISITS:
+        each.visit(seconds / VISITS)
+        if advanced is not None:
+            advanced()
+    return {name: each.rates() for name, each in timed.items()}
 
 
-def layers_of(specs: Sequence[EmbeddingSpec]) -> list[str]:
-    """The layers tapped, the earliest first, as they were asked."""
-    return list(dict.fromkeys(spec.layer for spec in specs))
+class _Timed:
+    """A network whose layers are timed."""
+
+    def __init__(self, blueprint: Blueprint, device: torch.device) -> None:
+        self._stamps = _Stamps(device)
+        with machine.threads_of_a_pass(device):
+            self._encoder = _with_first_pools(blueprint, self._stamps.around).encoder(device)
+        self._found: dict[str, ForwardRate] = {}
+
+    def visit(self, seconds: float) -> None:
+        """Measure for so long, or one pass a stream."""
+        with Bench(self._encoder) as bench:
+
+            def timed(seat: Seat) -> dict[str, tuple[int, float]]:
+                return _timed(seat, bench.squares, self._encoder.batches_a_pass, self._stamps)
+
+            if not self._found:
+                bench.together(timed)
+            start = time.perf_counter()
+            rounds = [bench.together(timed)]
+            while len(rounds) < MOST_ROUNDS // VISITS and time.perf_counter() - start < seconds / 2:
+                rounds.append(bench.together(timed))
+        for layer, (batch, _) in rounds[0][0].items():
+            rate = Rate(tuple(sum(batch / seat[layer][1] for seat in seats) for seats in rounds))
+            found = bench.rate(rate, batch)
+            self._found[layer] = self._found[layer] + found if layer in self._found else found
+
+    def rates(self) -> LayerRates:
+        """What all visits found."""
+        encoder = self._encoder
+        device = machine.device_name(encoder.device)
+        return LayerRates(self._found, flops_to(encoder.specs), device, encoder.spec.precision)
 
 
 def flops_to(specs: Sequence[EmbeddingSpec]) -> dict[str, int]:

@@ -9,7 +9,7 @@ import itertools
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -59,6 +59,10 @@ class ForwardRate:
     def images_s(self) -> float:
         """Images a second: the median."""
         return self.rate.value
+
+    def __add__(self, other: ForwardRate) -> ForwardRate:
+        """Both measurements of the same network."""
+        return replace(self, rate=self.rate + other.rate, peak_bytes=max(self.peak_bytes, other.peak_bytes))
 
 
 class Bench:

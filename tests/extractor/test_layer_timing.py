@@ -21,8 +21,21 @@ def drawn(form=None):
     return encoder.draw("tests.tiny:build", "random:0", LAYERS, ("gap", "max"), form or Form())
 
 
+def rates_of(blueprint, seconds=0.0):
+    return layer_timing.layer_rates({"it": blueprint}, "cpu", seconds)["it"]
+
+
+def test_networks_are_visited_in_turn(monkeypatch):
+    visited, told = [], []
+    monkeypatch.setattr(layer_timing._Timed, "visit", lambda self, _seconds: visited.append(self))
+    monkeypatch.setattr(layer_timing._Timed, "rates", lambda self: self)
+    found = layer_timing.layer_rates({"a": drawn(), "b": drawn()}, "cpu", advanced=lambda: told.append(len(visited)))
+    assert visited == [found["a"], found["b"]] * layer_timing.VISITS
+    assert told == [1, 2, 3, 4, 5, 6]
+
+
 def test_every_layer_of_a_store_is_measured_in_the_stores_own_precision():
-    found = layer_timing.layer_rates(drawn(Form(precision="bf16")), "cpu", seconds=0.02)
+    found = rates_of(drawn(Form(precision="bf16")), seconds=0.02)
 
     assert list(found.rates) == LAYERS
     assert (found.device, found.precision) == ("cpu", "bf16")
@@ -30,7 +43,7 @@ def test_every_layer_of_a_store_is_measured_in_the_stores_own_precision():
         streams = machine.streams_for(CPU, machine.available_cores())
         assert (rate.streams, rate.threads) == (streams.number, streams.threads)
         assert rate.batch == machine.batch_size_for(CPU, 32 * 32)
-        assert layer_timing.LEAST_ROUNDS <= len(rate.rate.measured) <= layer_timing.MOST_ROUNDS
+        assert layer_timing.VISITS <= len(rate.rate.measured) <= layer_timing.MOST_ROUNDS
         assert rate.rate.low <= rate.images_s <= rate.rate.high
         assert rate.peak_bytes > 2**20
     assert found.setting.startswith("bf16 on cpu, ")
@@ -102,7 +115,7 @@ def test_a_layer_takes_what_comes_before_it_and_its_own_first_pool_but_no_other(
     blueprint = encoder.draw(f"{HERE}:{form}", "random:0", layers, ("gap", "max"), Form())
     assert network.can_be_followed(blueprint.plain) == (form == "graph")
 
-    found = layer_timing.layer_rates(slowed(blueprint), "cpu", seconds=0.0)
+    found = rates_of(slowed(blueprint))
 
     streams = machine.streams_for(CPU, machine.available_cores()).number
     least = [streams * rate.batch / max(rate.rate.measured) / PAUSE for rate in found.rates.values()]
@@ -135,7 +148,7 @@ def test_what_comes_before_large_linear_layers_is_timed_on_as_many_images_as_it_
     blueprint = encoder.draw(f"{HERE}:two_linear", "random:0", layers, ("flat",), Form())
     assert blueprint.encoder(CPU).batches_a_pass == tail.PARTS
 
-    found = layer_timing.layer_rates(blueprint, "cpu", seconds=0.0)
+    found = rates_of(blueprint)
 
     size = machine.batch_size_for(CPU, 32 * 32)
     assert [rate.batch for rate in found.rates.values()] == [size, size, tail.PARTS * size, tail.PARTS * size]
@@ -144,10 +157,10 @@ def test_what_comes_before_large_linear_layers_is_timed_on_as_many_images_as_it_
 def test_ranges_of_8_bit_convolutions_are_kept():
     names = [node.name for node, _ in fusion.convolutions(network.folded(drawn().plain))]
     blueprint = drawn(Form(precision="int8", ranges=tuple((name, 3.0) for name in names)))
-    assert layer_timing.layer_rates(blueprint, "cpu", seconds=0.0).precision == "int8"
+    assert rates_of(blueprint).precision == "int8"
 
 
 def test_threads_of_torch_are_what_they_were():
     before = torch.get_num_threads()
-    layer_timing.layer_rates(drawn(), "cpu", seconds=0.0)
+    rates_of(drawn())
     assert torch.get_num_threads() == before
