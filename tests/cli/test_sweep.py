@@ -29,7 +29,7 @@ OPTIONS = ("-m", MODEL, "-w", f"{MODEL}=random:0", "-p", "gap,max,cls", "--preci
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sweep_costs, "_SECONDS_A_LAYER", 0.01)
+    monkeypatch.setattr(sweep_costs, "_SECONDS_A_NETWORK", 0.01)
     monkeypatch.setattr(sweep_costs, "_SECONDS_DECODING", 0.05)
 
 
