@@ -18,7 +18,7 @@ from bignet.extractor import backbones, costs, machine
 from bignet.extractor.encoder import Blueprint
 from bignet.extractor.network import Plain
 from bignet.extractor.rate import Rate
-from bignet.extractor.timing import Bench, ForwardRate
+from bignet.extractor.timing import FORWARD_SECONDS, Bench, ForwardRate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
     Pool = Callable[[Tensor], Tensor]
 
-FORWARD_SECONDS = 1.0
 VISITS = 3
 MOST_ROUNDS = 9
 
@@ -79,15 +78,15 @@ def layer_rates(
         advanced: called after each visit.
     """
     target = machine.devices_for(machine.find_device(device))[0]
-    timed = {name: _Timed(blueprint, target) for name, blueprint in blueprints.items()}
-    for each in [*timed.values()] * VISITS:
+    clocks = {name: _LayerClock(blueprint, target) for name, blueprint in blueprints.items()}
+    for each in [*clocks.values()] * VISITS:
         each.visit(seconds / VISITS)
         if advanced is not None:
             advanced()
-    return {name: each.rates() for name, each in timed.items()}
+    return {name: each.rates() for name, each in clocks.items()}
 
 
-class _Timed:
+class _LayerClock:
     """A network whose layers are timed."""
 
     def __init__(self, blueprint: Blueprint, device: torch.device) -> None:
@@ -101,7 +100,7 @@ class _Timed:
         with Bench(self._encoder) as bench:
 
             def timed(seat: Seat) -> dict[str, tuple[int, float]]:
-                return _timed(seat, bench.squares, self._encoder.batches_a_pass, self._stamps)
+                return _pass_by_layer(seat, bench.squares, self._encoder.batches_a_pass, self._stamps)
 
             if not self._found:
                 bench.together(timed)
@@ -140,17 +139,17 @@ def _with_first_pools(blueprint: Blueprint, around: Callable[[str, Pool], Pool])
     )
 
 
-def _timed(seat: Seat, squares: list[Tensor], n_parts: int, stamps: _Stamps) -> dict[str, tuple[int, float]]:
+def _pass_by_layer(seat: Seat, squares: list[Tensor], n_parts: int, stamps: _Stamps) -> dict[str, tuple[int, float]]:
     """Layer -> images, and seconds until it was done for them; in the order they end.
 
     What comes before large linear layers takes its images in parts (see ``tail``), so that it is timed on one part.
     """
-    found, in_parts = stamps.of(lambda: seat.run(squares))
+    found, in_pieces = stamps.of(lambda: seat.run(squares))
     timed = {layer: (len(squares), seconds) for layer, seconds in found.items()}
-    if in_parts:
+    if n_parts > 1 and in_pieces:
         part = squares[: len(squares) // n_parts]
         alone, _ = stamps.of(lambda: seat.run(part))
-        timed |= {layer: (len(part), alone[layer]) for layer in in_parts}
+        timed |= {layer: (len(part), alone[layer]) for layer in in_pieces}
     return timed
 
 
@@ -184,17 +183,21 @@ class _Stamps:
         return stamped
 
     def of(self, run: Callable[[], object]) -> tuple[dict[str, float], list[str]]:
-        """Seconds until each layer was done for the first time, and the layers that ended more than once."""
+        """Seconds until each layer was done, and the layers that ended more than once: for some images at a time.
+
+        Of those the first time counts, as often as there were others.
+        """
         notes: list[_Note] = []
         self._here.notes, begin = notes, self._now()
         run()
         self._here.notes = None
         found: dict[str, float] = {}
         pooling = 0.0  # of layers before
+        times = Counter(note.layer for note in notes)
         for note in notes:
-            found.setdefault(note.layer, note.pooled - begin - pooling)
+            found.setdefault(note.layer, (note.pooled - begin - pooling) * times[note.layer])
             pooling += note.pooled - note.done
-        return found, [layer for layer, times in Counter(note.layer for note in notes).items() if times > 1]
+        return found, [layer for layer in found if times[layer] > 1]
 
     def _now(self) -> float:
         if self._on_gpu:

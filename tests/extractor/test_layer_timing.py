@@ -27,8 +27,8 @@ def rates_of(blueprint, seconds=0.0):
 
 def test_networks_are_visited_in_turn(monkeypatch):
     visited, told = [], []
-    monkeypatch.setattr(layer_timing._Timed, "visit", lambda self, _seconds: visited.append(self))
-    monkeypatch.setattr(layer_timing._Timed, "rates", lambda self: self)
+    monkeypatch.setattr(layer_timing._LayerClock, "visit", lambda self, _seconds: visited.append(self))
+    monkeypatch.setattr(layer_timing._LayerClock, "rates", lambda self: self)
     found = layer_timing.layer_rates({"a": drawn(), "b": drawn()}, "cpu", advanced=lambda: told.append(len(visited)))
     assert visited == [found["a"], found["b"]] * layer_timing.VISITS
     assert told == [1, 2, 3, 4, 5, 6]
@@ -164,3 +164,19 @@ def test_threads_of_torch_are_what_they_were():
     before = torch.get_num_threads()
     rates_of(drawn())
     assert torch.get_num_threads() == before
+
+
+def test_of_a_layer_that_ends_for_some_images_at_a_time_the_first_time_counts_as_often():
+    stamps = layer_timing._Stamps(CPU)
+    early, late = (stamps.around(layer, lambda output: output) for layer in ("early", "late"))
+
+    def run():
+        for pause in (1, 20):
+            time.sleep(pause * PAUSE)
+            early(torch.zeros(1))
+        late(torch.zeros(1))
+
+    found, in_pieces = stamps.of(run)
+
+    assert in_pieces == ["early"]
+    assert 2 * PAUSE <= found["early"] < 20 * PAUSE <= found["late"]
