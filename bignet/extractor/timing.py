@@ -80,15 +80,16 @@ class Bench:
     def __init__(self, encoder: Encoder) -> None:
         self.streams = machine.streams_for(encoder.device, machine.available_cores())
         self.batch, self.squares = _noise(encoder)
-        self._encoder, self._memory, self._stack = encoder, PeakMemory(encoder.device), ExitStack()
+        self._encoder, self._memory = encoder, PeakMemory(encoder.device)
 
     def __enter__(self) -> Bench:
-        enter = self._stack.enter_context
-        enter(machine.freed_memory_kept())
-        enter(machine.threads_of_a_pass(self._encoder.device))
-        self._threads = enter(ThreadPoolExecutor(self.streams.number, "bignet-timing"))
-        enter(self._memory)
-        self._seats = [Seat(self._encoder, self.streams.threads) for _ in range(self.streams.number)]
+        with ExitStack() as stack:
+            stack.enter_context(machine.freed_memory_kept())
+            stack.enter_context(machine.threads_of_a_pass(self._encoder.device))
+            self._threads = stack.enter_context(ThreadPoolExecutor(self.streams.number, "bignet-timing"))
+            stack.enter_context(self._memory)
+            self._seats = [Seat(self._encoder, self.streams.threads) for _ in range(self.streams.number)]
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(self, *_error: object) -> None:
