@@ -46,12 +46,10 @@ class CostRequest:
 
     Attributes:
         folder: of the sweep; speeds are kept there.
-        device: see ``machine.find_device``; of several GPUs the first.
         again: whether speeds that are kept are measured again.
     """
 
     folder: Path
-    device: str
     again: bool
 
 
@@ -90,7 +88,7 @@ def measure(
     decoding = {store.embeddings[0].computed_by.preprocess: store for store in [*stores.values()][::-1]}
     decoded = {preprocess: bench.decoding(preprocess, store) for preprocess, store in decoding.items()}
     searched = {dims: bench.searching(dims) for dims in sorted({choice.dims for choice in choices})}
-    on_gpu = machine.find_device(request.device).type == "cuda"
+    on_gpu = networks.device.type == "cuda"
     found = {}
     for choice in choices:
         spec = stores[choice.store].embedding(choice.embedding)
@@ -133,7 +131,7 @@ class _Bench:
     """Measures, or takes what is kept."""
 
     def __init__(self, networks: Networks, request: CostRequest, advance: _Counter) -> None:
-        self._networks, self._request, self._advance = networks, request, advance
+        self._networks, self._advance = networks, advance
         self.speeds = Speeds(request.folder, again=request.again)
         self.n_rows = max(len(store) for store in networks.stores.values())
         self._machine = {"processor": machine.processor_name(), "threads": machine.available_cores()}
@@ -142,13 +140,13 @@ class _Bench:
         """Each store's network up to each of its layers; those that are not kept are measured in turn."""
         depends = {name: self._network_depends(name) for name in self._networks.stores}
         found = {name: self.speeds.kept(f"forward {name}", on, _layer_rates) for name, on in depends.items()}
-        missing = {name: self._networks.of(name) for name, rates in found.items() if rates is None}
+        missing = {name: self._networks.blueprint(name) for name, rates in found.items() if rates is None}
         kept = {name: rates for name, rates in found.items() if rates is not None}
         for _ in range(VISITS * len(kept)):
             self._advance()
         if not missing:
             return kept
-        measured = layer_rates(missing, self._request.device, _SECONDS_A_NETWORK, self._advance)
+        measured = layer_rates(missing, self._networks.device, _SECONDS_A_NETWORK, self._advance)
         return kept | {
             name: self.speeds.keep(f"forward {name}", depends[name], asdict(rates), _layer_rates)
             for name, rates in measured.items()
@@ -158,7 +156,7 @@ class _Bench:
         specs = self._networks.stores[name].embeddings
         return {
             **self._machine,
-            "device": machine.device_name(machine.devices_for(machine.find_device(self._request.device))[0]),
+            "device": machine.device_name(self._networks.device),
             "torch": version("torch"),
             "embeddings": {spec.name: spec.fingerprint for spec in specs},
             "seconds": _SECONDS_A_NETWORK,

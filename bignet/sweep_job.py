@@ -167,8 +167,8 @@ def run(
         stack.enter_context(lock.exclusive(out / STORES, "folder"))  # two that measure at a time would slow each other
         names = [_name_of(item, out) for item in made]
         stores = {name: stack.enter_context(Snapshot.open(item.path)) for name, item in zip(names, made, strict=True)}
-        drawn = {name: item.network for name, item in zip(names, made, strict=True) if item.network is not None}
-        sweep = _judged(grid, Networks(stores, drawn), request, out, listener)
+        ready = {name: item.encoder for name, item in zip(names, made, strict=True) if item.encoder is not None}
+        sweep = _judged(grid, Networks(stores, request.device, ready), request, out, listener)
         listener.stage("page", 0, 1)
         source = _source(out, stores, request)
         sweep = with_earlier_times(replace(sweep, seconds={**_seconds(made), **sweep.seconds}), source, out)
@@ -195,14 +195,14 @@ def _judged(grid: Grid, networks: Networks, request: SweepRequest, out: Path, li
     vectors = Vectors(networks.stores)
     choices, dropped = _choices(grid, vectors, request.steps, listener)
     told = partial(listener.stage, "speeds")
-    costs = measure(choices, networks, CostRequest(out, request.device, request.again), told)
+    costs = measure(choices, networks, CostRequest(out, request.again), told)
     if costs.kept:
         listener.kept(costs.kept)
     told = partial(listener.stage, "altered copies")
     told(0, 1)
     labelled = any(label is not None for label in shelf.images.labels or ())
     n_altered = images_altered(len(shelf.common), labelled=labelled)
-    copies = embed_all_copies(vectors, networks, CopyRequest(out, shelf.common, request.device, n_altered), told)
+    copies = embed_all_copies(vectors, networks, CopyRequest(out, shelf.common, n_altered), told)
     sweep = judge(
         shelf.images, choices, costs.of, vectors.read, copies, request.judging, listener.stage, ScoreFiles(out)
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bignet.extractor import encoder as encoders
+from bignet.extractor import machine
+from bignet.extractor.altered import encoder_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bignet.extractor.encoder import Blueprint
+    from bignet.extractor.encoder import Blueprint, Encoder
     from bignet.store.snapshot import Snapshot
 
 
@@ -18,18 +20,36 @@ class Networks:
 
     Attributes:
         stores: by name, open.
+        device: where they run; of several GPUs the first.
+
+    Args:
+        stores: see there.
+        device: see ``machine.find_device``.
+        ready: encoders on that device, by the name of their store.
     """
 
-    def __init__(self, stores: Mapping[str, Snapshot], drawn: Mapping[str, Blueprint]) -> None:
+    def __init__(self, stores: Mapping[str, Snapshot], device: str, ready: Mapping[str, Encoder]) -> None:
         self.stores = stores
-        self._drawn = dict(drawn)
+        self.device = machine.devices_for(machine.find_device(device))[0]
+        self._ready = ready
+        self._drawn: dict[str, Blueprint] = {}
 
-    def of(self, name: str) -> Blueprint:
-        """The blueprint of a store's encoder.
+    def blueprint(self, name: str) -> Blueprint:
+        """Of a store's encoder.
 
         Raises:
             MismatchError: what can be built today is not what made the store.
         """
+        if name in self._ready:
+            return self._ready[name].blueprint
         if name not in self._drawn:
             self._drawn[name] = encoders.redraw(self.stores[name].embeddings)
         return self._drawn[name]
+
+    def encoder(self, name: str) -> Encoder:
+        """A store's encoder.
+
+        Raises:
+            MismatchError: see ``blueprint``.
+        """
+        return self._ready[name] if name in self._ready else encoder_for(self.blueprint(name), self.device)

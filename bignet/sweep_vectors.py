@@ -12,7 +12,7 @@ from bignet.errors import UsageError, explain_os_error
 from bignet.evaluate.sweep.images import AlteredCopies
 from bignet.evaluate.sweep.result import Choice, Dropped
 from bignet.extractor.alterations import USUAL
-from bignet.extractor.altered import USUAL_IMAGES, Originals, embed_copies, encoder_for, spread
+from bignet.extractor.altered import USUAL_IMAGES, Originals, embed_copies, spread
 from bignet.extractor.altered_file import key_of, load, save
 
 if TYPE_CHECKING:
@@ -110,13 +110,11 @@ class CopyRequest:
     Attributes:
         folder: of the sweep: the copies' vectors are kept in ``views`` there for the next run.
         common: (n,) rows of the first store whose images the other stores hold, too.
-        device: see ``machine.find_device``.
         n_images: of so many images at most, from all over.
     """
 
     folder: Path
     common: NDArray[np.int64]
-    device: str
     n_images: int = USUAL_IMAGES
 
 
@@ -150,7 +148,7 @@ def embed_all_copies(
     kept = {name: load(files[name], keys[name]) for name in stores}
     found = {name: altered for name, altered in kept.items() if altered is not None}
     if len(found) < len(stores) or len({tuple(altered.rows) for altered in found.values()}) > 1:
-        encoders = [encoder_for(networks.of(name), request.device) for name in stores]
+        encoders = [networks.encoder(name) for name in stores]
         found = dict(zip(stores, embed_copies(encoders, originals, USUAL, _counting(told, len(rows))), strict=True))
         try:
             (request.folder / _VIEWS).mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
+    import torch
     from numpy.typing import NDArray
     from PIL import Image
     from torch import Tensor
@@ -127,17 +128,17 @@ def embed_altered(
         UsageError: no alteration, or ``image_root`` is not a folder.
         MismatchError: what can be built today is not what made the store.
     """
-    encoder = encoder_for(encoders.redraw(store.embeddings, weights), device)
+    target = machine.devices_for(machine.find_device(device))[0]
+    encoder = encoder_for(encoders.redraw(store.embeddings, weights), target)
     found = embed_copies([encoder], Originals.of(store, rows, image_root), alterations)[0]
     unread = {int(rows[number]): reason for number, reason in found.unread.items()}
     return replace(found, rows=rows[found.rows], unread=unread)
 
 
-def encoder_for(blueprint: Blueprint, device: str = "auto") -> Encoder:
+def encoder_for(blueprint: Blueprint, device: torch.device) -> Encoder:
     """A store's encoder, its filters laid out for as many threads as a run gives a pass."""
-    target = machine.devices_for(machine.find_device(device))[0]
-    with machine.threads_of_a_pass(target):
-        return blueprint.encoder(target)
+    with machine.threads_of_a_pass(device):
+        return blueprint.encoder(device)
 
 
 def embed_copies(

@@ -37,11 +37,16 @@ class Head:
 
 
 class Encoder:
-    """A network ready to embed; ``specs`` say exactly what its vectors are. Threads may share it."""
+    """A network ready to embed; ``specs`` say exactly what its vectors are. Threads may share it.
+
+    Attributes:
+        blueprint: what it was made from, with its own precision and decoder.
+    """
 
     def __init__(self, plain: Plain, heads: Sequence[Head], device: torch.device) -> None:
+        self.blueprint = Blueprint(plain, tuple(heads))
         self.spec = heads[0].spec.computed_by
-        self.heads = tuple(heads)
+        self.heads = self.blueprint.heads
         self.device = device
         self._dtype = TYPES[self.spec.precision]
         self._network = prepare(plain, self.spec.precision, device, dict(self.spec.ranges))

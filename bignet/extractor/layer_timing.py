@@ -63,7 +63,7 @@ class LayerRates:
 
 def layer_rates(
     blueprints: Mapping[str, Blueprint],
-    device: str = "auto",
+    device: torch.device,
     seconds: float = FORWARD_SECONDS,
     advanced: Callable[[], None] | None = None,
 ) -> dict[str, LayerRates]:
@@ -73,12 +73,11 @@ def layer_rates(
 
     Args:
         blueprints: of the stores' encoders, by name.
-        device: see encoder.build; of several GPUs the first.
+        device: where they run.
         seconds: measured at a network, after a pass to warm up; VISITS passes a stream at least, MOST_ROUNDS at most.
         advanced: called after each visit.
     """
-    target = machine.devices_for(machine.find_device(device))[0]
-    clocks = {name: _LayerClock(blueprint, target) for name, blueprint in blueprints.items()}
+    clocks = {name: _LayerClock(blueprint, device) for name, blueprint in blueprints.items()}
     for each in [*clocks.values()] * VISITS:
         each.visit(seconds / VISITS)
         if advanced is not None:

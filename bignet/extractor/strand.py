@@ -70,11 +70,6 @@ class Strand:
         """Its embeddings."""
         return self.encoder.specs
 
-    @property
-    def network(self) -> Blueprint:
-        """Its network with the arithmetic and the decoder that were settled on."""
-        return encoders.Blueprint(self.blueprint.plain, self.encoder.heads)
-
     def draw(self) -> None:
         """Load the network with its weights.
 

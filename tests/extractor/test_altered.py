@@ -88,7 +88,7 @@ def test_several_networks_share_what_was_read_and_get_what_each_would_alone(stor
     )
     told = []
 
-    networks = [encoder_for(encoder.redraw(store.embeddings)) for store in stores.values()]
+    networks = [encoder_for(encoder.redraw(store.embeddings), torch.device("cpu")) for store in stores.values()]
     together = embed_copies(networks, Originals.of(stores["stem"], np.arange(N)), alterations, told.append)
 
     assert len(read) == len(set(read)) == N == sum(told)

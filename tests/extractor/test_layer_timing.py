@@ -22,14 +22,14 @@ def drawn(form=None):
 
 
 def rates_of(blueprint, seconds=0.0):
-    return layer_timing.layer_rates({"it": blueprint}, "cpu", seconds)["it"]
+    return layer_timing.layer_rates({"it": blueprint}, CPU, seconds)["it"]
 
 
 def test_networks_are_visited_in_turn(monkeypatch):
     visited, told = [], []
     monkeypatch.setattr(layer_timing._LayerClock, "visit", lambda self, _seconds: visited.append(self))
     monkeypatch.setattr(layer_timing._LayerClock, "rates", lambda self: self)
-    found = layer_timing.layer_rates({"a": drawn(), "b": drawn()}, "cpu", advanced=lambda: told.append(len(visited)))
+    found = layer_timing.layer_rates({"a": drawn(), "b": drawn()}, CPU, advanced=lambda: told.append(len(visited)))
     assert visited == [found["a"], found["b"]] * layer_timing.VISITS
     assert told == [1, 2, 3, 4, 5, 6]
 
