@@ -231,10 +231,9 @@ def test_a_cell_shows_the_closest_pairs_by_click_and_by_key(browser, animals):
         page.keyboard.press("1")
         page.keyboard.press("Escape")
         assert page.locator("#marks-count").inner_text() == "1 plausible"
-        page.focus("#matrix")
-        page.keyboard.press("ArrowRight" if j + 1 < len(names) else "ArrowLeft")
-        page.keyboard.press("Enter")
-        assert "farm#pig" not in page.locator("#pairs h3").inner_text() or i == j
+        for key in ("ArrowRight" if j + 1 < len(names) else "ArrowLeft", "Enter"):
+            page.locator("#matrix").press(key)  # focused each time: a viewer that closes hands the focus back later
+        page.wait_for_function("!document.querySelector('#pairs h3').innerText.includes('farm#pig')")
         watch.assert_quiet()
 
 
