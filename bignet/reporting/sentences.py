@@ -72,7 +72,7 @@ def _beside(facts: Facts) -> str:
     if facts.plain is None or not facts.headline_name.startswith("macro MAP@R"):
         return ""
     plain = f"{of_hundred(facts.plain.share)} of 100 is the plain one"
-    return f"; {plain}, the strict one also asks for all of a class, its images in the first places"
+    return f"; {plain}, the strict one is 1 only if all images of a class come before any other"
 
 
 def contrast(facts: Facts) -> str:
