@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from bignet.errors import UsageError
 from bignet.evaluate.clusters.find import LEAST_ROWS, clusters_of
-from bignet.evaluate.cosine import UnitRows, usable_rows
 from bignet.evaluate.label_file import read_label_table
 from bignet.evaluate.labels import check_labels, code_labels
+from bignet.evaluate.unit_rows import UnitRows, usable_rows
 from bignet.reporting.write_clusters import StoreClusters, write_clusters
 
 if TYPE_CHECKING:

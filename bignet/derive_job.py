@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 from bignet.derive.fit import fit
 from bignet.derive.run import derive
-from bignet.evaluate.cosine import usable_rows
 from bignet.evaluate.derived import judge
 from bignet.evaluate.label_file import read_label_table
+from bignet.evaluate.unit_rows import usable_rows
 
 if TYPE_CHECKING:
     import os

@@ -20,9 +20,9 @@ from bignet.evaluate.spectrum import blocks
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import UnitRows
     from bignet.evaluate.result import KnnGraph
     from bignet.evaluate.subject import Subject
+    from bignet.evaluate.unit_rows import UnitRows
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]

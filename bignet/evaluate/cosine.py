@@ -21,13 +21,15 @@ from bignet.evaluate.blas import a_core_left_over
 from bignet.evaluate.candidates import candidates, cells, rounding_units, too_close
 from bignet.evaluate.memory import pages
 from bignet.evaluate.ranked import Ranked
+from bignet.evaluate.unit_rows import parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    Vectors = NDArray[Any]
+    from bignet.evaluate.unit_rows import UnitRows
+
     Floats = NDArray[np.float64]
     Ints = NDArray[np.int64]
     Positions = NDArray[np.signedinteger[Any]]
@@ -38,77 +40,12 @@ _FEWEST_QUERIES = 32
 _SLICE_CELLS = 2**19  # scores looked at in one go: stay in the processor's cache
 _COLUMNS = 2**10  # rows multiplied in one go, likewise
 _PAIR_CELLS = 2**18  # float64 numbers gathered at a time, likewise
-_ROUND_CELLS = 2**20
 _DECIMALS = 12
 _MANY = 8
 _WIDE = 512  # numbers of a row: to read a shorter one again costs less than a step of a loop
 _CROWDED = 32  # one pair in so many in doubt: scoring the whole block in float64 is cheaper than pair by pair
 _UNITS_OF_CENTRE = 4  # rounding of the product with it, and of the sum, with something to spare
 _PLAIN_NORMS = (1e-20, 1e30)  # lengths whose rows can be multiplied as they are: nothing overflows or vanishes
-
-
-def usable_rows(vectors: Vectors) -> tuple[Ints, Ints, Ints]:
-    """(N, D) vectors -> positions of the usable, the non-finite and the all-zero rows."""
-    finite = np.ones(len(vectors), dtype=bool)
-    filled = np.ones(len(vectors), dtype=bool)
-    for part in _parts(len(vectors), vectors.shape[1]):
-        finite[part] = np.isfinite(vectors[part]).all(axis=1)
-        filled[part] = (vectors[part] != 0).any(axis=1)
-    return np.flatnonzero(finite & filled), np.flatnonzero(~finite), np.flatnonzero(finite & ~filled)
-
-
-class UnitRows:
-    """Rows of (N, D) vectors of any real dtype, read as float64 without ever copying the whole.
-
-    Args:
-        vectors: (M, D), never written to; a memory map is fine.
-        rows: positions to use, all finite and non-zero; None = every row.
-    """
-
-    def __init__(self, vectors: Vectors, rows: Ints | None = None) -> None:
-        self._vectors = vectors
-        self.rows = np.arange(len(vectors)) if rows is None else rows
-        self.dim = int(vectors.shape[1])
-        # A float64 square can overflow or vanish; a power of two out of each row costs no accuracy.
-        self._exponents: NDArray[Any] | None = _exponents(self) if vectors.dtype.itemsize >= 8 else None
-        self.norms = np.empty(len(self.rows))
-        for part in _parts(len(self.rows), self.dim):
-            block = self.raw_span(part)
-            self.norms[part] = np.sqrt(np.vecdot(block, block))
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def only(self, positions: Ints) -> UnitRows:
-        """(P,) positions -> those rows of the same vectors."""
-        return UnitRows(self._vectors, self.rows[positions])
-
-    def raw(self, positions: Positions) -> Floats:
-        """(P,) positions -> (P, D) float64, each row up to a power of two as it was given."""
-        block = self.stored(positions).astype(np.float64)
-        return block if self._exponents is None else np.ldexp(block, -self._exponents[positions, None], out=block)
-
-    def stored(self, positions: Positions) -> Vectors:
-        """(P,) positions -> (P, D) in the dtype they came in."""
-        return np.asarray(self._vectors[self.rows[positions]])
-
-    def span(self, part: slice) -> Vectors:
-        """Positions start to stop -> (P, D) in the dtype they came in; without a copy where they lie side by side."""
-        rows = self.rows[part]
-        if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and np.all(np.diff(rows) == 1):
-            return np.asarray(self._vectors[rows[0] : rows[-1] + 1])
-        return np.asarray(self._vectors[rows])
-
-    def raw_span(self, part: slice) -> Floats:
-        """Positions start to stop -> as ``raw``."""
-        block = self.span(part).astype(np.float64)
-        return block if self._exponents is None else np.ldexp(block, -self._exponents[part, None], out=block)
-
-    def unit(self, positions: Positions) -> Floats:
-        """(P,) positions -> (P, D) float64 rows of length one."""
-        block = self.raw(positions)
-        block /= self.norms[positions, None]
-        return block
 
 
 class Cosines:
@@ -119,8 +56,7 @@ class Cosines:
         self._first = _first_copies(rows)
         self._units = rounding_units(rows.dim)
         self._double = False
-        self._inverse = _inverse_norms(rows)
-        self._centre = None if self._inverse is None else _Centre.of(rows)
+        self._centre = _Centre.of(rows)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -152,7 +88,7 @@ class Cosines:
 
     def slices(self, n_queries: int) -> Iterator[slice]:
         """Rows of a block -> the same in pieces small enough to be looked at several times."""
-        return _parts(n_queries, len(self), _SLICE_CELLS)
+        return parts(n_queries, len(self), _SLICE_CELLS)
 
     def block(self, queries: Ints, buffer: Scores | None = None) -> Scores:
         """(Q,) positions -> (Q, N) similarity, accurate to half of ``slack``; the query itself included.
@@ -166,23 +102,25 @@ class Cosines:
         n = len(self)
         flat = np.empty(len(queries) * n, dtype=np.float32) if buffer is None else buffer[: len(queries) * n]
         scores = flat.reshape(len(queries), n)
-        left = self.rows.unit(queries) - (0.0 if self._centre is None else self._centre.mean)
+        centre, left = self._centre, self.rows.unit(queries)
+        if centre is not None:
+            left -= centre.mean
         right = left.astype(np.float32).T
         turned = np.empty((min(n, _COLUMNS), len(queries)), dtype=np.float32)  # so the product is a third faster
-        for part in _parts(n, 1, _COLUMNS):
+        for part in parts(n, 1, _COLUMNS):
             some = turned[: part.stop - part.start]
-            if self._inverse is None or self._centre is None:
+            if centre is None:
                 np.copyto(scores[:, part], np.matmul(self._unit_span(part), right, out=some).T)
             else:
                 np.matmul(self.rows.span(part), right, out=some)
-                np.multiply(some.T, self._inverse[part], out=scores[:, part])
-                scores[:, part] += self._centre.along[part]
+                np.multiply(some.T, centre.inverse[part], out=scores[:, part])
+                scores[:, part] += centre.along[part]
         return scores
 
     def double_block(self, queries: Ints) -> Floats:
         """(Q,) positions -> (Q, N) float64 similarity, though not yet alike for copies."""
         scores, left = np.empty((len(queries), len(self))), self.rows.unit(queries)
-        for part in _parts(len(self), self.rows.dim):
+        for part in parts(len(self), self.rows.dim):
             np.matmul(left, self.rows.raw_span(part).T, out=scores[:, part])
             scores[:, part] /= self.rows.norms[part]
         return scores
@@ -260,11 +198,11 @@ class Cosines:
         dots = np.empty(len(rows))
         change = np.flatnonzero(np.diff(queries)) + 1
         if self.rows.dim < _WIDE or len(rows) < _MANY * (len(change) + 1):
-            for part in _parts(len(rows), self.rows.dim, _PAIR_CELLS):
+            for part in parts(len(rows), self.rows.dim, _PAIR_CELLS):
                 dots[part] = np.vecdot(self.rows.raw(queries[part]), self.rows.raw(rows[part]))
         else:  # runs of one query: it is read once a run
             for start, stop in zip([0, *change], [*change, len(rows)], strict=True):
-                for part in _parts(stop - start, self.rows.dim, _PAIR_CELLS):
+                for part in parts(stop - start, self.rows.dim, _PAIR_CELLS):
                     own = slice(start + part.start, start + part.stop)
                     dots[own] = np.vecdot(self.rows.raw(queries[start : start + 1]), self.rows.raw(rows[own]))
         dots /= self.rows.norms[queries] * self.rows.norms[rows]
@@ -279,52 +217,35 @@ class _Centre:
         mean: (D,) of them.
         along: (N,) float32, the product of each with it.
         reach: the greatest distance of one from it.
+        inverse: (N,) float32 factors that make the rows units.
     """
 
     mean: Floats
     along: Scores
     reach: float
+    inverse: Scores
 
     @classmethod
-    def of(cls, rows: UnitRows) -> _Centre:
-        """N rows, at least one."""
+    def of(cls, rows: UnitRows) -> _Centre | None:
+        """N rows of float32 vectors; None where there are none, or others, or they must be scaled before."""
+        least, most = _PLAIN_NORMS
+        plain = len(rows) and least <= rows.norms.min() and rows.norms.max() <= most
+        if not plain or rows.stored(np.arange(1)).dtype != np.float32:
+            return None
         mean, along = np.zeros(rows.dim), np.empty(len(rows))
-        for part in _parts(len(rows), rows.dim):
+        for part in parts(len(rows), rows.dim):
             mean += (1.0 / rows.norms[part]) @ rows.raw_span(part)
         mean /= len(rows)
-        for part in _parts(len(rows), rows.dim):
+        for part in parts(len(rows), rows.dim):
             along[part] = rows.raw_span(part) @ mean / rows.norms[part]
         reach = float(np.sqrt(max(0.0, 1.0 - 2.0 * along.min() + mean @ mean)))
-        return cls(mean, along.astype(np.float32), reach)
-
-
-def _parts(n: int, width: int, cells: int = _ROUND_CELLS) -> Iterator[slice]:
-    step = max(1, cells // max(1, width))
-    for start in range(0, n, step):
-        yield slice(start, min(n, start + step))
-
-
-def _inverse_norms(rows: UnitRows) -> Scores | None:
-    """(N,) float32 factors that make rows of float32 vectors units; None where they must be scaled before."""
-    least, most = _PLAIN_NORMS
-    plain = len(rows) and least <= rows.norms.min() and rows.norms.max() <= most
-    if not plain or rows.stored(np.arange(1)).dtype != np.float32:
-        return None
-    return (1.0 / rows.norms).astype(np.float32)
-
-
-def _exponents(rows: UnitRows) -> NDArray[Any]:
-    exponents = np.zeros(len(rows), dtype=np.int32)
-    for part in _parts(len(rows), rows.dim):
-        largest = np.abs(rows.span(part).astype(np.float64)).max(axis=1)
-        exponents[part] = np.frexp(largest)[1]
-    return exponents
+        return cls(mean, along.astype(np.float32), reach, (1.0 / rows.norms).astype(np.float32))
 
 
 def _first_copies(rows: UnitRows) -> Ints | None:
     """N rows -> (N,) position of the first row with the same bytes; None when all rows differ."""
     digests = np.empty(len(rows), dtype="S16")
-    for part in _parts(len(rows), rows.dim):
+    for part in parts(len(rows), rows.dim):
         block = np.ascontiguousarray(rows.span(part))
         for position, row in enumerate(block, part.start):
             digests[position] = hashlib.blake2b(row.tobytes(), digest_size=15).digest() + b"."  # no trailing zero

@@ -10,13 +10,13 @@ import numpy as np
 from bignet.derive.neighbours import expanded
 from bignet.derive.rows import gallery
 from bignet.errors import UsageError
-from bignet.evaluate.cosine import usable_rows
 from bignet.evaluate.evaluate import evaluate
 from bignet.evaluate.intervals import DECIMALS, Resampling, micro_interval
 from bignet.evaluate.jackknife import of_queries
 from bignet.evaluate.labels import code_labels
 from bignet.evaluate.paired import paired_difference
 from bignet.evaluate.settings import EvaluateSettings
+from bignet.evaluate.unit_rows import usable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

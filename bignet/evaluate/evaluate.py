@@ -11,7 +11,7 @@ import numpy as np
 from bignet.evaluate import findings
 from bignet.evaluate.class_rows import class_rows
 from bignet.evaluate.clock import Clock
-from bignet.evaluate.cosine import Cosines, UnitRows
+from bignet.evaluate.cosine import Cosines
 from bignet.evaluate.families import Families, measure_families
 from bignet.evaluate.inputs import Columns, Rows, read_rows
 from bignet.evaluate.ranking import measure
@@ -21,6 +21,7 @@ from bignet.evaluate.settings import EvaluateSettings as EvaluateSettings
 from bignet.evaluate.subject import Subject
 from bignet.evaluate.summary import Context, Summary
 from bignet.evaluate.tie_means import with_tie_means
+from bignet.evaluate.unit_rows import UnitRows
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import UnitRows
     from bignet.evaluate.subject import Subject
+    from bignet.evaluate.unit_rows import UnitRows
 
     Ints = NDArray[np.int64]
     Part = TypeVar("Part", Spectrum, Hubness, IntrinsicDimension)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.errors import MismatchError, UsageError
-from bignet.evaluate.cosine import Cosines, UnitRows, usable_rows
+from bignet.evaluate.cosine import Cosines
 from bignet.evaluate.result import KnnGraph
+from bignet.evaluate.unit_rows import UnitRows, usable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

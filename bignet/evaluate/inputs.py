@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.errors import MismatchError, UsageError
-from bignet.evaluate.cosine import usable_rows
 from bignet.evaluate.gallery import Gallery, label_gallery, stratified_folds
 from bignet.evaluate.graph import check_vectors
 from bignet.evaluate.labels import CodedLabels, check_distinct, check_labels, code_labels
 from bignet.evaluate.result import Excluded
+from bignet.evaluate.unit_rows import usable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import UnitRows
+    from bignet.evaluate.unit_rows import UnitRows
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.errors import UsageError
-from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.labels import check_labels, code_labels
 from bignet.evaluate.memory import give_back, pages
 from bignet.evaluate.pair_draw import KeptPairs, PairDraw, Pairs, distinct_scores, pair_similarity
 from bignet.evaluate.separation import check_arrays
 from bignet.evaluate.separation_result import OperatingPoint, PairScores
+from bignet.evaluate.unit_rows import UnitRows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

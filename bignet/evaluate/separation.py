@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.errors import MismatchError
-from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.graph import check_vectors
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.labels import check_labels, code_labels
 from bignet.evaluate.own_group import OwnGroup, own_group
 from bignet.evaluate.result import ClassDistance
 from bignet.evaluate.seriation import class_order
+from bignet.evaluate.unit_rows import UnitRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

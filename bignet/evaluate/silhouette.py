@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.labels import check_labels, code_labels
 from bignet.evaluate.own_group import own_group
 from bignet.evaluate.separation import ClassSpread, check_arrays
+from bignet.evaluate.unit_rows import UnitRows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

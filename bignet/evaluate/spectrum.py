@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import UnitRows
+    from bignet.evaluate.unit_rows import UnitRows
 
     Floats = NDArray[np.float64]
 

@@ -10,10 +10,10 @@ import numpy as np
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import UnitRows
     from bignet.evaluate.labels import CodedLabels
     from bignet.evaluate.result import Excluded, KnnGraph, PerQuery
     from bignet.evaluate.settings import EvaluateSettings
+    from bignet.evaluate.unit_rows import UnitRows
 
 
 @dataclass(frozen=True)

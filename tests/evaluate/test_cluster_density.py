@@ -10,7 +10,7 @@ from bignet.errors import UsageError
 from bignet.evaluate.clusters.density import Axes, vote
 from bignet.evaluate.clusters.find import cluster
 from bignet.evaluate.clusters.settings import ClusterSettings
-from bignet.evaluate.cosine import UnitRows
+from bignet.evaluate.unit_rows import UnitRows
 
 DENSE = ClusterSettings(method="hdbscan")
 

@@ -17,8 +17,8 @@ from bignet.evaluate.clusters.placement import look_around, place, place_given
 from bignet.evaluate.clusters.result import KPoint
 from bignet.evaluate.clusters.settings import ClusterSettings
 from bignet.evaluate.clusters.stability import ks_to_try, stabilities, suggest
-from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.labels import code_labels
+from bignet.evaluate.unit_rows import UnitRows
 
 QUICK = ClusterSettings(starts=1, splits=2)
 

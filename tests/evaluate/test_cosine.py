@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from bignet.evaluate.candidates import rounding_units
-from bignet.evaluate.cosine import Cosines, UnitRows, usable_rows
+from bignet.evaluate.cosine import Cosines
+from bignet.evaluate.unit_rows import UnitRows, usable_rows
 
 
 def test_usable_rows_are_told_from_nonfinite_and_zero_ones():

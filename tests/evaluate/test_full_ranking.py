@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 
 from bignet.evaluate import cosine
-from bignet.evaluate.cosine import Cosines, UnitRows
+from bignet.evaluate.cosine import Cosines
 from bignet.evaluate.full_ranking import average_precisions
+from bignet.evaluate.unit_rows import UnitRows
 
 
 def found_by(vectors, codes, queries):

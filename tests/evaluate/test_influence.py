@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from bignet.evaluate import ranking
-from bignet.evaluate.cosine import Cosines, UnitRows
+from bignet.evaluate.cosine import Cosines
 from bignet.evaluate.gallery import Gallery
 from bignet.evaluate.labels import code_labels
 from bignet.evaluate.settings import EvaluateSettings
+from bignet.evaluate.unit_rows import UnitRows
 from tests.evaluate.brute import Brute, parts, shared
 
 K, SEVERAL, N = 3, (1, 5), 18

@@ -7,9 +7,9 @@ from sklearn.decomposition import PCA
 
 from bignet.errors import UsageError
 from bignet.evaluate import projection, spectrum
-from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.moments import second_moments
 from bignet.evaluate.projection import pca_map, stratified, trustworthiness, tsne_map, with_trust
+from bignet.evaluate.unit_rows import UnitRows
 from tests.evaluate.subjects import awkward_vectors, unit
 
 

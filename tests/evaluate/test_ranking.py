@@ -2,12 +2,13 @@ import numpy as np
 import pytest
 
 from bignet.evaluate import cosine
-from bignet.evaluate.cosine import Cosines, UnitRows
+from bignet.evaluate.cosine import Cosines
 from bignet.evaluate.evaluate import EvaluateSettings
 from bignet.evaluate.gallery import label_gallery
 from bignet.evaluate.graph import knn_graph
 from bignet.evaluate.labels import code_labels
 from bignet.evaluate.ranking import measure
+from bignet.evaluate.unit_rows import UnitRows
 
 SCORES = ("p1", "pk", "rp", "apr", "rr")
 

@@ -3,8 +3,8 @@ import pytest
 
 from bignet.errors import MismatchError
 from bignet.evaluate import separation
-from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.separation import ClassSpread, class_distance
+from bignet.evaluate.unit_rows import UnitRows
 
 
 def brute(vectors, labels):

@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 
 from bignet.evaluate import moments as sums
 from bignet.evaluate import spectrum
-from bignet.evaluate.cosine import UnitRows
+from bignet.evaluate.unit_rows import UnitRows
 from tests.evaluate.subjects import awkward_vectors, unit
 
 ALL = np.ones(10**5, dtype=bool)

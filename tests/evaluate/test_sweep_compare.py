@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.jackknife import of_queries
 from bignet.evaluate.labels import code_labels
 from bignet.evaluate.paired import paired_difference
@@ -10,6 +9,7 @@ from bignet.evaluate.sweep.compare import compare, holm, p_value
 from bignet.evaluate.sweep.design import Design
 from bignet.evaluate.sweep.look import look
 from bignet.evaluate.sweep.student import two_sided
+from bignet.evaluate.unit_rows import UnitRows
 
 
 @pytest.mark.parametrize("freedom", [1, 2, 3.3, 29, 57.2, 1000, 1e5, 1e6, np.inf])

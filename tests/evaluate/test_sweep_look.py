@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from bignet.evaluate import clock
-from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.evaluate import evaluate
 from bignet.evaluate.labels import code_labels
 from bignet.evaluate.settings import EvaluateSettings
 from bignet.evaluate.sweep.design import Design
 from bignet.evaluate.sweep.halves import reported_half
 from bignet.evaluate.sweep.look import look
+from bignet.evaluate.unit_rows import UnitRows
 from tests.evaluate.brute import Brute, means
 from tests.evaluate.worlds import world
 

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from bignet.evaluate.cosine import UnitRows
 from bignet.evaluate.evaluate import EvaluateSettings
 from bignet.evaluate.graph import knn_graph
 from bignet.evaluate.labels import code_labels
 from bignet.evaluate.result import Excluded, KnnGraph, PerQuery
 from bignet.evaluate.subject import Subject
+from bignet.evaluate.unit_rows import UnitRows
 
 FLAT = ("a", "b", "c", "d", "e")
 TREE = ("a#x#1", "a#x#2", "a#other", "b#other", "b#y#1", "c")

@@ -16,10 +16,10 @@ from bignet.evaluate.clusters.placement import Placement, look_around, place
 from bignet.evaluate.clusters.result import Clustering, Clusters, KPoint
 from bignet.evaluate.clusters.settings import ClusterSettings
 from bignet.evaluate.clusters.stability import ENOUGH, ks_to_try, stabilities, suggest
-from bignet.evaluate.cosine import UnitRows, usable_rows
 from bignet.evaluate.graph import check_vectors
 from bignet.evaluate.labels import check_labels, code_labels
 from bignet.evaluate.memory import give_back
+from bignet.evaluate.unit_rows import UnitRows, usable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

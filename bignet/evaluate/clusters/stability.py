@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from bignet.evaluate.clusters.result import KPoint
     from bignet.evaluate.clusters.settings import ClusterSettings
-    from bignet.evaluate.cosine import UnitRows
+    from bignet.evaluate.unit_rows import UnitRows
 
     Ints = npt.NDArray[np.int64]
 

@@ -11,13 +11,13 @@ import faiss
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from bignet.evaluate.cosine import UnitRows, usable_rows
 from bignet.evaluate.labels import code_labels
 from bignet.evaluate.ladder.compare import Comparison
 from bignet.evaluate.ladder.kinds import kinds
 from bignet.evaluate.ladder.records import Records
 from bignet.evaluate.ladder.result import Ladder, Timing
 from bignet.evaluate.ladder.settings import LadderSettings
+from bignet.evaluate.unit_rows import UnitRows, usable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

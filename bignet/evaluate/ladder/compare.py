@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bignet.evaluate.cosine import Cosines, UnitRows
+from bignet.evaluate.cosine import Cosines
 from bignet.evaluate.retrieval import expected_precision_at_k
+from bignet.evaluate.unit_rows import UnitRows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,9 +9,9 @@ import numpy as np
 
 from bignet.errors import UsageError
 from bignet.evaluate.candidates import rounding_units
-from bignet.evaluate.cosine import UnitRows, usable_rows
 from bignet.evaluate.result import Excluded
 from bignet.evaluate.spectrum import mean_cos
+from bignet.evaluate.unit_rows import UnitRows, usable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.errors import MismatchError, UsageError
-from bignet.evaluate.cosine import UnitRows, usable_rows
 from bignet.evaluate.gallery import label_gallery, sampled_queries
 from bignet.evaluate.labels import check_distinct, check_labels, code_labels
 from bignet.evaluate.sweep.design import Design
 from bignet.evaluate.sweep.result import Dropped
+from bignet.evaluate.unit_rows import UnitRows, usable_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

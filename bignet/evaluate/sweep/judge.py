@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from bignet.evaluate.clock import Progress
-    from bignet.evaluate.cosine import UnitRows
     from bignet.evaluate.result import ClassDistance
     from bignet.evaluate.sweep.images import AlteredCopies, SweepImages
     from bignet.evaluate.sweep.intake import Intake
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.sweep.ranks import Ranking
     from bignet.evaluate.sweep.result import Choice, Cost, Recommendation, Strip
     from bignet.evaluate.sweep.scoring import ChoiceScores
+    from bignet.evaluate.unit_rows import UnitRows
 
     Altered = Callable[[Choice], AlteredCopies] | None
 

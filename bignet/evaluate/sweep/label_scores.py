@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import UnitRows
     from bignet.evaluate.gallery import Gallery
     from bignet.evaluate.result import Metric
     from bignet.evaluate.separation import ClassSpread
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.sweep.look import Look
     from bignet.evaluate.sweep.settings import SweepSettings
     from bignet.evaluate.sweep.templates import Templates
+    from bignet.evaluate.unit_rows import UnitRows
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import UnitRows
     from bignet.evaluate.gallery import Gallery
     from bignet.evaluate.result import KnnGraph
     from bignet.evaluate.sweep.design import Design
+    from bignet.evaluate.unit_rows import UnitRows
     from bignet.evaluate.view import Seen
 
     Ints = NDArray[np.int64]

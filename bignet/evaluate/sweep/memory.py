@@ -18,10 +18,10 @@ from bignet.evaluate.sweep.scoring import ChoiceScores
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import UnitRows
     from bignet.evaluate.sweep.design import Design
     from bignet.evaluate.sweep.images import AlteredCopies
     from bignet.evaluate.sweep.settings import SweepSettings
+    from bignet.evaluate.unit_rows import UnitRows
 
 _VERSION = 1  # of what is written, and of what a score means
 _ROWS = 4096  # hashed at a time

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import UnitRows
     from bignet.evaluate.jackknife import Estimate
     from bignet.evaluate.result import Metric
     from bignet.evaluate.sweep.design import Design
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.sweep.look import Look
     from bignet.evaluate.sweep.result import Choice
     from bignet.evaluate.sweep.settings import SweepSettings
+    from bignet.evaluate.unit_rows import UnitRows
 
     Floats = NDArray[np.float64]
 

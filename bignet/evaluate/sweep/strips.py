@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from bignet.evaluate.cosine import UnitRows
     from bignet.evaluate.result import ClassDistance
     from bignet.evaluate.sweep.design import Design
     from bignet.evaluate.sweep.result import Scored
+    from bignet.evaluate.unit_rows import UnitRows
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
