@@ -167,12 +167,18 @@ def run(
         stack.enter_context(lock.exclusive(out / STORES, "folder"))  # two that measure at a time would slow each other
         names = [_name_of(item, out) for item in made]
         stores = {name: stack.enter_context(Snapshot.open(item.path)) for name, item in zip(names, made, strict=True)}
-        ready = {name: item.encoder for name, item in zip(names, made, strict=True) if item.encoder is not None}
-        sweep = _judged(grid, Networks(stores, request.device, ready), request, out, listener)
+        networks, made = _handed_on(made, stores, request.device)
+        sweep = _judged(grid, networks, request, out, listener)
         listener.stage("page", 0, 1)
         source = _source(out, stores, request)
         sweep = with_earlier_times(replace(sweep, seconds={**_seconds(made), **sweep.seconds}), source, out)
         return SweepDone(sweep, write_sweep(sweep, source, out), made)
+
+
+def _handed_on(made: Sequence[ModelStore], stores: Stores, device: str) -> tuple[Networks, tuple[ModelStore, ...]]:
+    """What embedded, where alone it is held from now on, and the stores without it."""
+    ready = {name: item.network for name, item in zip(stores, made, strict=True) if item.network is not None}
+    return Networks(stores, device, ready), tuple(replace(item, network=None) for item in made)
 
 
 def _check_embedded(made: Sequence[ModelStore], images: str | os.PathLike[str]) -> None:
@@ -203,6 +209,7 @@ def _judged(grid: Grid, networks: Networks, request: SweepRequest, out: Path, li
     labelled = any(label is not None for label in shelf.images.labels or ())
     n_altered = images_altered(len(shelf.common), labelled=labelled)
     copies = embed_all_copies(vectors, networks, CopyRequest(out, shelf.common, n_altered), told)
+    networks.let_go()
     sweep = judge(
         shelf.images, choices, costs.of, vectors.read, copies, request.judging, listener.stage, ScoreFiles(out)
     )

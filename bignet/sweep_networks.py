@@ -11,7 +11,7 @@ from bignet.extractor.altered import encoder_for
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from bignet.extractor.encoder import Blueprint, Encoder
+    from bignet.extractor.encoder import Blueprint, Encoder, Ready
     from bignet.store.snapshot import Snapshot
 
 
@@ -25,13 +25,13 @@ class Networks:
     Args:
         stores: see there.
         device: see ``machine.find_device``.
-        ready: encoders on that device, by the name of their store.
+        ready: on that device, by the name of their store.
     """
 
-    def __init__(self, stores: Mapping[str, Snapshot], device: str, ready: Mapping[str, Encoder]) -> None:
+    def __init__(self, stores: Mapping[str, Snapshot], device: str, ready: Mapping[str, Ready]) -> None:
         self.stores = stores
         self.device = machine.devices_for(machine.find_device(device))[0]
-        self._ready = ready
+        self._ready = dict(ready)
         self._drawn: dict[str, Blueprint] = {}
 
     def blueprint(self, name: str) -> Blueprint:
@@ -52,4 +52,9 @@ class Networks:
         Raises:
             MismatchError: see ``blueprint``.
         """
-        return self._ready[name] if name in self._ready else encoder_for(self.blueprint(name), self.device)
+        return self._ready[name].encoder if name in self._ready else encoder_for(self.blueprint(name), self.device)
+
+    def let_go(self) -> None:
+        """Nothing more is done with them: their memory is free."""
+        self._ready.clear()
+        self._drawn.clear()

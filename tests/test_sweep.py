@@ -1,6 +1,8 @@
 """The whole of a sweep: from images to the page."""
 
+import gc
 import json
+import weakref
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -10,7 +12,7 @@ import bignet
 from bignet import sweep_costs
 from bignet.errors import LockedError, MismatchError, UsageError
 from bignet.evaluate.sweep.result import Dropped
-from bignet.extractor import decode
+from bignet.extractor import decode, encoder
 from bignet.sweep_job import SweepRequest
 from tests import tiny
 from tests.extractor.pictures import put
@@ -240,6 +242,31 @@ def test_while_one_is_measured_and_judged_no_other_runs_in_the_folder(images, ma
     monkeypatch.setattr("bignet.sweep_job.measure", measured)
     with pytest.raises(UsageError, match="seen"):
         bignet.sweep(images, out, **OPTIONS)
+
+
+def test_networks_are_drawn_once_and_let_go_before_choices_are_scored(images, tmp_path, monkeypatch):
+    networks, scored = [], []
+    draw = encoder.draw_taps
+
+    def counted(*what):
+        blueprint = draw(*what)
+        networks.append(weakref.ref(blueprint.plain.model))
+        return blueprint
+
+    class Watching(Listening):
+        def encoder_ready(self, ready, *_):
+            networks.append(weakref.ref(ready))
+
+        def stage(self, name, *_):
+            if name == "score" and not scored:
+                gc.collect()
+                scored.extend(network() for network in networks)
+
+    monkeypatch.setattr(encoder, "draw_taps", counted)
+    done = bignet.sweep(images, tmp_path / "out", **OPTIONS, listener=Watching())
+
+    assert scored == [None] * 2 * len(MODELS)
+    assert all(item.network is None for item in done.stores)
 
 
 @pytest.mark.parametrize(

@@ -37,16 +37,11 @@ class Head:
 
 
 class Encoder:
-    """A network ready to embed; ``specs`` say exactly what its vectors are. Threads may share it.
-
-    Attributes:
-        blueprint: what it was made from, with its own precision and decoder.
-    """
+    """A network ready to embed; ``specs`` say exactly what its vectors are. Threads may share it."""
 
     def __init__(self, plain: Plain, heads: Sequence[Head], device: torch.device) -> None:
-        self.blueprint = Blueprint(plain, tuple(heads))
         self.spec = heads[0].spec.computed_by
-        self.heads = self.blueprint.heads
+        self.heads = tuple(heads)
         self.device = device
         self._dtype = TYPES[self.spec.precision]
         self._network = prepare(plain, self.spec.precision, device, dict(self.spec.ranges))
@@ -113,6 +108,14 @@ class Blueprint:
             changed = replace(changed, precision=precision, ranges=ranges)
         heads = [replace(head, spec=replace(head.spec, encoder=changed)) for head in self.heads]
         return Encoder(self.plain, heads, device)
+
+
+@dataclass(frozen=True)
+class Ready:
+    """An encoder, and what it was made from, with the encoder's precision and decoder."""
+
+    encoder: Encoder
+    blueprint: Blueprint
 
 
 def build(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
 
-    from bignet.extractor.encoder import Encoder
+    from bignet.extractor.encoder import Encoder, Ready
     from bignet.extractor.ledger import Tally
     from bignet.extractor.prove import Proof
     from bignet.extractor.settings import ExtractSettings
@@ -141,7 +141,7 @@ def embed(runs: Sequence[StoreRun], folder: Path, listener: Listener) -> None:
     strands = [Strand(run.found, run.work, run.writer, run.settings) for run in runs]
     Job(runs[0].found, strands, runs[0].settings).run(folder, [run.snapshot for run in runs], listener)
     for run, strand in zip(runs, strands, strict=True):
-        run.encoder = strand.encoder
+        run.network = strand.network
         run.finished(strand.ledger.tally, strand.seconds | {"load model": strand.seconds["load model"] + importing})
 
 
@@ -194,7 +194,7 @@ class StoreRun:
     """One run's state of one store: what is asked of it, held against what it has.
 
     Attributes:
-        encoder: what embedded, once that is done; None where there was nothing to embed.
+        network: what embedded, once that is done; None where there was nothing to embed.
 
     Raises:
         MismatchError: the store was made with other settings, or of other images.
@@ -206,7 +206,7 @@ class StoreRun:
         self.settings = settings
         self.seconds: dict[str, float] = {}
         self.tally: Tally | None = None
-        self.encoder: Encoder | None = None
+        self.network: Ready | None = None
         before = writer.manifest
         self.snapshot = Snapshot.open(writer.path) if before is not None else None
         if before is not None:

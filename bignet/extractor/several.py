@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Iterator, Sequence
 
-    from bignet.extractor.encoder import Encoder
+    from bignet.extractor.encoder import Ready
     from bignet.extractor.run import Listener
     from bignet.extractor.settings import ExtractSettings, Tap
     from bignet.extractor.sources import Scan
@@ -56,13 +56,13 @@ class ModelStore:
         model: its name.
         path: of the store.
         summary: of this run.
-        encoder: what embedded; None where nothing was left to embed.
+        network: what embedded; None where nothing was left to embed.
     """
 
     model: str
     path: Path
     summary: Summary
-    encoder: Encoder | None = field(default=None, repr=False, compare=False)
+    network: Ready | None = field(default=None, repr=False, compare=False)
 
 
 def store_name(model: str) -> str:
@@ -120,7 +120,7 @@ def extract_several(
         for run in runs:
             run.seconds["total"] = total
         done = zip(requests, runs, strict=True)
-        return tuple(ModelStore(request.model, run.writer.path, run.summary(), run.encoder) for request, run in done)
+        return tuple(ModelStore(request.model, run.writer.path, run.summary(), run.network) for request, run in done)
 
 
 def _run(found: Scan, writer: StoreWriter, settings: ExtractSettings) -> StoreRun:

@@ -70,6 +70,11 @@ class Strand:
         """Its embeddings."""
         return self.encoder.specs
 
+    @property
+    def network(self) -> encoders.Ready:
+        """Its network as it embeds."""
+        return encoders.Ready(self.encoder, encoders.Blueprint(self.blueprint.plain, self.encoder.heads))
+
     def draw(self) -> None:
         """Load the network with its weights.
 
