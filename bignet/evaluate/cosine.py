@@ -20,7 +20,8 @@ import numpy as np
 from bignet.evaluate.blas import a_core_left_over
 from bignet.evaluate.candidates import candidates, cells, rounding_units, too_close
 from bignet.evaluate.memory import pages
-from bignet.evaluate.ranked import Ranked
+from bignet.evaluate.pair_draw import pair_similarity
+from bignet.evaluate.ranked import Ranked, in_order
 from bignet.evaluate.unit_rows import parts
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bignet.evaluate.pair_draw import Pairs
     from bignet.evaluate.unit_rows import UnitRows
 
     Floats = NDArray[np.float64]
@@ -39,7 +41,7 @@ _FEWEST_QUERIES = 32
 _SLICE_CELLS = 2**19  # scores looked at in one go: stay in the processor's cache
 _COLUMNS = 2**10  # rows multiplied in one go, likewise
 _PAIR_CELLS = 2**18  # float64 numbers gathered at a time, likewise
-_DECIMALS = 12
+DECIMALS = 12  # of a similarity
 _MANY = 8
 _WIDE = 512  # numbers of a row: to read a shorter one again costs less than a step of a loop
 _CROWDED = 32  # one pair in so many in doubt: scoring the whole block in float64 is cheaper than pair by pair
@@ -52,7 +54,7 @@ class Cosines:
 
     def __init__(self, rows: UnitRows) -> None:
         self.rows = rows
-        self._first = _first_copies(rows)
+        self._first = first_copies(rows)
         self._units = rounding_units(rows.dim)
         self._double = False
         self._centre = _Centre.of(rows)
@@ -129,7 +131,7 @@ class Cosines:
         if scores.dtype == np.float32:
             units = self._units if self._centre is None else self._units * self._centre.reach + _UNITS_OF_CENTRE
             return 2 * units * 2.0**-24
-        return 2 * self._units * 2.0**-53 + 10.0**-_DECIMALS
+        return 2 * self._units * 2.0**-53 + 10.0**-DECIMALS
 
     def exact(self, queries: Ints, rows: Ints) -> Floats:
         """(P,) and (P,) positions -> (P,) float64 similarity rounded to 1e-12, alike for copies."""
@@ -138,6 +140,10 @@ class Cosines:
         keys = self._first[queries] * len(self) + self._first[rows]
         distinct, place = np.unique(keys, return_inverse=True)
         return self._score(distinct // len(self), distinct % len(self))[place]
+
+    def of_pairs(self, pairs: Pairs) -> Floats:
+        """(P,) cosines of pairs, rounded as ``exact`` does."""
+        return pair_similarity(self.rows, pairs)
 
     def nearest(
         self, queries: Ints, scores: Scores, depth: int, exact_depth: int = 0, columns: Ints | None = None
@@ -158,9 +164,7 @@ class Cosines:
             return self.nearest(queries, self.again(queries, scores, columns), depth, exact_depth, columns)
         similarity = near.astype(np.float64)
         similarity[unsure] = self.exact(queries[np.nonzero(unsure)[0]], rows[unsure])
-        order = np.argsort(-similarity, axis=1, kind="stable")  # rows ascend, so ties stay in row order
-        order = order[:, : int((rows >= 0).sum(axis=1).max(initial=0))]
-        return Ranked(np.take_along_axis(rows, order, 1), np.take_along_axis(similarity, order, 1))
+        return in_order(rows, similarity)
 
     def farthest(self, queries: Ints, scores: Scores) -> tuple[Ints, Floats]:
         """(Q, N) scores, plus infinity = not to be found -> (Q,) last rows of the order, their similarity."""
@@ -205,7 +209,7 @@ class Cosines:
                     own = slice(start + part.start, start + part.stop)
                     dots[own] = np.vecdot(self.rows.raw(queries[start : start + 1]), self.rows.raw(rows[own]))
         dots /= self.rows.norms[queries] * self.rows.norms[rows]
-        return np.clip(np.round(dots, _DECIMALS), -1.0, 1.0)
+        return np.clip(np.round(dots, DECIMALS), -1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -241,7 +245,7 @@ class _Centre:
         return cls(mean, along.astype(np.float32), reach, (1.0 / rows.norms).astype(np.float32))
 
 
-def _first_copies(rows: UnitRows) -> Ints | None:
+def first_copies(rows: UnitRows) -> Ints | None:
     """N rows -> (N,) position of the first row with the same bytes; None when all rows differ."""
     digests = np.empty(len(rows), dtype="S16")
     for part in parts(len(rows), rows.dim):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,14 +55,14 @@ def pair_scores(
     if limit < 1:
         raise UsageError(f"limit: found {limit}; needed at least 1 pair")
     coded = code_labels(check_labels(range(len(labels)), labels))
-    return compare_pairs(UnitRows(vectors), PairDraw(coded.codes, groups, limit, seed))
+    return compare_pairs(partial(pair_similarity, UnitRows(vectors)), PairDraw(coded.codes, groups, limit, seed))
 
 
-def compare_pairs(rows: UnitRows, draw: PairDraw | KeptPairs) -> ComparedPairs | None:
-    """N unit rows and the pairs of them to compare -> as ``pair_scores``."""
-    same = _accepted(rows, draw.same)  # before the others are drawn: millions of each
+def compare_pairs(similarity: Callable[[Pairs], Floats], draw: PairDraw | KeptPairs) -> ComparedPairs | None:
+    """What tells P pairs' cosines, as ``pair_similarity``, and the pairs to compare -> as ``pair_scores``."""
+    same = _accepted(similarity, draw.same)  # before the others are drawn: millions of each
     give_back()
-    different = _accepted(rows, draw.different)
+    different = _accepted(similarity, draw.different)
     give_back()
     return ComparedPairs(Curve(same, different)) if len(same) and len(different) else None
 
@@ -98,11 +99,11 @@ class Kinds:
         return np.asarray(total / self.counts)
 
 
-def _accepted(rows: UnitRows, draw: Callable[[], Pairs]) -> Accepted:
+def _accepted(similarity: Callable[[Pairs], Floats], draw: Callable[[], Pairs]) -> Accepted:
     """Pairs are drawn here, and everything is let go as soon as it has been used: there are millions."""
     pairs = draw()
     give_back()
-    kinds, scores = Kinds(pairs.kinds, pairs.counts, pairs.sampled), pair_similarity(rows, pairs)
+    kinds, scores = Kinds(pairs.kinds, pairs.counts, pairs.sampled), similarity(pairs)
     del pairs
     np.negative(scores, out=scores)
     distinct, place = distinct_scores(scores), pages(len(scores), dtype=np.int32)

@@ -29,6 +29,12 @@ class Ranked:
         return Ranked(rows, np.pad(self.similarity, ((0, 0), (0, more)), constant_values=float(PADDING)))
 
 
+def in_order(rows: NDArray[np.int64], similarity: NDArray[np.float64]) -> Ranked:
+    """(Q, W) rows found, ascending, -1 = none, and their similarity -> the same nearest first, ties in row order."""
+    order = np.argsort(-similarity, axis=1, kind="stable")[:, : int((rows >= 0).sum(axis=1).max(initial=0))]
+    return Ranked(np.take_along_axis(rows, order, 1), np.take_along_axis(similarity, order, 1))
+
+
 def stacked(parts: Sequence[Ranked]) -> Ranked:
     """Rankings one below the other, as wide as the widest."""
     width = max(part.rows.shape[1] for part in parts)

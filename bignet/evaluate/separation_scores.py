@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ from bignet.evaluate.contrast import mean_distances, row_sum
 from bignet.evaluate.intervals import DECIMALS
 from bignet.evaluate.memory import give_back
 from bignet.evaluate.own_group import OwnGroup, own_group
-from bignet.evaluate.pair_draw import PairDraw
+from bignet.evaluate.pair_draw import PairDraw, pair_similarity
 from bignet.evaluate.pair_scores import ACCEPT_RATES, PAIR_LIMIT, ComparedPairs, compare_pairs
 from bignet.evaluate.records import Records, Values, known
 from bignet.evaluate.result import Metric
@@ -36,7 +37,8 @@ def measure_separation(subject: Subject, spread: ClassSpread | None = None) -> S
     give_back()
     records = _records(subject)
     pairs = compare_pairs(
-        subject.rows, PairDraw(subject.coded.codes, subject.groups, PAIR_LIMIT, subject.settings.seed)
+        partial(pair_similarity, subject.rows),
+        PairDraw(subject.coded.codes, subject.groups, PAIR_LIMIT, subject.settings.seed),
     )
     of_pairs = _pair_metrics(records, pairs, len(spread.sizes))
     summary = None if pairs is None else pairs.summary()

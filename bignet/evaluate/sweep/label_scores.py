@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bignet.evaluate.cosine import Cosines
     from bignet.evaluate.gallery import Gallery
     from bignet.evaluate.result import Metric
     from bignet.evaluate.separation import ClassSpread
@@ -57,11 +58,11 @@ class LabelScores:
         """Every number, in the order of the table."""
         spread = class_spread(subject)
         yield from self._retrieval(look)
-        yield self._pair_auroc(look.rows)
+        yield self._pair_auroc(look.cosines)
         yield self._margin(spread)
         yield self._plausible(subject)
-        yield self._silhouette(look.rows, spread)
-        yield self._v_measure(look.rows)
+        yield self._silhouette(look.cosines.rows, spread)
+        yield self._v_measure(look.cosines.rows)
 
     def per_class(self, look: Look) -> dict[str, float]:
         """Class -> mean AP@R of its queries; classes without a query are left out."""
@@ -81,8 +82,8 @@ class LabelScores:
             else:
                 yield self._templates.mean(metric_id, estimate, k=k, chance=self._chance[metric_id])
 
-    def _pair_auroc(self, rows: UnitRows) -> Metric:
-        pairs = compare_pairs(rows, self._pairs)
+    def _pair_auroc(self, cosines: Cosines) -> Metric:
+        pairs = compare_pairs(cosines.of_pairs, self._pairs)
         if pairs is None:
             why = "needs two images of one class and of another class, in different groups"
             return self._templates.labelled("pair_auroc", None, why)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.evaluate import deletions, retrieval
-from bignet.evaluate.cosine import Cosines
+from bignet.evaluate.every_pair import cosines_of
 from bignet.evaluate.graph import GraphTable
 from bignet.evaluate.influence import Influences
 from bignet.evaluate.jackknife import Estimate
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from bignet.evaluate.cosine import Cosines
     from bignet.evaluate.gallery import Gallery
     from bignet.evaluate.result import KnnGraph
     from bignet.evaluate.sweep.design import Design
@@ -39,7 +40,7 @@ class Look:
     """What one pass saw.
 
     Attributes:
-        rows: the vectors.
+        cosines: of the vectors.
         graph: nearest neighbours of every image, labelled or not.
         scores: metric -> (N,) by image, NaN = no query.
         estimates: metric id -> its mean and what each image does to it; empty where nobody could be asked.
@@ -47,7 +48,7 @@ class Look:
             None where nobody could be asked.
     """
 
-    rows: UnitRows
+    cosines: Cosines
     graph: KnnGraph
     scores: dict[str, Floats]
     estimates: dict[str, Estimate]
@@ -103,8 +104,8 @@ class _Asked:
 
 class _Pass:
     def __init__(self, rows: UnitRows, design: Design, k: int) -> None:
-        self._rows, self._design, self._k = rows, design, k
-        self._cosines = Cosines(rows)
+        self._design, self._k = design, k
+        self._cosines = cosines_of(rows)
         self._all = _Asked(design.gallery, _NAMES)
         self._halves = [_Asked(half, ("map@r",)) for half in design.halves]
         self._table = GraphTable(len(rows), k + 1, ())
@@ -118,7 +119,7 @@ class _Pass:
             self._table.put(queries, seen.graph)
             self._all.put(queries, seen.labels.rows)
             half.put(queries, seen.capped.rows)
-        return Look(self._rows, self._table.graph(), self._all.scores, self._estimates(), self._of_halves())
+        return Look(self._cosines, self._table.graph(), self._all.scores, self._estimates(), self._of_halves())
 
     def _pieces(self, part: Bools) -> Iterator[Ints]:
         """Images of a half, those that are asked for their label apart, and in order of how many they may find."""
@@ -135,7 +136,7 @@ class _Pass:
     def _estimates(self) -> dict[str, Estimate]:
         if not len(self._design.gallery.queries):
             return {}
-        every = np.arange(len(self._rows))
+        every = np.arange(len(self._cosines))
         wanted = {"map@r.macro": ("map@r", True), "map@r": ("map@r", False), "p@1": ("p@1", False)}
         return {
             metric_id: self._all.estimate(name, by_class=by_class, of=every)

@@ -77,7 +77,7 @@ class Scoring:
     def score(self, rows: UnitRows, copies: AlteredCopies | None) -> ChoiceScores:
         """N rows of one choice and its altered copies -> its scores."""
         seen = look(rows, self.design, self._settings.k)
-        subject, altered = self._subject(seen), self._altered(rows, copies)
+        subject, altered = self._subject(rows, seen), self._altered(rows, copies)
         labelled = self._no_labels() if self._labelled is None else [*self._labelled.metrics(seen, subject)]
         found = [*labelled, self._self_hit(altered), *self._free.metrics(subject)]
         return ChoiceScores(
@@ -107,7 +107,7 @@ class Scoring:
         names = ("map@r.macro", "map@r", "p@1", "pair_auroc", "margin", "plausible_fp", "silhouette", "v_measure")
         return [self.templates.labelled(name, None, NO_LABELS) for name in names]
 
-    def _subject(self, seen: Look) -> Subject:
+    def _subject(self, rows: UnitRows, seen: Look) -> Subject:
         design, settings, n = self.design, self._settings, len(self.design)
         nothing, unknown = np.full(n, -1, dtype=np.int64), np.full(n, np.nan)
         per_query = PerQuery(
@@ -125,7 +125,7 @@ class Scoring:
         )
         options = EvaluateSettings(k=settings.k, seed=settings.seed, level=settings.level, bootstrap=0)
         excluded = self.templates.labelled("", None).excluded
-        return Subject(seen.rows, design.ids, design.coded, design.groups, seen.graph, per_query, excluded, options)
+        return Subject(rows, design.ids, design.coded, design.groups, seen.graph, per_query, excluded, options)
 
     def _altered(self, rows: UnitRows, copies: AlteredCopies | None) -> Invariance | None:
         if copies is None:
