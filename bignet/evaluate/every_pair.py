@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _CELLS = 2**22  # pairs, and numbers in all, up to which rows are few: 32 MiB of float64 each
 _PART = 2**18  # pairs finished in one go: stay in the processor's cache
+_BLOCK_CELLS = 2**19  # pairs of a block: likewise, for nothing is multiplied
 
 
 def cosines_of(rows: UnitRows) -> Cosines:
@@ -37,6 +38,11 @@ class EveryPair(Cosines):
     def __init__(self, rows: UnitRows) -> None:
         self.rows = rows
         self._scores = _scores(rows)
+
+    @property
+    def block_size(self) -> int:
+        """Queries of a block."""
+        return max(1, _BLOCK_CELLS // len(self))
 
     def block(self, queries: Ints, buffer: Scores | None = None) -> Scores:
         """(Q,) positions -> (Q, N) exact similarity; the query itself included."""

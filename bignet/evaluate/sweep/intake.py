@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +18,7 @@ from bignet.evaluate.sweep.result import Dropped
 from bignet.evaluate.unit_rows import UnitRows, usable_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -29,6 +32,8 @@ if TYPE_CHECKING:
     Told = Callable[[int, int], None]
 
 MOST_UNUSABLE = 0.05  # of the images; a choice that embeds fewer is left out, not the images
+_KEPT_NUMBERS = 2**27  # float32 of all choices up to which they are read once and kept: 512 MiB
+_NUMBERS_AT_ONCE = 2**28  # float32 of the choices that are worked on side by side: 1 GiB
 
 
 @dataclass(frozen=True)
@@ -53,10 +58,11 @@ class Intake:
 
 
 class Reader:
-    """Reads the vectors of choices, rows in the order of the images asked for."""
+    """Reads the vectors of choices, rows in the order of the images asked for; if all are few, each choice once."""
 
-    def __init__(self, images: SweepImages, read: Read) -> None:
-        self._read = read
+    def __init__(self, images: SweepImages, choices: Sequence[Choice], read: Read) -> None:
+        numbers = sum(len(images.held[choice.store]) * choice.dims for choice in choices)
+        self._read = cache(read) if numbers <= _KEPT_NUMBERS else read
         self._places = {store: _places(images.ids, held) for store, held in images.held.items()}
         self._n_held = {store: len(held) for store, held in images.held.items()}
 
@@ -96,8 +102,9 @@ def take_in(
     for store in {choice.store for choice in choices}:
         held &= reader.holds(store)
     able, kept, dropped = held.copy(), [], []
-    for number, choice in enumerate(choices):
-        usable = reader.usable(choice) | ~held
+    several = _side_by_side(reader.usable, choices, at_once(len(held), choices))
+    for number, (choice, found) in enumerate(zip(choices, several, strict=True)):
+        usable = found | ~held
         n_bad = int((~usable).sum())
         if n_bad > MOST_UNUSABLE * held.sum():
             dropped.append(_dropped(choice, n_bad, int(held.sum())))
@@ -120,6 +127,18 @@ def take_in(
         n_left_out=len(images.ids) - len(positions),
         n_drawn_from=len(positions),
     )
+
+
+def at_once(n_images: int, choices: Sequence[Choice]) -> int:
+    """How many choices are worked on side by side: as many as there are cores, unless their vectors are large."""
+    widest = n_images * max((choice.dims for choice in choices), default=1)
+    return min(len(os.sched_getaffinity(0)), max(1, _NUMBERS_AT_ONCE // max(1, widest)))
+
+
+def _side_by_side(usable: Callable[[Choice], Bools], choices: Sequence[Choice], n: int) -> Iterator[Bools]:
+    """Of each choice in order, ``n`` at a time."""
+    with ThreadPoolExecutor(n, "bignet-take-in") as threads:
+        yield from threads.map(usable, choices)
 
 
 def check(images: SweepImages, choices: Sequence[Choice], costs: Mapping[str, Cost]) -> None:

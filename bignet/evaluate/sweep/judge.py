@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -13,7 +12,7 @@ from bignet.evaluate.blas import one_core_each
 from bignet.evaluate.clock import Clock
 from bignet.evaluate.evaluate import gallery_fingerprint
 from bignet.evaluate.sweep.alike import layers_alike
-from bignet.evaluate.sweep.intake import Reader, check, take_in
+from bignet.evaluate.sweep.intake import Reader, at_once, check, take_in
 from bignet.evaluate.sweep.memory import Remembered
 from bignet.evaluate.sweep.ranks import Field, ranked, ranking
 from bignet.evaluate.sweep.recommend import recommend
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
     Altered = Callable[[Choice], AlteredCopies] | None
 
 BALANCED = "balanced"
-_NUMBERS_AT_ONCE = 2**28  # float32 of the choices that are scored side by side: 1 GiB
 
 
 def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read it
@@ -57,16 +55,17 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
 ) -> Sweep:
     """Images and the choices that embedded them -> which choice is best, what ties with it, and what to take.
 
-    Vectors are read one choice at a time and held no longer than that, but for a sample of each model's layers that
-    are compared with one another. ``Sweep.dropped`` lists choices that could not be scored, and ``cost_setting`` is
-    empty: whoever made the grid and took the times adds theirs (``dataclasses.replace``).
+    Vectors of all choices are kept if they are few. Else as many are read at a time as there are cores, and held no
+    longer than that, but for a sample of each model's layers that are compared with one another. ``Sweep.dropped``
+    lists choices that could not be scored, and ``cost_setting`` is empty: whoever made the grid and took the times
+    adds theirs (``dataclasses.replace``).
 
     Args:
         images: what was embedded, and what each store holds of it.
         choices: names distinct.
         costs: by choice name, one each.
         read: choice -> (n, D) vectors of the rows that its store holds, as ``SweepImages.held`` says. Called a few
-            times a choice.
+            times a choice, by several threads.
         altered: choice -> vectors of altered copies; None = there are none.
         settings: see SweepSettings.
         progress: called with a stage, how much of it is done, and how much there is.
@@ -77,7 +76,7 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
         MismatchError: columns differ in length, vectors are not as ``held`` and the choice say, or a cost is missing.
     """
     check(images, choices, costs)
-    clock, reader = Clock(progress), Reader(images, read)
+    clock, reader = Clock(progress), Reader(images, choices, read)
     with clock("vectors") as told:
         intake = take_in(images, choices, reader, settings, told)
     scoring = Scoring(intake.design, settings)
@@ -122,12 +121,11 @@ def _scores(
     remembered: Remembered,
     told: Callable[[int, int], None],
 ) -> list[ChoiceScores]:
-    """Of all choices, as many at a time as there are cores, unless their vectors are large."""
+    """Of all choices, several at a time."""
     found: list[ChoiceScores] = []
     waiting: deque[Future[ChoiceScores]] = deque()
     n_choices = len(intake.choices)
-    widest = len(intake.design) * max((choice.dims for choice in intake.choices), default=1)
-    n_at_once = min(len(os.sched_getaffinity(0)), max(1, _NUMBERS_AT_ONCE // widest))
+    n_at_once = at_once(len(intake.design), intake.choices)
     with one_core_each(n_at_once), ThreadPoolExecutor(n_at_once, "bignet-score") as threads:
         for choice in intake.choices:
             rows = reader.rows(choice, intake.positions)
