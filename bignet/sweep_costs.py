@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Stores = Mapping[str, Snapshot]
 
 _SECONDS_A_NETWORK = 1.0
-_SECONDS_DECODING = 1.0
+_SECONDS_DECODING = 1.0  # by all preprocessings together
 _FILES_DECODED = 200
 # Searches are timed among so many vectors at most, and reckoned in proportion to the rows beyond.
 _ROWS_SEARCHED = 20_000
@@ -46,10 +46,12 @@ class CostRequest:
 
     Attributes:
         folder: of the sweep; speeds are kept there.
+        flops: store and layer -> floating-point operations of a forward pass up to it, for one image.
         again: whether speeds that are kept are measured again.
     """
 
     folder: Path
+    flops: Mapping[tuple[str, str], int]
     again: bool
 
 
@@ -86,7 +88,8 @@ def measure(
     bench = _Bench(networks, request, _Counter(told, _n_measurements(choices, stores)))
     rates = bench.layers()
     decoding = {store.embeddings[0].computed_by.preprocess: store for store in [*stores.values()][::-1]}
-    decoded = {preprocess: bench.decoding(preprocess, store) for preprocess, store in decoding.items()}
+    seconds = _SECONDS_DECODING / len(decoding)
+    decoded = {preprocess: bench.decoding(preprocess, store, seconds) for preprocess, store in decoding.items()}
     searched = {dims: bench.searching(dims) for dims in sorted({choice.dims for choice in choices})}
     on_gpu = networks.device.type == "cuda"
     found = {}
@@ -96,7 +99,7 @@ def measure(
         found[choice.name] = Cost(
             images_s_forward=forward.images_s,
             images_s_end2end=end_to_end(forward.images_s, decode.value, on_gpu=on_gpu),
-            flops=rates[choice.store].flops.get(choice.layer),
+            flops=request.flops.get((choice.store, choice.layer)),
             bytes_per_vector=_bytes(choice, spec),
             index_qps=searched[choice.dims].value,
             peak_bytes=forward.peak_bytes,
@@ -162,8 +165,8 @@ class _Bench:
             "seconds": _SECONDS_A_NETWORK,
         }
 
-    def decoding(self, preprocess: Preprocess, store: Snapshot) -> Rate:
-        """From file to a preprocessing's pixels, of files from all over a store."""
+    def decoding(self, preprocess: Preprocess, store: Snapshot, seconds: float) -> Rate:
+        """From file to a preprocessing's pixels, of files from all over a store; measured for so long."""
         table = store.metadata(["path", "sha256"]).take(spread(len(store), _FILES_DECODED))
         root = os.fsencode(store.image_root())
         paths = [os.path.join(root, path) for path in table["path"].to_pylist()]
@@ -172,7 +175,7 @@ class _Bench:
         depends = {**self._machine, "pillow": version("pillow"), "preprocess": how, "files": contents}
         name = hashlib.sha256(repr(sorted(how.items())).encode()).hexdigest()[:16]
         found = self.speeds.of(
-            f"decode {name}", depends, lambda: asdict(decode_rate(paths, preprocess, seconds=_SECONDS_DECODING)), _rate
+            f"decode {name}", depends, lambda: asdict(decode_rate(paths, preprocess, seconds=seconds)), _rate
         )
         self._advance()
         return found
@@ -199,7 +202,7 @@ def _rate(kept: Any) -> Rate:
 
 def _layer_rates(kept: Any) -> LayerRates:
     rates = {layer: ForwardRate(**{**each, "rate": _rate(each["rate"])}) for layer, each in kept["rates"].items()}
-    return LayerRates(rates, dict(kept["flops"]), str(kept["device"]), str(kept["precision"]))
+    return LayerRates(rates, str(kept["device"]), str(kept["precision"]))
 
 
 def _bytes(choice: Choice, spec: EmbeddingSpec) -> int:

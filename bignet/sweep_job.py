@@ -161,7 +161,7 @@ def run(
     listener.stage("networks", 0, 1)
     grid = draw_grid(request.models, request.layers, request.pools, request.weights, request.max_dims, request.size)
     listener.gridded(grid)
-    made = extract_several(images, out, grid.requests, request.extraction, listener)
+    made = extract_several(images, out, grid.requests, request.extraction, listener, grid.loaded)
     _check_embedded(made, images)
     with ExitStack() as stack:
         stack.enter_context(lock.exclusive(out / STORES, "folder"))  # two that measure at a time would slow each other
@@ -201,7 +201,8 @@ def _judged(grid: Grid, networks: Networks, request: SweepRequest, out: Path, li
     vectors = Vectors(networks.stores)
     choices, dropped = _choices(grid, vectors, request.steps, listener)
     told = partial(listener.stage, "speeds")
-    costs = measure(choices, networks, CostRequest(out, request.again), told)
+    flops = {(item.store, item.layer): item.flops for item in grid.choices}
+    costs = measure(choices, networks, CostRequest(out, flops, request.again), told)
     if costs.kept:
         listener.kept(costs.kept)
     told = partial(listener.stage, "altered copies")

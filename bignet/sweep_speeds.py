@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     Found = TypeVar("Found")
 
 NAME = "speeds.json"
-_VERSION = 2  # of the file, and of how things are measured
+_VERSION = 3  # of the file, and of how things are measured
 
 
 class Speeds:

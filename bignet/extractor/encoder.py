@@ -151,18 +151,30 @@ def draw(
     return _drawn(model or DEFAULT_MODEL, weights_request or "default", form, chosen)
 
 
-def draw_taps(model: str | None, weights_request: str | None, wanted: Sequence[Tap], form: Form) -> Blueprint:
-    """As ``draw``, of these layers with these pools and no others.
+def draw_taps(
+    model: str | None,
+    weights_request: str | None,
+    wanted: Sequence[Tap],
+    form: Form,
+    loaded: weights.Loaded | None = None,
+) -> Blueprint:
+    """As ``draw``, of these layers with these pools and no others; ``loaded`` = that network, if it is at hand.
 
     Raises:
         UsageError: see ``draw``.
     """
-    return _drawn(model or DEFAULT_MODEL, weights_request or "default", form, lambda _usual_layer: wanted)
+    return _drawn(model or DEFAULT_MODEL, weights_request or "default", form, lambda _usual_layer: wanted, loaded)
 
 
-def _drawn(model: str, request: str, form: Form, choose: Callable[[Callable[[], str]], Sequence[Tap]]) -> Blueprint:
+def _drawn(
+    model: str,
+    request: str,
+    form: Form,
+    choose: Callable[[Callable[[], str]], Sequence[Tap]],
+    at_hand: weights.Loaded | None = None,
+) -> Blueprint:
     backbone = backbones.as_published(backbones.find(model), request)
-    network, loaded = weights.prepare(request, backbone)
+    network, loaded = at_hand or weights.prepare(request, backbone)
     preprocess = form.applied_to(backbone.preprocess)
     if preprocess.crop != backbone.preprocess.crop:
         sampled.check_size(network, backbone, preprocess)

@@ -13,7 +13,7 @@ AlexNet has ``features.2``, ``features.5`` and ``features`` then, SqueezeNet 1.1
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bignet.errors import UsageError, nearest
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from bignet.extractor.backbones import Backbone
     from bignet.extractor.costs import LayerCost, Outline
     from bignet.extractor.pools import Pool
-    from bignet.extractor.weights import Weights
+    from bignet.extractor.weights import Loaded
 
 _SEQUENCE = "Sequential"
 _QUARTERS = (0.25, 0.5, 0.75)
@@ -85,11 +85,13 @@ class Grid:
         requests: one for each model with at least one choice.
         choices: what they hold, in the order of the models and of their layers.
         dropped: what is left out.
+        loaded: model -> its network with its weights, for whoever embeds to take out.
     """
 
     requests: tuple[ModelRequest, ...]
     choices: tuple[Combination, ...]
     dropped: tuple[LeftOut, ...]
+    loaded: dict[str, Loaded] = field(default_factory=dict, repr=False, compare=False)
 
 
 def draw_grid(
@@ -118,8 +120,10 @@ def draw_grid(
     wanted = list({pool.name: pool for pool in map(pools.find, pool_names)}.values())
     chosen: dict[str, list[Combination]] = {}
     dropped: list[LeftOut] = []
+    loaded: dict[str, Loaded] = {}
     for model in dict.fromkeys(models):
         stage = _Model.load(model, given.get(model, "default"), size, layers)
+        loaded[model] = stage.loaded
         for row in stage.layers:
             for pool in wanted:
                 found = stage.combined(row, pool, max_dims)
@@ -134,7 +138,8 @@ def draw_grid(
         ModelRequest(model, given.get(model), tuple(Tap(item.layer, item.pool) for item in found))
         for model, found in chosen.items()
     ]
-    return Grid(tuple(requests), tuple(item for found in chosen.values() for item in found), tuple(dropped))
+    loaded = {model: loaded[model] for model in chosen}
+    return Grid(tuple(requests), tuple(item for found in chosen.values() for item in found), tuple(dropped), loaded)
 
 
 @dataclass(frozen=True)
@@ -142,7 +147,7 @@ class _Model:
     """A network with its weights, and what its layers give for one noise image."""
 
     name: str
-    loaded: Weights
+    loaded: Loaded
     layers: tuple[LayerCost, ...]
     outputs: Mapping[str, Tensor]
 
@@ -152,12 +157,12 @@ class _Model:
         preprocess = Form(size=size).applied_to(backbone.preprocess)
         outline = costs.outline(backbone, preprocess.crop)
         rows = stages(outline, backbone) if tuple(layers) == grid_defaults.AUTO else _named(name, outline, layers)
-        network, loaded = weights.prepare(request, backbone)
-        outputs = sampled.outputs_of(network, [row.name for row in rows], sampled.noise_for(preprocess))
+        loaded = weights.prepare(request, backbone)
+        outputs = sampled.outputs_of(loaded[0], [row.name for row in rows], sampled.noise_for(preprocess))
         return cls(name, loaded, tuple(rows), outputs)
 
     def combined(self, row: LayerCost, pool: Pool, max_dims: int) -> Combination | LeftOut:
-        output = self.outputs[row.name]
+        output, origin = self.outputs[row.name], self.loaded[1].origin
         try:
             dims = pools.check(pool, row.name, output)
         except UsageError as error:
@@ -166,8 +171,8 @@ class _Model:
             return LeftOut(self.name, row.name, pool.name, dims, f"{dims:,} numbers a vector, more than {max_dims:,}")
         return Combination(
             model=self.name,
-            weights=self.loaded.origin,
-            trained=not self.loaded.origin.startswith("random:"),
+            weights=origin,
+            trained=not origin.startswith("random:"),
             layer=row.name,
             pool=pool.name,
             dims=dims,

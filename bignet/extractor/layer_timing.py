@@ -14,19 +14,18 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from bignet.extractor import backbones, costs, machine
+from bignet.extractor import machine
 from bignet.extractor.encoder import Blueprint
 from bignet.extractor.network import Plain
 from bignet.extractor.rate import Rate
 from bignet.extractor.timing import FORWARD_SECONDS, Bench, ForwardRate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from torch import Tensor
 
     from bignet.extractor.forward import Seat
-    from bignet.spec import EmbeddingSpec
 
     Pool = Callable[[Tensor], Tensor]
 
@@ -41,13 +40,11 @@ class LayerRates:
     Attributes:
         rates: layer -> of the network up to it, with the first of the store's pools there; the memory is that of the
             whole network.
-        flops: layer -> floating-point operations up to it for one image, all its views; without those of no own count.
         device: ``cpu``, or the GPU's name.
         precision: of the arithmetic.
     """
 
     rates: Mapping[str, ForwardRate]
-    flops: Mapping[str, int]
     device: str
     precision: str
 
@@ -116,15 +113,7 @@ class _LayerClock:
         """What all visits found."""
         encoder = self._encoder
         device = machine.device_name(encoder.device)
-        return LayerRates(self._found, flops_to(encoder.specs), device, encoder.spec.precision)
-
-
-def flops_to(specs: Sequence[EmbeddingSpec]) -> dict[str, int]:
-    """Layer -> floating-point operations of a forward pass until it has finished, for one image with all its views."""
-    spec = specs[0].computed_by
-    wanted = {item.layer for item in specs}
-    outline = costs.outline(backbones.find(spec.model), spec.preprocess.crop)
-    return {row.name: row.flops_so_far * spec.preprocess.n_views for row in outline.layers if row.name in wanted}
+        return LayerRates(self._found, device, encoder.spec.precision)
 
 
 def _with_first_pools(blueprint: Blueprint, around: Callable[[str, Pool], Pool]) -> Blueprint:

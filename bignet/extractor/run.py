@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from bignet.extractor.ledger import Tally
     from bignet.extractor.prove import Proof
     from bignet.extractor.settings import ExtractSettings
+    from bignet.extractor.weights import Loaded
     from bignet.spec import EmbeddingSpec
 
 
@@ -138,7 +139,7 @@ def embed(runs: Sequence[StoreRun], folder: Path, listener: Listener) -> None:
     from bignet.extractor.strand import Strand
 
     importing = time.perf_counter() - start
-    strands = [Strand(run.found, run.work, run.writer, run.settings) for run in runs]
+    strands = [Strand(run.found, run.work, run.writer, run.settings, run.take_loaded()) for run in runs]
     Job(runs[0].found, strands, runs[0].settings).run(folder, [run.snapshot for run in runs], listener)
     for run, strand in zip(runs, strands, strict=True):
         run.network = strand.network
@@ -194,13 +195,17 @@ class StoreRun:
     """One run's state of one store: what is asked of it, held against what it has.
 
     Attributes:
+        loaded: the network that is asked for, where it is at hand before anything is done; whoever uses it takes it.
         network: what embedded, once that is done; None where there was nothing to embed.
 
     Raises:
         MismatchError: the store was made with other settings, or of other images.
     """
 
-    def __init__(self, found: Scan, writer: StoreWriter, settings: ExtractSettings) -> None:
+    def __init__(
+        self, found: Scan, writer: StoreWriter, settings: ExtractSettings, loaded: Loaded | None = None
+    ) -> None:
+        self.loaded = loaded
         self.found = found
         self.writer = writer
         self.settings = settings
@@ -215,6 +220,11 @@ class StoreRun:
         self.work = plan(found, self.snapshot, settings)
         if before is not None:
             check_source(found, before, self.work)
+
+    def take_loaded(self) -> Loaded | None:
+        """``loaded``, which is held here no longer: the network made ready from it is all that is needed."""
+        loaded, self.loaded = self.loaded, None
+        return loaded
 
     @property
     def is_up_to_date(self) -> bool:

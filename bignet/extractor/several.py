@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bignet.extractor.run import Listener
     from bignet.extractor.settings import ExtractSettings, Tap
     from bignet.extractor.sources import Scan
+    from bignet.extractor.weights import Loaded
     from bignet.store.writer import StoreWriter
 
 STORES = "stores"
@@ -76,6 +77,7 @@ def extract_several(
     requests: Sequence[ModelRequest],
     settings: ExtractSettings,
     listener: Listener | None = None,
+    loaded: dict[str, Loaded] | None = None,
 ) -> tuple[ModelStore, ...]:
     """Bring the stores of several models up to date with their images.
 
@@ -90,6 +92,7 @@ def extract_several(
         settings: of all of them; model, weights, layers, pools and taps are those of the requests. ``limit`` takes so
             many of the files from all over the input, and what a store of these has already stays.
         listener: told what goes on; of each store what was found, over all of them how far it is.
+        loaded: model -> its network with the weights asked for, where that is at hand; they are taken out.
 
     Returns:
         The stores in the order of the requests.
@@ -105,12 +108,15 @@ def extract_several(
     check_device(settings.device)
     _check_requests(requests)
     found = scan_for_work(images)
+    at_hand = {} if loaded is None else loaded
     with _held(Path(folder) / STORES) as place, ExitStack() as stack:
         writers = [stack.enter_context(writing(Path(folder) / store_name(request.model))) for request in requests]
         if settings.limit:
             found, settings = _limited(found, settings.limit, writers), replace(settings, limit=0)
         pairs = zip(writers, requests, strict=True)
-        runs = [_run(found, writer, _own(settings, request)) for writer, request in pairs]
+        runs = [
+            _run(found, writer, _own(settings, request), at_hand.pop(request.model, None)) for writer, request in pairs
+        ]
         scanned = time.perf_counter() - start
         for run in runs:
             run.seconds["scan"] = scanned
@@ -123,9 +129,9 @@ def extract_several(
         return tuple(ModelStore(request.model, run.writer.path, run.summary(), run.network) for request, run in done)
 
 
-def _run(found: Scan, writer: StoreWriter, settings: ExtractSettings) -> StoreRun:
+def _run(found: Scan, writer: StoreWriter, settings: ExtractSettings, loaded: Loaded | None) -> StoreRun:
     try:
-        return StoreRun(found, writer, settings)
+        return StoreRun(found, writer, settings, loaded)
     except MismatchError as error:
         what = str(error).rpartition(";")[0] or error
         raise MismatchError(

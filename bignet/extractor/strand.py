@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bignet.extractor.run import Listener
     from bignet.extractor.settings import ExtractSettings
     from bignet.extractor.sources import Entry, Scan
+    from bignet.extractor.weights import Loaded
     from bignet.spec import EmbeddingSpec, Preprocess
     from bignet.store.manifest import Manifest
     from bignet.store.writer import Batch, StoreWriter
@@ -57,7 +58,10 @@ class Strand:
     ledger: Ledger
     claims: Claims
 
-    def __init__(self, found: Scan, work: Plan, writer: StoreWriter, settings: ExtractSettings) -> None:
+    def __init__(
+        self, found: Scan, work: Plan, writer: StoreWriter, settings: ExtractSettings, loaded: Loaded | None = None
+    ) -> None:
+        self._loaded = loaded
         self.work = work
         self.writer = writer
         self.settings = settings
@@ -76,17 +80,18 @@ class Strand:
         return encoders.Ready(self.encoder, encoders.Blueprint(self.blueprint.plain, self.encoder.heads))
 
     def draw(self) -> None:
-        """Load the network with its weights.
+        """Load the network with its weights, unless it is at hand.
 
         Raises:
             UsageError: it cannot be.
             MismatchError: it is not what made the store.
         """
         existing, settings = self.writer.manifest, self.settings
+        loaded, self._loaded = self._loaded, None
         if existing is not None:
             self.blueprint = encoders.redraw(existing.embeddings, settings.weights)
         elif settings.taps:
-            self.blueprint = encoders.draw_taps(settings.model, settings.weights, settings.taps, settings.form)
+            self.blueprint = encoders.draw_taps(settings.model, settings.weights, settings.taps, settings.form, loaded)
         else:
             layers, pools = settings.layers, settings.pools
             self.blueprint = encoders.draw(settings.model, settings.weights, layers, pools, settings.form)

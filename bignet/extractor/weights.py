@@ -44,7 +44,11 @@ class Weights:
     sha256: str
 
 
-def prepare(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
+# A network in eval mode, and its weights.
+Loaded = tuple[nn.Module, Weights]
+
+
+def prepare(request: str, backbone: Backbone) -> Loaded:
     """Build a backbone and load the weights asked for -> the network in eval mode, and what they are.
 
     Args:
@@ -65,7 +69,7 @@ def prepare(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
     return model.eval(), Weights(origin, path, digest)
 
 
-def _random(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
+def _random(request: str, backbone: Backbone) -> Loaded:
     text = request.partition(":")[2]
     if not text.isdecimal() or len(text) > _SEED_DIGITS:
         raise UsageError(f"weights '{request}' need a whole number as seed, for example random:0")
@@ -75,7 +79,7 @@ def _random(request: str, backbone: Backbone) -> tuple[nn.Module, Weights]:
     return model.eval(), Weights(f"random:{int(text)}", None, _digest_of(model))
 
 
-def _as_made(backbone: Backbone) -> tuple[nn.Module, Weights]:
+def _as_made(backbone: Backbone) -> Loaded:
     """The parameters that a user's factory gave its network."""
     if ":" not in backbone.name:
         raise UsageError(f"weights '{FACTORY}' are for models given as package.module:function, not {backbone.name}")

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from bignet.extractor import backbones, costs, encoder, fusion, layer_timing, machine, network, tail
+from bignet.extractor import encoder, fusion, layer_timing, machine, network, tail
 from bignet.extractor.settings import Form
 from tests import tiny
 
@@ -47,18 +47,6 @@ def test_every_layer_of_a_store_is_measured_in_the_stores_own_precision():
         assert rate.rate.low <= rate.images_s <= rate.rate.high
         assert rate.peak_bytes > 2**20
     assert found.setting.startswith("bf16 on cpu, ")
-
-
-def test_operations_are_the_outlines_times_the_views():
-    blueprint = drawn()
-    outline = {row.name: row.flops_so_far for row in costs.outline(backbones.find("tests.tiny:build"), 32).layers}
-
-    found = layer_timing.flops_to(blueprint.encoder(CPU).specs)
-
-    assert found == {layer: outline[layer] for layer in LAYERS}
-    assert found["stem"] < found["body"] < found["head"]
-    flipped = layer_timing.flops_to(drawn(Form(views="flip")).encoder(CPU).specs)
-    assert flipped == {layer: 2 * flops for layer, flops in found.items()}
 
 
 class Pause(nn.Module):
