@@ -2,6 +2,9 @@ import hashlib
 import os
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import faiss
 import numpy as np
@@ -413,6 +416,37 @@ def test_fits_of_many_centres_come_first_with_small_products_and_answers_keep_th
     with pytest.raises(ZeroDivisionError):
         at_once(lambda k, _: k // 0, [(512, "a")])
     assert faiss.cvar.distance_compute_blas_query_bs == usual
+
+
+def test_two_that_fit_alike_go_on_together_and_one_that_fits_otherwise_waits():
+    usual = faiss.cvar.distance_compute_blas_query_bs
+    both, seen = threading.Barrier(2, timeout=20), []
+
+    def few(k, name):
+        both.wait()
+        seen.append((k, name, faiss.cvar.distance_compute_blas_query_bs))
+
+    def many(k, name):
+        seen.append((k, name, faiss.cvar.distance_compute_blas_query_bs))
+
+    with ThreadPoolExecutor(3) as callers:
+        first = callers.submit(at_once, few, [(8, "a")])
+        while not both.n_waiting and not first.done():
+            time.sleep(0.001)
+        other = callers.submit(at_once, many, [(512, "b")])
+        time.sleep(0.1)
+        assert not other.done()
+        callers.submit(at_once, few, [(9, "c")]).result()
+        other.result()
+    assert sorted(seen[:2]) == [(8, "a", usual), (9, "c", usual)]
+    assert seen[2] == (512, "b", 1024)
+    assert faiss.cvar.distance_compute_blas_query_bs == usual
+
+
+def test_directions_are_counted_until_there_are_enough():
+    points = np.repeat(np.eye(50, dtype=np.float32), 100, axis=0)
+    assert kmeans.count_distinct(points) == 50
+    assert 20 <= kmeans.count_distinct(points, enough=20) < 50
 
 
 def test_the_number_of_classes_gets_cards_however_far_it_is_from_the_suggested():

@@ -38,7 +38,6 @@ _DECODED = 2048  # rows of 16 bits made 32 at a time
 _USUALLY_COMPARED = faiss.cvar.distance_compute_blas_query_bs
 _CELLS = 2**17
 _DISTINCT_DECIMALS = 6  # float32 tells no more apart
-_one_at_a_time = threading.Lock()
 
 
 def fit(points: Sample, k: int, settings: ClusterSettings, seed: int) -> Floats:
@@ -80,11 +79,13 @@ def sampled(rows: UnitRows, positions: Ints) -> Sample:
     return out
 
 
-def count_distinct(points: Sample) -> int:
-    """(P, D) unit rows -> how many directions there are among them."""
+def count_distinct(points: Sample, enough: int | None = None) -> int:
+    """(P, D) unit rows -> how many directions there are among them; of more than enough, as many as were seen first."""
     seen: set[int] = set()
     step = max(1, _CELLS // points.shape[1])
     for start in range(0, len(points), step):
+        if enough is not None and len(seen) >= enough:
+            break
         rounded = np.round(points[start : start + step].astype(np.float32), _DISTINCT_DECIMALS) + np.float32(
             0
         )  # -0 is 0
@@ -103,22 +104,43 @@ def at_once(work: Callable[[int, _Task], _Found], tasks: Sequence[tuple[int, _Ta
     n_threads = min(len(os.sched_getaffinity(0)), MOST_AT_ONCE)
     found: dict[int, _Found] = {}
     for places, n_compared in ((many, _COMPARED), (few, _USUALLY_COMPARED)):
-        threads = ThreadPoolExecutor(n_threads, "bignet-clusters", initializer=_one_core)
+        if not places:
+            continue
+        threads = ThreadPoolExecutor(min(n_threads, len(places)), "bignet-clusters", initializer=_one_core)
         with _comparing(n_compared), threads:
             found |= zip(places, threads.map(lambda place: work(*tasks[place]), places), strict=True)
     return [found[place] for place in range(len(tasks))]
 
 
-@contextmanager
-def _comparing(n_rows: int) -> Iterator[None]:
-    """FAISS multiplies so many rows at a time with all centres, whoever uses it meanwhile; others wait here."""
-    with _one_at_a_time:
-        before = faiss.cvar.distance_compute_blas_query_bs
-        faiss.cvar.distance_compute_blas_query_bs = n_rows
+class _Comparing:
+    """How many rows at a time FAISS multiplies with all centres: it knows one number for all threads.
+
+    Who asks for the number in use goes on at once; others wait until nobody needs it.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._n_users, self._before = 0, _USUALLY_COMPARED
+
+    @contextmanager
+    def __call__(self, n_rows: int) -> Iterator[None]:
+        with self._changed:
+            self._changed.wait_for(lambda: not self._n_users or faiss.cvar.distance_compute_blas_query_bs == n_rows)
+            if not self._n_users:
+                self._before = faiss.cvar.distance_compute_blas_query_bs
+                faiss.cvar.distance_compute_blas_query_bs = n_rows
+            self._n_users += 1
         try:
             yield
         finally:
-            faiss.cvar.distance_compute_blas_query_bs = before
+            with self._changed:
+                self._n_users -= 1
+                if not self._n_users:
+                    faiss.cvar.distance_compute_blas_query_bs = self._before
+                    self._changed.notify_all()
+
+
+_comparing = _Comparing()
 
 
 def _one_core() -> None:

@@ -127,7 +127,7 @@ class LabelScores:
             return self._templates.labelled("v_measure", None, why, k=k)
         labelled = np.flatnonzero(codes >= 0)
         points = sampled(rows, labelled)
-        if count_distinct(points) < k:
+        if count_distinct(points, enough=k) < k:
             return self._templates.labelled("v_measure", None, f"fewer than {k} different vectors", k=k)
         settings = ClusterSettings(seed=self._settings.seed)
         task = (k, self._settings.seed)
