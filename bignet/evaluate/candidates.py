@@ -86,10 +86,12 @@ def _best(scores: Scores, depth: int) -> Scores:
 
 
 def _gathered(scores: Scores, limit: Scores) -> tuple[Ints, Scores]:
-    place, column = cells(scores >= limit)
-    counts = np.bincount(place, minlength=len(scores))
-    target = np.arange(len(place)) - np.repeat(np.cumsum(counts) - counts, counts)
-    shape = (len(scores), int(counts.max(initial=0)))
-    columns, near = np.full(shape, -1, dtype=np.int64), np.full(shape, PADDING, dtype=scores.dtype)
-    columns[place, target], near[place, target] = column, scores[place, column]
-    return columns, near
+    flags = scores >= limit
+    found, counts = np.flatnonzero(flags), np.count_nonzero(flags, axis=1)
+    n_rows, width = len(scores), int(counts.max(initial=0))
+    starts = np.arange(n_rows) * width - (np.cumsum(counts) - counts)  # one dimension at a time is faster than two
+    place = np.arange(len(found)) + np.repeat(starts, counts)
+    columns, near = np.full(n_rows * width, -1), np.full(n_rows * width, PADDING, dtype=scores.dtype)
+    columns[place] = found - np.repeat(np.arange(n_rows) * scores.shape[1], counts)
+    near[place] = scores.ravel()[found]
+    return columns.reshape(n_rows, width), near.reshape(n_rows, width)

@@ -31,8 +31,14 @@ class Ranked:
 
 def in_order(rows: NDArray[np.int64], similarity: NDArray[np.float64]) -> Ranked:
     """(Q, W) rows found, ascending, -1 = none, and their similarity -> the same nearest first, ties in row order."""
-    order = np.argsort(-similarity, axis=1, kind="stable")[:, : int((rows >= 0).sum(axis=1).max(initial=0))]
-    return Ranked(np.take_along_axis(rows, order, 1), np.take_along_axis(similarity, order, 1))
+    below = -similarity
+    order = np.argsort(below, axis=1)
+    ranked = np.take_along_axis(similarity, order, 1)
+    tied = np.flatnonzero(((ranked[:, 1:] == ranked[:, :-1]) & (ranked[:, 1:] > PADDING)).any(axis=1))
+    if len(tied):  # to sort all so that ties stay in order takes three times as long
+        order[tied] = np.argsort(below[tied], axis=1, kind="stable")
+    width = int((rows >= 0).sum(axis=1).max(initial=0))
+    return Ranked(np.take_along_axis(rows, order[:, :width], 1), ranked[:, :width])
 
 
 def stacked(parts: Sequence[Ranked]) -> Ranked:

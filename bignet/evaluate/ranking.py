@@ -135,7 +135,7 @@ class _Pass:
         self._together = Together(gallery, self._capped)
         most = int(gallery.n_others[gallery.queries].max(initial=0))
         self._judge = Judge(gallery, names, depths_within(settings.k, settings.several_k, most))
-        self._view = View(cosines, gallery, self._capped, full=not self._sampled)
+        self._view = View(cosines, gallery, self._capped, full=not self._sampled, farthest=True)
         self._shuffles = self._permutations()
         self._asked = np.flatnonzero(gallery.asked)
         self._table = GraphTable(len(self._asked), settings.depth, (1, settings.k, settings.depth))

@@ -45,7 +45,7 @@ class Seen:
         capped: nearest of the capped gallery, the same as ``labels`` where there is none.
         together: nearest where labels are judged, groups not kept apart.
         together_capped: likewise of the capped gallery.
-        farthest: (Q,) the last row of the order, -1 = none.
+        farthest: (Q,) the last row of the order, -1 = none; empty where it was not asked for.
         farthest_similarity: (Q,).
         average_precision: (Q,) over the full ranking; empty where it was not asked for.
         first_hit: (Q,) rank of the first relevant row; empty where it was not asked for.
@@ -70,10 +70,11 @@ class View:
         gallery: what can be found.
         capped: what can be found by the scores at R; the same object where nothing is capped.
         full: whether average precision over the full ranking is wanted.
+        farthest: whether the last row of the order is.
     """
 
-    def __init__(self, cosines: Cosines, gallery: Gallery, capped: Gallery, *, full: bool) -> None:
-        self._cosines, self._gallery, self._full = cosines, gallery, full
+    def __init__(self, cosines: Cosines, gallery: Gallery, capped: Gallery, *, full: bool, farthest: bool) -> None:
+        self._cosines, self._gallery, self._full, self._farthest = cosines, gallery, full, farthest
         self._columns = None if capped is gallery else np.flatnonzero(capped.member)
         self._unfindable = None if gallery.findable.all() else ~gallery.findable
         self._outside = None if np.array_equal(gallery.member, gallery.findable) else ~gallery.member
@@ -86,8 +87,10 @@ class View:
         together = together_capped = _nothing(len(queries))
         if depth.together:
             together, together_capped = self._look_together(queries, scores, depth)
-        self._hide(queries, scores, hidden, np.inf)
-        farthest, farthest_similarity = self._cosines.farthest(queries, scores)
+        farthest, farthest_similarity = np.zeros(0, dtype=np.int64), np.zeros(0)
+        if self._farthest:
+            self._hide(queries, scores, hidden, np.inf)
+            farthest, farthest_similarity = self._cosines.farthest(queries, scores)
         self._hide(queries, scores, hidden, -np.inf)
         same = self._outside is None
         exact = max(depth.graph, min(VOTERS + 1, depth.labels) * same)
@@ -120,7 +123,7 @@ class View:
         labels = known or self._cosines.nearest(queries, scores, depth.labels, min(VOTERS + 1, depth.labels))
         if self._columns is None:
             return labels, labels
-        part = scores[:, self._columns]
+        part = np.take(scores, self._columns, axis=1)  # rows side by side, as they are looked through
         return labels, self._cosines.nearest(queries, part, depth.capped, columns=self._columns)
 
     def _hide(self, queries: Ints, scores: Scores, hidden: Bools | None, value: float) -> None:
@@ -160,6 +163,8 @@ class View:
 
 def joined(parts: Sequence[Seen]) -> Seen:
     """What the slices of a block show, as one."""
+    if len(parts) == 1:
+        return parts[0]
     return Seen(
         graph=stacked([part.graph for part in parts]),
         labels=stacked([part.labels for part in parts]),

@@ -114,13 +114,16 @@ class _Pass:
     def look(self) -> Look:
         """Goes through all images, block by block."""
         work = [(part, half) for half in self._halves for part in self._pieces(half.gallery.asked)]
-        views = {half: View(self._cosines, self._design.gallery, half.gallery, full=False) for half in self._halves}
+        views = {half: self._view(half) for half in self._halves}
         for queries, half in work:  # nothing ahead: other choices keep the other cores busy
             seen = self._seen(views[half], queries, self._cosines.block(queries), half)
             self._table.put(queries, seen.graph)
             self._all.put(queries, seen.labels.rows)
             half.put(queries, seen.capped.rows)
         return Look(self._cosines, self._table.graph(), self._all.scores, self._estimates(), self._of_halves())
+
+    def _view(self, half: _Asked) -> View:
+        return View(self._cosines, self._design.gallery, half.gallery, full=False, farthest=False)
 
     def _pieces(self, part: Bools) -> Iterator[Ints]:
         """Images of a half, those that are asked for their label apart, and in order of how many they may find."""
