@@ -116,7 +116,8 @@ def frail(facts: SweepFacts) -> str:
     words = [f"{_whole(share)} of those {phrase(kind, strength)}" for share, kind, strength in low[:_TOLD]]
     words[0] = words[0].replace("of those", "of the copies", 1)
     more = f"; {counted(len(low) - _TOLD, 'more change')} below half" if len(low) > _TOLD else ""
-    return f"It does not bear every change: only {listed(words)} find their original{more}."
+    tried = f" ({counted(_n(taken), 'image')} tried)" if _n(taken) else ""
+    return f"It does not bear every change{tried}: only {listed(words)} find their original{more}."
 
 
 def advice(facts: SweepFacts, settings: SweepPageSettings) -> Advice:
