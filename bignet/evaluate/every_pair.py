@@ -28,8 +28,12 @@ _BLOCK_CELLS = 2**19  # pairs of a block: likewise, for nothing is multiplied
 
 def cosines_of(rows: UnitRows) -> Cosines:
     """N unit rows -> what scores them: where they are few, all pairs at once."""
-    few = 0 < len(rows) * max(len(rows), rows.dim) <= _CELLS
-    return EveryPair(rows) if few else Cosines(rows)
+    return EveryPair(rows) if are_few(len(rows), rows.dim) else Cosines(rows)
+
+
+def are_few(n_rows: int, dim: int) -> bool:
+    """Whether all pairs of so many rows of so many numbers are scored at once."""
+    return 0 < n_rows * max(n_rows, dim) <= _CELLS
 
 
 class EveryPair(Cosines):

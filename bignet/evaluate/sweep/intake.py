@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bignet.errors import MismatchError, UsageError
+from bignet.evaluate.every_pair import are_few
 from bignet.evaluate.gallery import label_gallery, sampled_queries
 from bignet.evaluate.labels import check_distinct, check_labels, code_labels
 from bignet.evaluate.sweep.design import Design
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 MOST_UNUSABLE = 0.05  # of the images; a choice that embeds fewer is left out, not the images
 _KEPT_NUMBERS = 2**27  # float32 of all choices up to which they are read once and kept: 512 MiB
+_OF_A_PAIR = 4  # float32 for each pair of few images: their similarity in float64, and rows in float64 meanwhile
 _NUMBERS_AT_ONCE = 2**28  # float32 of the choices that are worked on side by side: 1 GiB
 
 
@@ -132,6 +134,7 @@ def take_in(
 def at_once(n_images: int, choices: Sequence[Choice]) -> int:
     """How many choices are worked on side by side: as many as there are cores, unless their vectors are large."""
     widest = n_images * max((choice.dims for choice in choices), default=1)
+    widest += _OF_A_PAIR * n_images**2 if are_few(n_images, 1) else 0
     return min(len(os.sched_getaffinity(0)), max(1, _NUMBERS_AT_ONCE // max(1, widest)))
 
 
