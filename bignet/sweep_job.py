@@ -169,6 +169,7 @@ def run(
         stores = {name: stack.enter_context(Snapshot.open(item.path)) for name, item in zip(names, made, strict=True)}
         networks, made = _handed_on(made, stores, request.device)
         sweep = _judged(grid, networks, request, out, listener)
+        sweep = replace(sweep, warnings=(*_about_rejected(made), *sweep.warnings))
         listener.stage("page", 0, 1)
         source = _source(out, stores, request)
         sweep = with_earlier_times(replace(sweep, seconds={**_seconds(made), **sweep.seconds}), source, out)
@@ -189,6 +190,15 @@ def _check_embedded(made: Sequence[ModelStore], images: str | os.PathLike[str]) 
             f"'{os.fspath(images)}', so there is nothing to judge; see why: bignet info "
             f"{shell_word(str(empty.path))} --rejected; give a folder with images in it"
         )
+
+
+def _about_rejected(made: Sequence[ModelStore]) -> list[str]:
+    """What is in no store, or in some only."""
+    most = max((item.summary for item in made), key=lambda summary: summary.total_rejected)
+    if not most.total_rejected:
+        return []
+    files = f"{most.total_rejected:,} of {most.discovered:,} files"
+    return [f"{files} could not be embedded; bignet info STORE --rejected lists them with their reasons"]
 
 
 def _name_of(item: ModelStore, out: Path) -> str:

@@ -87,6 +87,10 @@ def test_scores_are_those_of_the_vectors_in_the_stores(made):
     assert item.choice.shape == (16, 4, 4)
 
 
+def test_files_that_could_not_be_embedded_are_told(made):
+    assert made[0].sweep.warnings[0].startswith("1 of 25 files could not be embedded; bignet info STORE --rejected")
+
+
 def test_every_choice_has_its_costs(made):
     for item in made[0].sweep.scored:
         cost = item.cost

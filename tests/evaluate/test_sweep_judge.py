@@ -15,6 +15,7 @@ from bignet.evaluate.sweep.recommend import RULES, recommend
 from bignet.evaluate.sweep.settings import SweepSettings
 from bignet.evaluate.sweep.stability import stabilities
 from bignet.evaluate.sweep.trade import costs_instead, unresolved
+from bignet.evaluate.sweep.warn import about_halves
 from bignet.evaluate.sweep.weights import Weights, pick, worth
 from tests.evaluate.sweeps import World, choice, cost
 
@@ -150,6 +151,38 @@ def test_a_choice_without_directions_is_dropped_with_its_reason():
     assert [item.choice.name for item in found.scored] == ["net/f0.gap"]
     assert "30 of 60 vectors are all zero" in found.dropped[0].reason
     assert found.n_left_out == 0
+
+
+@pytest.mark.parametrize("longest", [1.0, 50.0])
+def test_a_choice_whose_vectors_all_point_the_same_way_is_dropped_however_files_lie(longest):
+    """In the order of the files, which is that of the classes, one class would be found without fail."""
+    world = World([0.5, 1.0, 0.7])
+    order = np.argsort(world.codes, kind="stable")
+    ids = np.sort(world.images.ids)
+    images = replace(world.images, ids=ids, labels=[f"class {code}" for code in world.codes[order]], held={"net": ids})
+    vectors = {name: values[order] for name, values in world.vectors.items()}
+    shape, rng = vectors["net/f1.gap"].shape, np.random.default_rng(0)
+    vectors["net/f1.gap"] = (rng.random(shape[1]) * np.linspace(1, longest, shape[0])[:, None]).astype(np.float32)
+
+    found = judge(images, world.choices, world.costs, lambda one: vectors[one.name])
+    assert sorted(item.choice.name for item in found.scored) == ["net/f0.gap", "net/f2.gap"]
+    (dropped,) = found.dropped
+    assert (dropped.layer, dropped.pool) == ("f1", "gap")
+    assert "point the same way" in dropped.reason
+    assert any(line.startswith("net/f1.gap was not scored") for line in found.warnings)
+
+    alone = judge(images, world.choices[1:2], world.costs, lambda one: vectors[one.name])
+    assert len(alone.scored) == 1
+    assert any("scores mean nothing" in line for line in alone.warnings)
+
+
+def test_halves_that_disagree_are_told(sweep):
+    assert not any("disagree" in line for line in sweep.warnings)
+    best, other = sweep.scored[0], next(item for item in sweep.scored if not item.tied)
+    higher = replace(other, to_best=replace(other.to_best, value=0.1))
+    assert [*about_halves([best, other])] == []
+    (line,) = about_halves([best, higher])
+    assert f"another choice scores higher than the best, {other.choice.name} most of all" in line
 
 
 def test_without_labels_altered_copies_decide():

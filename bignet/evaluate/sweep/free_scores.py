@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
 
 
+ONE_DIRECTION = "all vectors point the same way"
+
+
 class FreeScores:
     """Scores choices without looking at labels."""
 
@@ -56,7 +59,7 @@ class FreeScores:
         value = spectrum.rankme(moments.centered_singular_values)
         params = {"n": len(rows), "epsilon": spectrum.RANKME_EPSILON, "dim": rows.dim}
         metric = self._templates.free("rankme_centered", value, n_queries=len(rows), params=params)
-        return settled(metric, "all vectors point the same way")
+        return settled(metric, ONE_DIRECTION)
 
     def _hub_skew(self, subject: Subject) -> Metric:
         k, n = self._settings.k, len(subject.rows)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,11 +14,12 @@ from bignet.evaluate.blas import one_core_each
 from bignet.evaluate.clock import Clock
 from bignet.evaluate.evaluate import gallery_fingerprint
 from bignet.evaluate.sweep.alike import layers_alike
+from bignet.evaluate.sweep.free_scores import ONE_DIRECTION
 from bignet.evaluate.sweep.intake import Reader, at_once, check, take_in
 from bignet.evaluate.sweep.memory import Remembered
 from bignet.evaluate.sweep.ranks import Field, ranked, ranking
 from bignet.evaluate.sweep.recommend import recommend
-from bignet.evaluate.sweep.result import Sweep
+from bignet.evaluate.sweep.result import Dropped, Sweep
 from bignet.evaluate.sweep.scoring import Scoring
 from bignet.evaluate.sweep.settings import SweepSettings
 from bignet.evaluate.sweep.strips import distances, neighbours, shown_choices, shown_queries, strips
@@ -82,6 +85,7 @@ def judge(  # noqa: PLR0913 - what was embedded, what it cost, and where to read
     scoring = Scoring(intake.design, settings)
     with clock("score") as told:
         found = _scores(intake, reader, scoring, altered, Remembered(memory, intake.design, settings), told)
+        intake, found = _telling(intake, found)
     with clock("compare"):
         found = scoring.together(intake.choices, found)
         by = ranking(scoring, found)
@@ -147,6 +151,18 @@ def _score(
     key = remembered.key(rows, copies)
     kept = remembered.load(name, key)
     return remembered.kept(name, key, scoring.score(rows, copies)) if kept is None else kept
+
+
+def _telling(intake: Intake, found: list[ChoiceScores]) -> tuple[Intake, list[ChoiceScores]]:
+    """Choices that tell no image from another are dropped, unless all are so."""
+    useful = [not one.tells_nothing for one in found]
+    if all(useful) or not any(useful):
+        return intake, found
+    pairs = zip(intake.choices, useful, strict=True)
+    reason = f"{ONE_DIRECTION}, so that they tell no image from another"
+    lost = [Dropped(one.model, one.layer, one.pool, one.dims, reason) for one, kept in pairs if not kept]
+    choices = tuple(itertools.compress(intake.choices, useful))
+    return replace(intake, choices=choices, dropped=(*intake.dropped, *lost)), [*itertools.compress(found, useful)]
 
 
 def _by_image(intake: Intake, found: Sequence[ChoiceScores], by: Ranking, balanced: str | None) -> NDArray[np.float64]:

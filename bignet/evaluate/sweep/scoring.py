@@ -11,7 +11,7 @@ from bignet.evaluate.intervals import Resampling
 from bignet.evaluate.result import PerQuery
 from bignet.evaluate.settings import EvaluateSettings
 from bignet.evaluate.subject import Subject
-from bignet.evaluate.sweep.free_scores import FreeScores
+from bignet.evaluate.sweep.free_scores import ONE_DIRECTION, FreeScores
 from bignet.evaluate.sweep.invariance import invariance
 from bignet.evaluate.sweep.label_scores import LabelScores
 from bignet.evaluate.sweep.look import look
@@ -61,6 +61,11 @@ class ChoiceScores:
     lists: NDArray[np.int32]
     per_class: Mapping[str, float]
     self_hit: Mapping[str, tuple[tuple[float, float], ...]]
+
+    @property
+    def tells_nothing(self) -> bool:
+        """Whether all vectors point the same way: neighbours are in the order of the files, which may be by class."""
+        return self.metrics["rankme_centered"].reason == ONE_DIRECTION
 
 
 class Scoring:

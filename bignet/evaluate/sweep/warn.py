@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bignet.evaluate.findings import FEW_QUERIES
+from bignet.evaluate.sweep.free_scores import ONE_DIRECTION
 from bignet.evaluate.sweep.result import LABELLED, WITHOUT_LABELS
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def warnings(intake: Intake, by: Ranking, scored: Sequence[Scored]) -> Iterator[
     if by.score != LABELLED:
         yield f"{_why_free(intake)}: choices are ranked by {_MEANS[by.score]}; nothing here says neighbours are right"
     if scored:
-        yield from _about_ranking(by, scored)
+        yield from _about_ranking(intake, by, scored)
 
 
 def _about_images(intake: Intake) -> Iterator[str]:
@@ -49,7 +50,7 @@ def _why_free(intake: Intake) -> str:
     return "one class" if n == 1 else "every class has one image"
 
 
-def _about_ranking(by: Ranking, scored: Sequence[Scored]) -> Iterator[str]:
+def _about_ranking(intake: Intake, by: Ranking, scored: Sequence[Scored]) -> Iterator[str]:
     best = scored[0]
     if best.chosen_half.value is None:
         yield "no choice could be ranked: there are neither labels nor altered copies, and too few images"
@@ -58,8 +59,23 @@ def _about_ranking(by: Ranking, scored: Sequence[Scored]) -> Iterator[str]:
         yield "too few images to choose by some and report on others: the best score is partly luck"
     if best.reported.n_queries < FEW_QUERIES:
         yield f"fewer than {FEW_QUERIES} queries ({best.reported.n_queries}) to report on: differences are hard to tell"
+    if len(intake.design) > 1 and all(item.metrics["rankme_centered"].reason == ONE_DIRECTION for item in scored):
+        yield f"of every choice {ONE_DIRECTION}: neighbours are in the order of the files, and scores mean nothing"
+    yield from about_halves(scored)
     tied = sum(item.tied for item in scored) - 1
     if tied > 0:
         yield f"{tied} of {len(scored) - 1} other choices cannot be told from the best with these images"
     if all(item.cost.images_s_end2end is None for item in scored):
         yield "speed was not measured: only bytes count as cost"
+
+
+def about_halves(scored: Sequence[Scored]) -> Iterator[str]:
+    """Where the best of the half that chose is surely not the best of the other."""
+    higher = [each for each in scored if not each.tied and each.to_best and (each.to_best.value or 0.0) > 0]
+    if higher:
+        n, most = len(higher), max(higher, key=lambda each: each.reported.value or 0.0)
+        others = "another choice scores" if n == 1 else f"{n} other choices score"
+        yield (
+            f"the images that chose and those that are reported disagree: on the latter {others} higher than the best, "
+            f"{most.choice.name} most of all; take more images"
+        )
