@@ -169,7 +169,7 @@ def test_a_choice_whose_vectors_all_point_the_same_way_is_dropped_however_files_
     (dropped,) = found.dropped
     assert (dropped.layer, dropped.pool) == ("f1", "gap")
     assert "point the same way" in dropped.reason
-    assert any(line.startswith("net/f1.gap was not scored") for line in found.warnings)
+    assert any(line.startswith("not scored: net/f1.gap, since all vectors") for line in found.warnings)
 
     alone = judge(images, world.choices[1:2], world.costs, lambda one: vectors[one.name])
     assert len(alone.scored) == 1

@@ -38,7 +38,7 @@ def _about_images(intake: Intake) -> Iterator[str]:
         n = intake.n_left_out
         yield f"{n:,} image{' was' if n == 1 else 's were'} left out of everything: some model could not embed them"
     for item in intake.dropped:
-        yield f"{item.model}/{item.layer}.{item.pool} was not scored: {item.reason}"
+        yield f"not scored: {item.model}/{item.layer}.{item.pool}, since {item.reason}"
     if intake.n_drawn_from > len(intake.design):
         yield f"scored on a sample: {len(intake.design):,} of {intake.n_drawn_from:,} images"
 
