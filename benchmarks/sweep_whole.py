@@ -51,17 +51,15 @@ def extractions(given: argparse.Namespace, made: Path, folder: Path) -> dict[str
             taps = [(spec.layer, spec.pool) for spec in store.embeddings]
         layers = dict.fromkeys(layer for layer, _ in taps)
         common = [pool for pool in POOLS if all((layer, pool) in taps for layer in layers)]
-        words = [word for layer in layers for word in ("-l", layer)] + [
-            word for pool in common for word in ("-p", pool)
-        ]
-        own = ["-w", weights[model]] if model in weights else []
-        store_path = str(folder / f"{len(found)}.bignet")
-        found[model] = run("extract", given.images, store_path, "-m", model, "--limit", str(given.limit), *own, *words)
+        options = [*(("-l", layer) for layer in layers), *(("-p", pool) for pool in common), ("-m", model)]
+        options += [("-w", weights[model])] if model in weights else []
+        words = itertools.chain.from_iterable((*options, ("--limit", str(given.limit))))
+        found[model] = run("extract", given.images, str(folder / f"{len(found)}.bignet"), *words)
     return found
 
 
-def options() -> argparse.Namespace:
-    """What was asked for."""
+def asked() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("images")
     parser.add_argument("--models", default=MODELS)
@@ -74,7 +72,7 @@ def options() -> argparse.Namespace:
 
 def main() -> None:
     """Measure and print."""
-    given = options()
+    given = asked()
     lines = [machine.line(), "", "| run | sweep | plain extractions | | ratio |", "| --- | ---: | ---: | --- | ---: |"]
     ratios = []
     for number in range(given.runs):

@@ -80,7 +80,7 @@ def sampled(rows: UnitRows, positions: Ints) -> Sample:
 
 
 def count_distinct(points: Sample, enough: int | None = None) -> int:
-    """(P, D) unit rows -> how many directions there are among them; of more than enough, as many as were seen first."""
+    """(P, D) unit rows -> how many directions there are among them; counted no further than to ``enough`` or more."""
     seen: set[int] = set()
     step = max(1, _CELLS // points.shape[1])
     for start in range(0, len(points), step):
