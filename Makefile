@@ -28,7 +28,7 @@ fix: $(VENV)/.dev ## format and repair what can be repaired
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-$(VENV)/.offline: pyproject.toml
+$(VENV)/.offline: pyproject.toml $(wildcard scripts/native.py bignet/extractor/native/*.[ch])
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
 	$(BIN)/python -m pip install --quiet -e '.[offline]'

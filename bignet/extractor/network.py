@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, fx, nn
 
-from bignet.extractor import fusion, graph, int8, machine, onednn, tail, taps
+from bignet.extractor import fusion, graph, int8, machine, onednn, tail, taps, winograd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -110,8 +110,11 @@ def _packed(
     chosen = int8.sources(module, ranges)
 
     def make(convolution: nn.Conv2d, site: onednn.Site) -> nn.Module:
-        source = chosen.get(site.name)
-        return onednn.Packed(convolution, site) if source is None else int8.Convolution(source, site)
+        if site.name in chosen:
+            return int8.Convolution(chosen[site.name], site)
+        if dtype is torch.float32 and winograd.suits(convolution):
+            return winograd.Convolution(convolution, site)
+        return onednn.Packed(convolution, site)
 
     try:
         pack(module, plain, dtype, make)
