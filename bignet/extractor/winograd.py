@@ -119,7 +119,8 @@ def transformed(weight: Tensor) -> Tensor:
 def _in_panels(filters: Tensor, panel: int) -> Tensor:
     """(points, in, out) -> the numbers in the order that winograd.c reads them."""
     points, n_in, n_out = filters.shape
-    blocks = F.pad(filters, (0, -n_out % panel)).split(_BLOCK_CHANNELS, dim=2)
+    padded = F.pad(filters, (0, -n_out % panel))
+    blocks = (padded[:, :, at : at + _BLOCK_CHANNELS] for at in range(0, padded.shape[2], _BLOCK_CHANNELS))
     return torch.cat([block.reshape(points, n_in, -1, panel).transpose(1, 2).flatten() for block in blocks])
 
 

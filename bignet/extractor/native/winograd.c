@@ -8,32 +8,11 @@
 //
 // Nothing here is shared between calls, and what a tile gives depends on nothing but what it reads.
 
-#include <stddef.h>
-#include <string.h>
+#include "vectors.h"
 
-// Lanes of a vector, and how many rows and vectors of results stay in registers.
-#if defined(LANES)
-#define ROWS 4
-#elif defined(__AVX512F__)
-#define LANES 16
-#define ROWS 12
-#elif defined(__AVX2__)
-#define LANES 8
-#define ROWS 6
-#else
-#define LANES 4
-#define ROWS 8
-#endif
-#define PANEL (2 * LANES)
 #define OUT 4
 #define LARGEST_SIDE 8
 #define APART 16
-
-typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
-typedef int mask __attribute__((vector_size(LANES * sizeof(int))));
-typedef float unaligned __attribute__((vector_size(LANES * sizeof(float)), aligned(sizeof(float)), may_alias));
-
-enum activation { NONE, RELU, RELU6 };
 
 // One convolution of a batch. See winograd.py, which fills it in.
 typedef struct {
@@ -50,15 +29,7 @@ typedef struct {
     int add; // whether results are added to what is in the output
 } convolution;
 
-int lanes(void) { return LANES; }
-int panel(void) { return PANEL; }
 int apart(void) { return APART; }
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vector load(const float *from) { return *(const unaligned *)from; }
-INLINE void store(float *to, vector values) { *(unaligned *)to = values; }
-INLINE int smaller(int a, int b) { return a < b ? a : b; }
 
 // From the tiles at one point to those at the next. Never a multiple of 4096 bytes, whose caches would keep few of them.
 INLINE size_t point_size(const convolution *c, int channels) { return (size_t)c->block * channels + APART; }
@@ -108,16 +79,6 @@ INLINE void transform_back(int side, vector to[OUT], const vector m[]) {
         to[2] += .25f * sum_half;
         to[3] += .125f * difference_half;
     }
-}
-
-INLINE vector activated(vector v, int kind) {
-    if (kind != NONE) v = (vector)((mask)v & ~(v < 0)); // NaN stays NaN
-    if (kind == RELU6) {
-        const vector six = (vector){0} + 6;
-        const mask above = v > six;
-        v = (vector)(((mask)v & ~above) | ((mask)six & above));
-    }
-    return v;
 }
 
 // Where a tile stands.
@@ -180,26 +141,16 @@ INLINE void multiply(int rows, const float *tiles, const float *filters, float *
     }
 }
 
-// How the rows of a block are shared out: `full` products of ROWS, the others of one less.
-typedef struct {
-    int number, full;
-} shares;
-
-INLINE shares shared_out(int n_tiles) {
-    const int number = (n_tiles + ROWS - 1) / ROWS, full = n_tiles - number * (ROWS - 1);
-    return (shares){number, full < 0 ? 0 : full};
-}
-
 // A block's tiles at one point times a panel of filters.
 INLINE void multiply_block(shares how, const float *tiles, const float *filters, float *to, int channels, int width) {
     const int step = PANEL / how.number > 0 ? PANEL / how.number : 1;
     const float *ahead = filters + (size_t)channels * PANEL;
     for (int each = 0; each < how.number; each++) {
-        if (each < how.full)
+        const int rows = rows_of(how, each);
+        if (rows == ROWS)
             multiply(ROWS, tiles, filters, to, channels, width, ahead, step);
         else
             multiply(ROWS - 1, tiles, filters, to, channels, width, ahead, step);
-        const int rows = each < how.full ? ROWS : ROWS - 1;
         tiles += (size_t)rows * channels;
         to += (size_t)rows * width;
         ahead += (size_t)channels * step;
@@ -235,7 +186,7 @@ INLINE void put_out(const convolution *c, int side, int tile, const float *from,
 // Tiles that fill up the last rows of a block: their products are not looked at, but are to be numbers.
 INLINE void fill_up(const convolution *c, int side, int n_tiles, float *in) {
     const shares how = shared_out(n_tiles);
-    const size_t missing = (size_t)how.number * (ROWS - 1) + how.full - n_tiles;
+    const size_t missing = rows_missing(how, n_tiles);
     for (int point = 0; point < side * side; point++)
         memset(in + point * point_size(c, c->channels_in) + (size_t)n_tiles * c->channels_in, 0,
                missing * c->channels_in * sizeof(float));
