@@ -15,7 +15,10 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 _SOURCES = Path("bignet", "extractor", "native")
 _FLAGS = ("-O3", "-fPIC", "-shared", "-std=gnu11")
 # What bignet/extractor/native/__init__.py chooses from.
-_VARIANTS = {"avx512": ("-mavx512f", "-mavx512vl", "-mfma"), "avx2": ("-mavx2", "-mfma")}
+_VARIANTS = {"avx512": ("-mavx512f", "-mavx512vl", "-mfma"), "avx2": ("-mavx2", "-mfma"), "any": ()}
+_OF_X86 = ("avx512", "avx2")
+# Against oneDNN it was measured with AVX2 alone.
+_OF_DIRECT = ("avx2",)
 
 
 class NativeHook(BuildHookInterface):  # type: ignore[type-arg] # its configuration is not looked at
@@ -37,13 +40,14 @@ class NativeHook(BuildHookInterface):  # type: ignore[type-arg] # its configurat
             build_data["artifacts"] += [f"/{path.relative_to(self.root).as_posix()}" for path in built]
 
     def _compile(self, compiler: str, source: Path) -> list[Path]:
-        variants = _VARIANTS if platform.machine() in ("x86_64", "AMD64") else {"any": ()}
+        wanted = _OF_X86 if platform.machine() in ("x86_64", "AMD64") else ("any",)
         built = []
-        for name, flags in variants.items():
+        for name in wanted:
+            if source.stem == "direct" and name not in _OF_DIRECT:
+                continue
             target = source.with_name(f"{source.stem}-{name}.so")
-            done = subprocess.run(
-                [compiler, *_FLAGS, *flags, str(source), "-o", str(target)], capture_output=True, text=True, check=False
-            )
+            command = [compiler, *_FLAGS, *_VARIANTS[name], str(source), "-o", str(target)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode == 0:
                 built.append(target)
             else:

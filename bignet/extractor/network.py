@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, fx, nn
 
-from bignet.extractor import fusion, graph, int8, machine, onednn, tail, taps, winograd
+from bignet.extractor import direct, fusion, graph, int8, machine, onednn, tail, taps, winograd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -114,6 +114,8 @@ def _packed(
             return int8.Convolution(chosen[site.name], site)
         if dtype is torch.float32 and winograd.suits(convolution):
             return winograd.Convolution(convolution, site)
+        if dtype is torch.float32 and direct.suits(convolution, site):
+            return direct.Convolution(convolution, site)
         return onednn.Packed(convolution, site)
 
     try:

@@ -3,9 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
-// Lanes of a vector, and how many rows of two vectors of results stay in registers.
-#if defined(LANES)
-#define ROWS 4
+// Lanes of a vector, and how many rows of two vectors of results stay in registers; tests give other processors' numbers.
+#if defined(LANES) && defined(ROWS)
 #elif defined(__AVX512F__)
 #define LANES 16
 #define ROWS 12

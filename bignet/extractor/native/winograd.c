@@ -12,6 +12,10 @@
 
 #define OUT 4
 #define LARGEST_SIDE 8
+// Tiles, and channels of the result, worked on at a time: what is between the steps fits a core's cache.
+#define BLOCK 48
+#define BLOCK_CHANNELS 64
+// Numbers between one point and the next, lest those be a multiple of 4096 bytes apart, of which caches keep few.
 #define APART 16
 
 // One convolution of a batch. See winograd.py, which fills it in.
@@ -23,16 +27,21 @@ typedef struct {
     float *output;         // (images, rows_out, columns_out, channels_out)
     int taps, rows, columns, channels_in, pad_rows, pad_columns;
     int rows_out, columns_out, channels_out;
-    int block;        // tiles worked on at a time, a multiple of ROWS
-    int block_panels; // panels of filters worked on at a time
     int activation;
     int add; // whether results are added to what is in the output
 } convolution;
 
-int apart(void) { return APART; }
+int block(void) { return BLOCK; }
+int block_channels(void) { return BLOCK_CHANNELS; }
 
-// From the tiles at one point to those at the next. Never a multiple of 4096 bytes, whose caches would keep few of them.
-INLINE size_t point_size(const convolution *c, int channels) { return (size_t)c->block * channels + APART; }
+// Numbers of a block at one point.
+INLINE size_t point_size(int channels) { return (size_t)BLOCK * channels + APART; }
+
+// Numbers of room that a call needs.
+size_t scratch_size(int taps, int channels_in) {
+    const size_t side = taps + OUT - 1;
+    return side * side * (point_size(channels_in) + point_size(BLOCK_CHANNELS));
+}
 
 // Points 0, 1, -1, 2, -2 and infinity.
 INLINE void transform_6(vector to[], const vector d[]) {
@@ -102,7 +111,7 @@ INLINE void take_in(const convolution *c, int side, int tile, float *to) {
             const size_t pixel = ((size_t)at.image * c->rows + row) * c->columns + column;
             from[y][x] = inside ? c->input + pixel * c->channels_in : c->zeros;
         }
-    const size_t point = point_size(c, c->channels_in);
+    const size_t point = point_size(c->channels_in);
     for (int channel = 0; channel < c->channels_in; channel += LANES) {
         vector half[LARGEST_SIDE][LARGEST_SIDE], line[LARGEST_SIDE], done[LARGEST_SIDE];
         for (int y = 0; y < side; y++) {
@@ -162,7 +171,7 @@ INLINE void put_out(const convolution *c, int side, int tile, const float *from,
     const place at = place_of(c, tile);
     const int down = smaller(OUT, c->rows_out - at.row), across = smaller(OUT, c->columns_out - at.column);
     const size_t pixel = ((size_t)at.image * c->rows_out + at.row) * c->columns_out + at.column;
-    const size_t point = point_size(c, width);
+    const size_t point = point_size(width);
     float *to = c->output + pixel * c->channels_out + first;
     for (int channel = 0; channel < channels; channel += LANES) {
         vector half[LARGEST_SIDE][OUT], line[LARGEST_SIDE], done[OUT];
@@ -188,22 +197,22 @@ INLINE void fill_up(const convolution *c, int side, int n_tiles, float *in) {
     const shares how = shared_out(n_tiles);
     const size_t missing = rows_missing(how, n_tiles);
     for (int point = 0; point < side * side; point++)
-        memset(in + point * point_size(c, c->channels_in) + (size_t)n_tiles * c->channels_in, 0,
+        memset(in + point * point_size(c->channels_in) + (size_t)n_tiles * c->channels_in, 0,
                missing * c->channels_in * sizeof(float));
 }
 
 INLINE void run(const convolution *c, int side, int first_tile, int end_tile, float *scratch) {
     const int panels = (c->channels_out + PANEL - 1) / PANEL;
-    const size_t point_in = point_size(c, c->channels_in), panel_size = (size_t)c->channels_in * PANEL;
+    const size_t point_in = point_size(c->channels_in), panel_size = (size_t)c->channels_in * PANEL;
     float *in = scratch, *products = scratch + side * side * point_in;
-    for (int start = first_tile; start < end_tile; start += c->block) {
-        const int n_tiles = smaller(c->block, end_tile - start);
+    for (int start = first_tile; start < end_tile; start += BLOCK) {
+        const int n_tiles = smaller(BLOCK, end_tile - start);
         for (int tile = 0; tile < n_tiles; tile++)
             take_in(c, side, start + tile, in + (size_t)tile * c->channels_in);
         fill_up(c, side, n_tiles, in);
-        for (int first = 0; first < panels; first += c->block_panels) {
-            const int now = smaller(c->block_panels, panels - first), width = now * PANEL;
-            const size_t point_out = point_size(c, width);
+        for (int first = 0; first < panels; first += BLOCK_CHANNELS / PANEL) {
+            const int now = smaller(BLOCK_CHANNELS / PANEL, panels - first), width = now * PANEL;
+            const size_t point_out = point_size(width);
             const float *filters = c->filters + (size_t)first * side * side * panel_size;
             for (int point = 0; point < side * side; point++)
                 for (int panel = 0; panel < now; panel++, filters += panel_size)
@@ -217,7 +226,7 @@ INLINE void run(const convolution *c, int side, int first_tile, int end_tile, fl
 }
 
 // Tiles `first_tile` up to `end_tile` of the batch. Several threads may share one convolution, each with a scratch of
-// side * side * (block * (channels_in + block_panels * PANEL) + 2 * apart()) numbers.
+// scratch_size(taps, channels_in) numbers.
 void convolve(const convolution *c, int first_tile, int end_tile, float *scratch) {
     c->taps == 3 ? run(c, 6, first_tile, end_tile, scratch) : run(c, 8, first_tile, end_tile, scratch);
 }

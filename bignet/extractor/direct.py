@@ -1,0 +1,71 @@
+"""Convolutions in float32 whose results stay in registers to the end; the loops are in ``native/direct.c``."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bignet.extractor import native, own
+
+if TYPE_CHECKING:
+    from bignet.extractor.onednn import Site
+
+# Products a result must have for loading and storing it to be the smaller part.
+_FEWEST_PRODUCTS = 32
+# Channels of the result computed in vain, at most, as a share.
+_MOST_IN_VAIN = 0.1
+
+
+class _Convolution(ctypes.Structure):
+    """The structure of that name in direct.c."""
+
+    _fields_ = own.numbers(
+        ("input", "filters", "bias", "output"),
+        (
+            *("rows", "columns", "channels_in", "pad_rows", "pad_columns", "taps_down", "taps_across", "stride_down"),
+            *("stride_across", "rows_out", "columns_out", "channels_out", "activation", "add"),
+        ),
+    )
+
+
+def suits(convolution: nn.Conv2d, site: Site) -> bool:
+    """Whether ``Convolution`` can take its place, and is there."""
+    library = native.load("direct")
+    if library is None:
+        return False
+    n_out, taps = convolution.out_channels, convolution.kernel_size
+    plain = convolution.dilation == (1, 1) and convolution.groups == 1 and taps[0] <= library.largest_taps()
+    in_vain = -n_out % library.panel() / n_out
+    enough = math.prod(taps) * convolution.in_channels >= _FEWEST_PRODUCTS and in_vain <= _MOST_IN_VAIN
+    return plain and enough and n_out % library.lanes() == 0 and own.is_inside(site.activation)
+
+
+class Convolution(own.Convolution):
+    """A convolution that ``suits``."""
+
+    def __init__(self, convolution: nn.Conv2d, site: Site) -> None:
+        super().__init__(convolution, site)
+        panel = own.library("direct").panel()
+        weight = convolution.weight.detach().permute(2, 3, 1, 0).flatten(0, 2)
+        missing = (0, -weight.shape[1] % panel)
+        self._n_products = len(weight)
+        self._filters = F.pad(weight, missing).reshape(len(weight), -1, panel).transpose(0, 1).contiguous()
+        self._padded_bias = F.pad(self._bias, missing)
+
+    def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int]) -> None:
+        library = own.library("direct")
+        pointers = (each.data_ptr() for each in (batch, self._filters, self._padded_bias, result))
+        sizes = (*batch.shape[2:], batch.shape[1], *self._padding, *self._taps, *self._stride)
+        work = _Convolution(*pointers, *sizes, *result.shape[2:], result.shape[1], *ending)
+        block = library.block()
+
+        def run(first: int, end: int) -> None:
+            windows = torch.empty(block * self._n_products)
+            library.convolve(ctypes.byref(work), first, end, ctypes.c_void_p(windows.data_ptr()))
+
+        own.in_turns(run, len(batch) * math.prod(result.shape[2:]), block)

@@ -1,0 +1,87 @@
+"""What convolutions in loops of our own (``native``) have in common: bias, what follows them, and threads."""
+
+from __future__ import annotations
+
+import ctypes
+import math
+from abc import abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from bignet.extractor import machine, native
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from bignet.extractor.onednn import Activation, Site
+
+_INSIDE = {"none": 0, "relu": 1, "hardtanh": 2}  # numbers of vectors.h; BigNet's hardtanh is ReLU6
+_AFTER: dict[str, Callable[..., Tensor]] = {"swish": F.silu, "hardswish": F.hardswish}
+
+
+class Convolution(nn.Module):
+    """A convolution; given a second input, it adds its result to that one in place."""
+
+    def __init__(self, convolution: nn.Conv2d, site: Site) -> None:
+        super().__init__()
+        weight, bias = convolution.weight.detach(), convolution.bias
+        self._padding, self._stride = site.geometry[:2]
+        self._taps = weight.shape[2:]
+        self._activation = site.activation[0]
+        self._bias = torch.zeros(len(weight)) if bias is None else bias.detach()
+
+    def forward(self, batch: Tensor, into: Tensor | None = None) -> Tensor:
+        """(N, in, H, W) float32 -> (N, out, H, W), channels last in memory."""
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        across = zip(batch.shape[2:], self._padding, self._taps, self._stride, strict=True)
+        sides = [(size + 2 * pad - taps) // stride + 1 for size, pad, taps, stride in across]
+        result = into
+        if result is None:
+            result = torch.empty((len(batch), len(self._bias), *sides), memory_format=torch.channels_last)
+        self._convolve(batch, result, (_INSIDE.get(self._activation, 0), int(into is not None)))
+        after = _AFTER.get(self._activation)
+        return result if after is None else after(result, inplace=True)
+
+    @abstractmethod
+    def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int]) -> None:
+        """Fill ``result``; ``ending``: the activation's number, and whether to add to what is there."""
+
+
+def is_inside(activation: Activation) -> bool:
+    """Whether it is computed while results are in registers, not in a pass of its own."""
+    return activation[0] in _INSIDE
+
+
+def library(name: str) -> ctypes.CDLL:
+    """A library that is there."""
+    found = native.load(name)
+    if found is None:
+        raise RuntimeError(f"{name}.c was not built; ask `suits` first")
+    return found
+
+
+def numbers(pointers: Iterable[str], sizes: Iterable[str]) -> tuple[tuple[str, type], ...]:
+    """The fields of a structure of pointers, then ints."""
+    return (*((name, ctypes.c_void_p) for name in pointers), *((name, ctypes.c_int) for name in sizes))
+
+
+def in_turns(run: Callable[[int, int], None], number: int, block: int) -> None:
+    """All of so many pieces of work, by as many threads as torch would take; each takes whole blocks."""
+    n_blocks = -(-number // block)
+    threads = min(torch.get_num_threads(), n_blocks)
+    if threads <= 1:
+        run(0, number)
+        return
+    each = math.ceil(n_blocks / threads) * block
+    for _done in _threads().map(lambda first: run(first, min(first + each, number)), range(0, number, each)):
+        pass
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(machine.available_cores(), "bignet-convolution")
