@@ -50,7 +50,7 @@ class Screen:
         if spec.untrained:
             self._notices.note("note: the weights are random: the network is untrained, its neighbours mean little")
         for proof in proofs:
-            if not proof.holds:
+            if not (proof.holds and proof.used):
                 self._notices.note(_doubt(proof))
         for head in encoder.heads:
             if head.coverage < 1:
@@ -70,5 +70,7 @@ class Screen:
 def _doubt(proof: Proof) -> str:
     if not proof.n_images:
         return f"note: {proof.way} could not be tried: no image of the sample can be decoded"
+    if proof.holds:
+        return f"note: {proof}, but only {proof.speedup:.2f} times as fast as without: not used"
     what = "used because it was asked for" if proof.used else "not used"
     return f"note: {proof}, below {proof.needed}: {what}"

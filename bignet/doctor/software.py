@@ -97,6 +97,25 @@ def openmp(maps: str) -> Check:
     return ok("openmp", listed)
 
 
+def loops(loaded: Mapping[str, str | None]) -> Check:
+    """The loops in C that make convolutions cheaper, by the processor they were compiled for; None = not there."""
+    there = ", ".join(f"{name} ({form})" for name, form in loaded.items() if form is not None)
+    if there:
+        return ok("convolutions", f"in loops of our own: {there}")
+    return note(
+        "convolutions",
+        "all of them torch's: no loops of our own were compiled for this processor",
+        "In fp32, 3 x 3 convolutions are up to 2.5 times as fast with them: install a C compiler, then BigNet again.",
+    )
+
+
+def loaded_loops() -> dict[str, str | None]:
+    """Which of them this process can load."""
+    from bignet.extractor import native
+
+    return {name: native.variant(name) if native.load(name) else None for name in native.sources()}
+
+
 def extras(installed: Mapping[str, bool]) -> Check:
     """The optional packages, by whether they are there."""
     listed = ", ".join(f"{name} {'yes' if there else 'no'}" for name, there in installed.items())

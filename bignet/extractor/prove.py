@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -57,6 +58,9 @@ WORTH_CALIBRATING = 1000
 # Gain of all together: 8 bits for less would not be worth their loss.
 _WORTH_IT = 0.1
 _BUDGETS = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0)
+# Rounding more has to pay: how many times as fast it must be, and the fewest images that can tell.
+_FASTER = 1.1
+_FEWEST_TIMED = 80
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,7 @@ class Proof:
         n_images: how many were tried.
         used: whether the run goes this way.
         needed: what ``auto`` accepts.
+        speedup: how many times as fast it was as what it would replace; NaN where that was not looked at.
     """
 
     way: str
@@ -76,11 +81,17 @@ class Proof:
     n_images: int
     used: bool
     needed: Needed = NEEDED
+    speedup: float = np.nan
 
     @property
     def holds(self) -> bool:
         """Whether the difference is within what ``auto`` accepts."""
         return self.needed.met_by(self.closeness)
+
+    @property
+    def pays(self) -> bool:
+        """Whether it is faster by more than chance, as far as that was looked at."""
+        return not self.speedup < _FASTER
 
     def __str__(self) -> str:
         if not self.n_images:
@@ -136,7 +147,7 @@ class _Trial:
     """Reference vectors, and what other ways give for the same images.
 
     Attributes:
-        best: the fastest encoder so far that holds or was forced.
+        best: the fastest encoder so far that holds and pays, or was forced.
         proofs: of all ways tried, in order.
     """
 
@@ -147,7 +158,7 @@ class _Trial:
         self._device = device
         self._decoded = decoded
         self._squares = {"exact": decoded("exact")}
-        self._reference = _vectors(self.best, list(self._squares["exact"].values()))
+        self._reference, self._pace = _vectors(self.best, list(self._squares["exact"].values()))
 
     def decoder(self, name: str, *, forced: bool) -> bool:
         """Decoding another way, in the arithmetic of the best."""
@@ -158,8 +169,9 @@ class _Trial:
         )
 
     def precision(self, name: str, *, forced: bool) -> bool:
-        """Other arithmetic, decoding like the best."""
-        return self._try(self._blueprint.encoder(self._device, name, self._decoder), NEEDED, forced=forced)
+        """Other arithmetic, decoding like the best; whether it holds, or was forced."""
+        self._try(self._blueprint.encoder(self._device, name, self._decoder), NEEDED, forced=forced)
+        return forced or self.proofs[-1].holds
 
     def all_int8(self) -> None:
         """Every convolution that can in 8-bit integers, because it was asked for.
@@ -213,13 +225,15 @@ class _Trial:
         squares = self._squares[encoder.spec.preprocess.decode]
         names = list(self._squares["exact"])
         both = [number for number, name in enumerate(names) if name in squares]
-        found = _vectors(encoder, [squares[names[number]] for number in both])
+        found, pace = _vectors(encoder, [squares[names[number]] for number in both])
         closeness = calibrate.worst([Closeness.of(self._reference[key][both], found[key]) for key in found])
-        proof = Proof(_way(encoder, share), closeness, len(both), used=forced, needed=needed)
-        proof = replace(proof, used=forced or proof.holds)
+        other = encoder.spec.precision != self.best.spec.precision
+        speedup = pace / self._pace if other and len(both) >= _FEWEST_TIMED else np.nan
+        proof = Proof(_way(encoder, share), closeness, len(both), forced, needed, speedup)
+        proof = replace(proof, used=forced or (proof.holds and proof.pays))
         self.proofs.append(proof)
         if proof.used:
-            self.best = encoder
+            self.best, self._pace = encoder, pace
         return proof.used
 
 
@@ -230,7 +244,13 @@ def _way(encoder: Encoder, share: float) -> str:
     return " ".join(word for word in words if word not in ("fp32", "exact")) + part
 
 
-def _vectors(encoder: Encoder, squares: list[Tensor]) -> Vectors:
-    seat = Seat(encoder)
-    parts = [seat.run(squares[at : at + _BATCH]).vectors for at in range(0, len(squares), _BATCH)]
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+def _vectors(encoder: Encoder, squares: list[Tensor]) -> tuple[Vectors, float]:
+    """What an encoder gives, and of how many images in a second, by the median of the batches."""
+    seat, parts, paces = Seat(encoder), [], []
+    for at in range(0, len(squares), _BATCH):
+        start, batch = time.perf_counter(), squares[at : at + _BATCH]
+        parts.append(seat.run(batch).vectors)
+        paces.append(len(batch) / (time.perf_counter() - start))
+    if not parts:
+        return {}, np.nan
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}, float(np.median(paces))

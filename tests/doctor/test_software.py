@@ -125,3 +125,18 @@ def test_cached_weights_are_found_by_the_published_file_name(tmp_path: Path) -> 
 def test_missing_extras_are_noted_with_what_they_are_for() -> None:
     assert software.extras({"timm": True}).state is State.OK
     assert "bignet demo" in software.extras({"timm": False}).advice
+
+
+def test_loops_of_our_own_are_named_with_the_processor_they_are_for() -> None:
+    found = software.loops({"winograd": "avx2", "direct": None})
+    assert (found.state, found.found) == (State.OK, "in loops of our own: winograd (avx2)")
+
+
+def test_without_loops_a_compiler_is_advised() -> None:
+    found = software.loops({"winograd": None, "direct": None})
+    assert found.state is State.NOTE
+    assert "install a C compiler" in found.advice
+
+
+def test_every_source_in_c_is_looked_for() -> None:
+    assert set(software.loaded_loops()) == {"winograd", "direct"}

@@ -22,6 +22,12 @@ def _bf16_is_there(monkeypatch):
     monkeypatch.setattr(prove, "fast_precisions", lambda _device: ("bf16",))
 
 
+@pytest.fixture(autouse=True)
+def _only_closeness_counts(monkeypatch):
+    """Which arithmetic is the faster depends on the processor, and on what else it does."""
+    monkeypatch.setattr(prove, "_FEWEST_TIMED", 10**9)
+
+
 def sample(decoder, _n_images=5, number=5):
     """Pictures by path; decoded fast, every fourth pixel is another one."""
     pixels = torch.randint(
@@ -126,6 +132,35 @@ def test_vectors_that_are_not_finite_prove_nothing(blueprint, monkeypatch):
 def test_this_processor_is_asked(monkeypatch):
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True})
     assert machine.fast_precisions(CPU) == ("bf16",)
+
+
+@pytest.mark.parametrize(("slower", "taken"), [(1.0, "fp32"), (0.5, "bf16")])
+@pytest.mark.parametrize("asked", ["auto", "bf16"])
+def test_auto_takes_rougher_arithmetic_only_where_it_is_faster(blueprint, monkeypatch, slower, taken, asked):
+    """A clock by which fp32 takes a second a batch, and bf16 so many times that."""
+    now = [0.0]
+    encode = encoder.Encoder.encode
+
+    def timed(self, squares):
+        now[0] += slower if self.spec.precision == "bf16" else 1.0
+        return encode(self, squares)
+
+    monkeypatch.setattr(prove, "_FEWEST_TIMED", 5)
+    monkeypatch.setattr(prove.time, "perf_counter", lambda: now[0])
+    monkeypatch.setattr(encoder.Encoder, "encode", timed)
+    chosen, (proof,) = choose(blueprint, precision=asked)
+    assert chosen.spec.precision == ("bf16" if asked == "bf16" else taken)
+    assert proof.holds
+    assert proof.speedup == pytest.approx(1 / slower)
+    assert proof.used == (asked == "bf16" or taken == "bf16")
+
+
+def test_a_handful_of_images_does_not_tell_which_is_faster(blueprint, monkeypatch):
+    monkeypatch.setattr(prove, "_FEWEST_TIMED", 6)
+    _, (proof,) = choose(blueprint)
+    assert np.isnan(proof.speedup)
+    assert proof.pays
+    assert proof.used
 
 
 PLENTY = prove.WORTH_CALIBRATING

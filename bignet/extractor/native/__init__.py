@@ -12,15 +12,27 @@ import torch
 _NEEDS = {"avx512": ("avx512_f", "avx512_vl", "fma3"), "avx2": ("avx2", "fma3"), "any": ()}
 
 
+def sources() -> list[str]:
+    """Names of what there is in C."""
+    return sorted(path.stem for path in Path(__file__).parent.glob("*.c"))
+
+
+def variant(name: str) -> str | None:
+    """The best form of a library that was built and that this processor runs; None if there is none."""
+    able = torch.cpu.get_capabilities()
+    fitting = (each for each, needs in _NEEDS.items() if all(able.get(need) for need in needs))
+    return next((each for each in fitting if _path(name, each).exists()), None)
+
+
 @cache
 def load(name: str) -> ctypes.CDLL | None:
-    """The fastest library of that name that was built and that this processor runs; None if there is none."""
-    able = torch.cpu.get_capabilities()
-    for variant, needs in _NEEDS.items():
-        path = Path(__file__).with_name(f"{name}-{variant}.so")
-        if all(able.get(each) for each in needs) and path.exists():
-            try:
-                return ctypes.CDLL(str(path))
-            except OSError:  # built for another system
-                continue
-    return None
+    """That library; None if there is none, or it was built for another system."""
+    found = variant(name)
+    try:
+        return None if found is None else ctypes.CDLL(str(_path(name, found)))
+    except OSError:
+        return None
+
+
+def _path(name: str, form: str) -> Path:
+    return Path(__file__).with_name(f"{name}-{form}.so")
