@@ -60,7 +60,7 @@ class Convolution(own.Convolution):
     def __init__(self, convolution: nn.Conv2d, site: Site) -> None:
         super().__init__(convolution, site)
         self._zeros = torch.zeros(convolution.in_channels)
-        self._filters = _in_order(transformed(convolution.weight.detach()))
+        self._filters = _in_order(convolution.weight.detach())
 
     def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int]) -> None:
         library, taps, channels = own.library("winograd"), self._taps[0], len(self._zeros)
@@ -76,23 +76,24 @@ class Convolution(own.Convolution):
         own.in_turns(run, n_tiles, library.block())
 
 
-def transformed(weight: Tensor) -> Tensor:
-    """(out, in, taps, taps) filters -> (side * side, in, out) float32: their values at the points, in both directions.
+def transformation(taps: int) -> Tensor:
+    """(side * side, taps * taps) float64: a filter's numbers -> its values at the points in both directions.
 
     ``side`` is taps + 3.
     """
-    n_out, n_in, taps, _taps = weight.shape
     rows = [[point**power / scale for power in range(taps)] for point, scale in _POINTS[taps]]
     values = torch.tensor([*rows, [0.0] * (taps - 1) + [1.0]], dtype=torch.float64)
-    both = torch.einsum("ik,jl->ijkl", values, values).reshape(-1, taps * taps)
-    flat = weight.double().permute(2, 3, 1, 0).reshape(taps * taps, -1)
-    return (both @ flat).float().reshape(-1, n_in, n_out)
+    return torch.einsum("ik,jl->ijkl", values, values).reshape(-1, taps * taps)
 
 
-def _in_order(filters: Tensor) -> Tensor:
-    """(points, in, out) -> the numbers in the order that winograd.c reads them."""
+def _in_order(weight: Tensor) -> Tensor:
+    """(out, in, taps, taps) filters -> their values at the points, in the order that winograd.c reads them."""
     panel, block = own.library("winograd").panel(), own.library("winograd").block_channels()
-    points, n_in, n_out = filters.shape
-    padded = F.pad(filters, (0, -n_out % panel))
-    blocks = (padded[:, :, at : at + block] for at in range(0, padded.shape[2], block))
-    return torch.cat([part.reshape(points, n_in, -1, panel).transpose(1, 2).flatten() for part in blocks])
+    n_in, taps = weight.shape[1:3]
+    values = transformation(taps)
+    padded = F.pad(weight, (0, 0, 0, 0, 0, 0, 0, -len(weight) % panel))
+    parts = []
+    for at in range(0, len(padded), block):  # a block at a time stays in the caches
+        panels = padded[at : at + block].reshape(-1, panel, n_in, taps * taps)
+        parts.append((values @ panels.permute(3, 0, 2, 1).reshape(taps * taps, -1).double()).float().flatten())
+    return torch.cat(parts)

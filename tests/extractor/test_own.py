@@ -173,9 +173,8 @@ def test_a_number_that_is_not_finite_stays_one_and_stays_in_its_image(name, bad)
 
 def test_filters_are_transformed_as_published():
     """Lavin and Gray, section 4.1: F(2 x 2, 3 x 3) has other points; of F(4 x 4, 3 x 3) the corner is a sixteenth."""
-    weight = torch.randn(1, 1, 3, 3)
-    found = winograd.transformed(weight).reshape(6, 6)
-    taps = weight[0, 0]
+    taps = torch.randn(3, 3)
+    found = (winograd.transformation(3) @ taps.double().flatten()).reshape(6, 6)
     assert found[0, 0] == pytest.approx(float(taps[0, 0]) / 16, rel=1e-6)
     assert found[5, 5] == pytest.approx(float(taps[2, 2]), rel=1e-6)
     assert found[1, 0] == pytest.approx(-float(taps[:, 0].sum()) / 24, rel=1e-5)
@@ -254,8 +253,8 @@ def test_where_nothing_was_compiled_the_network_runs_without(monkeypatch):
 
 def test_loops_that_compute_something_else_are_not_used(monkeypatch):
     """The fused network is compared with the plain one before it may run."""
-    right = winograd.transformed
-    monkeypatch.setattr(winograd, "transformed", lambda weight: 1.01 * right(weight))
+    right = winograd.transformation
+    monkeypatch.setattr(winograd, "transformation", lambda taps: 1.01 * right(taps))
     run = network.prepare(plain(Wide, ("last",)), "fp32", CPU)
     batch = batch_of(2, side=37)
     with torch.inference_mode():
