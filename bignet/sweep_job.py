@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol, TypedDict
 from bignet.derive.steps import parse_steps
 from bignet.errors import UsageError
 from bignet.evaluate.sweep.judge import judge
-from bignet.evaluate.sweep.result import Choice, Dropped, Sweep
+from bignet.evaluate.sweep.result import Choice, Dropped, Sweep, Why
 from bignet.evaluate.sweep.settings import SweepSettings
 from bignet.extractor import grid_defaults
 from bignet.extractor.grid import draw_grid
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from bignet.extractor.grid import Grid
+    from bignet.extractor.grid import Grid, LeftOut
     from bignet.extractor.several import ModelStore
     from bignet.reporting.sweep.write import SweepFiles
 
@@ -232,6 +232,11 @@ def _judged(grid: Grid, networks: Networks, request: SweepRequest, out: Path, li
     )
 
 
+def _dropped(item: LeftOut) -> Dropped:
+    why = Why.UNDEFINED if item.dims is None else Why.SIZE
+    return Dropped(item.model, item.layer, item.pool, item.dims, why, item.reason)
+
+
 def _choices(
     grid: Grid, vectors: Vectors, steps: Sequence[str], listener: Listener
 ) -> tuple[list[Choice], list[Dropped]]:
@@ -253,7 +258,7 @@ def _choices(
         for item in grid.choices
     ]
     choices = list(plain)
-    dropped = [Dropped(item.model, item.layer, item.pool, item.dims, item.reason) for item in grid.dropped]
+    dropped = [_dropped(item) for item in grid.dropped]
     for each in steps:
         more, less = vectors.with_steps(plain, each, partial(listener.stage, f"fit {each}"))
         choices += more

@@ -10,7 +10,7 @@ from bignet.derive.fit import fit
 from bignet.derive.steps import StepKind, parse_steps
 from bignet.errors import UsageError, explain_os_error
 from bignet.evaluate.sweep.images import AlteredCopies
-from bignet.evaluate.sweep.result import Choice, Dropped
+from bignet.evaluate.sweep.result import Choice, Dropped, Why
 from bignet.extractor.alterations import USUAL
 from bignet.extractor.altered import USUAL_IMAGES, Originals, embed_copies, spread
 from bignet.extractor.altered_file import key_of, load, save
@@ -55,7 +55,7 @@ class Vectors:
                 found.append(self._after(choice, steps))
             except UsageError as error:
                 reason = f"{steps}: {str(error).partition(';')[0]}"
-                dropped.append(Dropped(choice.model, choice.layer, choice.pool, choice.dims, reason))
+                dropped.append(Dropped(choice.model, choice.layer, choice.pool, choice.dims, Why.SIZE, reason))
         return found, dropped
 
     def _after(self, choice: Choice, steps: str) -> Choice:

@@ -14,7 +14,7 @@ from bignet.units import size
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from bignet.evaluate.sweep.result import Dropped, Recommendation, Scored, Sweep
+    from bignet.evaluate.sweep.result import Recommendation, Scored, Sweep
     from bignet.sweep_job import SweepDone
 
 _SHOWN = 12
@@ -106,15 +106,9 @@ def dropped(sweep: Sweep) -> list[str]:
     """How many combinations were not tried, by reason."""
     if not sweep.dropped:
         return []
-    reasons = Counter(map(_why_dropped, sweep.dropped))
+    reasons = Counter(item.why for item in sweep.dropped)
     parts = ", ".join(f"{count:,} {reason}" for reason, count in reasons.most_common())
     return [f"{counted(len(sweep.dropped), 'combination')} not tried: {parts}; the page lists each"]
-
-
-def _why_dropped(item: Dropped) -> str:
-    if item.dims is None:
-        return "not defined there"
-    return "too long or no shorter" if "numbers a vector" in item.reason else "without directions"
 
 
 def time_line(stages: Mapping[str, float], seconds: float) -> str:

@@ -11,7 +11,7 @@ import pytest
 from bignet import sweep_costs
 from bignet.cli import sweep_lines
 from bignet.cli.sweep_lines import time_line
-from bignet.evaluate.sweep.result import Dropped
+from bignet.evaluate.sweep.result import Dropped, Why
 from tests.extractor.pictures import put
 from tests.reporting.sweep.factory import make_sweep
 
@@ -44,12 +44,9 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_what_was_dropped_is_counted_by_reason() -> None:
-    reasons = {
-        "9,000 numbers a vector, more than 2,000": 9000,
-        "needs a map": None,
-        "all vectors point the same way": 64,
-    }
-    dropped = tuple(Dropped("net", "stem", "max", dims, reason) for reason, dims in reasons.items())
+    dropped = tuple(
+        Dropped("net", "stem", "max", 9000, why, "") for why in (Why.SIZE, Why.UNDEFINED, Why.NO_DIRECTIONS)
+    )
     (line,) = sweep_lines.dropped(make_sweep(None, 2, dropped=(*dropped, dropped[0])).sweep)
     assert line.startswith(
         "4 combinations not tried: 2 too long or no shorter, 1 not defined there, 1 without directions;"

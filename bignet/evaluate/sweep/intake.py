@@ -15,7 +15,7 @@ from bignet.evaluate.every_pair import are_few
 from bignet.evaluate.gallery import label_gallery, sampled_queries
 from bignet.evaluate.labels import check_distinct, check_labels, code_labels
 from bignet.evaluate.sweep.design import Design
-from bignet.evaluate.sweep.result import Dropped
+from bignet.evaluate.sweep.result import Dropped, Why
 from bignet.evaluate.unit_rows import UnitRows, usable_rows
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _places(ids: Ints, held: Ints) -> Ints:
 
 def _dropped(choice: Choice, n_bad: int, n: int) -> Dropped:
     reason = f"{n_bad:,} of {n:,} vectors are all zero or not finite: they have no direction"
-    return Dropped(choice.model, choice.layer, choice.pool, choice.dims, reason)
+    return Dropped(choice.model, choice.layer, choice.pool, choice.dims, Why.NO_DIRECTIONS, reason)
 
 
 def _labels(images: SweepImages, positions: Ints) -> list[str | None]:

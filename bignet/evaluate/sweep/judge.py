@@ -19,7 +19,7 @@ from bignet.evaluate.sweep.intake import Reader, at_once, check, take_in
 from bignet.evaluate.sweep.memory import Remembered
 from bignet.evaluate.sweep.ranks import Field, ranked, ranking
 from bignet.evaluate.sweep.recommend import recommend
-from bignet.evaluate.sweep.result import Dropped, Sweep
+from bignet.evaluate.sweep.result import Dropped, Sweep, Why
 from bignet.evaluate.sweep.scoring import Scoring
 from bignet.evaluate.sweep.settings import SweepSettings
 from bignet.evaluate.sweep.strips import distances, neighbours, shown_choices, shown_queries, strips
@@ -160,7 +160,9 @@ def _telling(intake: Intake, found: list[ChoiceScores]) -> tuple[Intake, list[Ch
         return intake, found
     pairs = zip(intake.choices, useful, strict=True)
     reason = f"{ONE_DIRECTION}, so that they tell no image from another"
-    lost = [Dropped(one.model, one.layer, one.pool, one.dims, reason) for one, kept in pairs if not kept]
+    lost = [
+        Dropped(one.model, one.layer, one.pool, one.dims, Why.NO_DIRECTIONS, reason) for one, kept in pairs if not kept
+    ]
     choices = tuple(itertools.compress(intake.choices, useful))
     return replace(intake, choices=choices, dropped=(*intake.dropped, *lost)), [*itertools.compress(found, useful)]
 

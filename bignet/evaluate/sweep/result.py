@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -52,6 +53,14 @@ class Choice:
     embedding: str
 
 
+class Why(StrEnum):
+    """The kinds of reasons for which a combination is dropped."""
+
+    UNDEFINED = "not defined there"
+    SIZE = "too long or no shorter"
+    NO_DIRECTIONS = "without directions"
+
+
 @dataclass(frozen=True)
 class Dropped:
     """A combination that was not tried, and why. ``dims`` is None where it has none."""
@@ -60,6 +69,7 @@ class Dropped:
     layer: str
     pool: str
     dims: int | None
+    why: Why
     reason: str
 
 

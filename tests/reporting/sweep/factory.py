@@ -12,7 +12,7 @@ import numpy as np
 from bignet.evaluate.result import ClassDistance, Excluded, Metric
 from bignet.evaluate.sweep.front import on_front
 from bignet.evaluate.sweep.recommend import recommend
-from bignet.evaluate.sweep.result import Choice, Cost, Dropped, Scored, Strip, Sweep
+from bignet.evaluate.sweep.result import Choice, Cost, Dropped, Scored, Strip, Sweep, Why
 from bignet.reporting.sweep.source import SweepSource
 from tests.reporting.factory import paint
 
@@ -193,7 +193,8 @@ def _front(order, quality, costs) -> set[str]:
 def _dropped(choices) -> tuple[Dropped, ...]:
     models = list(dict.fromkeys(item.model for item in choices))
     return tuple(
-        Dropped(model, "layer1", "avg:3", 8192, "8,192 numbers a vector, more than 2,000") for model in models[:6]
+        Dropped(model, "layer1", "avg:3", 8192, Why.SIZE, "8,192 numbers a vector, more than 2,000")
+        for model in models[:6]
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from bignet.evaluate.intervals import wilson
 from bignet.evaluate.sweep.recommend import CHEAPER
-from bignet.evaluate.sweep.result import Dropped
+from bignet.evaluate.sweep.result import Dropped, Why
 from bignet.reporting.sweep.altered import phrase
 from bignet.reporting.sweep.dropped import groups
 from bignet.reporting.sweep.facts import SweepFacts, origin
@@ -329,9 +329,9 @@ def test_of_a_file_of_weights_only_the_name_is_shown():
 def test_what_was_dropped_stands_once_under_its_reason():
     drop = partial(Dropped, "net", "stem")
     world = make_sweep(None, 2, dropped=(
-        drop("avg:3", 9000, "9,000 numbers a vector, more than 2,000"),
-        drop("avg:4", 4000, "4,000 numbers a vector, more than 2,000"),
-        drop("gem:3", None, "pool 'gem:3' needs a map without negative values, and layer 'stem' has them"),
+        drop("avg:3", 9000, Why.SIZE, "9,000 numbers a vector, more than 2,000"),
+        drop("avg:4", 4000, Why.SIZE, "4,000 numbers a vector, more than 2,000"),
+        drop("gem:3", None, Why.UNDEFINED, "pool 'gem:3' needs a map without negative values, and layer 'stem' has them"),
     ))  # fmt: skip
     long, negative = groups(SweepFacts(world.sweep, world.source))
     assert (long.reason, long.n) == ("More than 2,000 numbers a vector", "2 combinations")
