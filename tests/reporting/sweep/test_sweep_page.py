@@ -331,7 +331,8 @@ def test_what_was_dropped_stands_once_under_its_reason():
     world = make_sweep(None, 2, dropped=(
         drop("avg:3", 9000, Why.SIZE, "9,000 numbers a vector, more than 2,000"),
         drop("avg:4", 4000, Why.SIZE, "4,000 numbers a vector, more than 2,000"),
-        drop("gem:3", None, Why.UNDEFINED, "pool 'gem:3' needs a map without negative values, and layer 'stem' has them"),
+        drop("gem:3", None, Why.UNDEFINED,
+             "pool 'gem:3' needs a map without negative values, and layer 'stem' has them"),
     ))  # fmt: skip
     long, negative = groups(SweepFacts(world.sweep, world.source))
     assert (long.reason, long.n) == ("More than 2,000 numbers a vector", "2 combinations")
