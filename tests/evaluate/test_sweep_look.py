@@ -5,6 +5,7 @@ import pytest
 
 from bignet.evaluate import clock
 from bignet.evaluate.evaluate import evaluate
+from bignet.evaluate.jackknife import of_queries, without_pairs
 from bignet.evaluate.labels import code_labels
 from bignet.evaluate.settings import EvaluateSettings
 from bignet.evaluate.sweep.design import Design
@@ -49,23 +50,35 @@ def test_the_whole_is_what_an_evaluation_says(seed, monkeypatch):
     np.testing.assert_array_equal(seen.scores["map@r"], told.per_query.apr)
     np.testing.assert_array_equal(seen.scores["p@1"], told.per_query.p1)
     for name in ("map@r.macro", "map@r", "p@1"):
-        assert seen.estimates[name].value == pytest.approx(told.metric(name).value, abs=1e-12)
+        ours, theirs = seen.estimates[name], told.estimate(name)
+        assert ours.value == pytest.approx(theirs.value, abs=1e-12)
+        np.testing.assert_allclose(ours.influences, theirs.influences, atol=1e-12)
+        assert ours.spread().error == pytest.approx(theirs.spread().error, abs=1e-12)
 
 
-def test_influences_in_a_half_are_what_is_lost_without_an_image(oracle):
+def test_influences_in_a_half_are_what_is_lost_without_an_image_pairs_counted_once(oracle):
     rng = np.random.default_rng(8)
     labels = [f"c{code}" for code in rng.integers(3, size=24)]
     vectors = rng.standard_normal((24, 3)).astype(np.float32)
     design = design_of(labels)
     seen = look(UnitRows(vectors), design, 3)
     for part, found in zip((~design.reported, design.reported), seen.halves, strict=True):
-        lost = []
+        whole = {
+            query: one["map@r"]
+            for query, one in brute_half(oracle, vectors, labels, None, part).scores(1, (1,)).items()
+        }
+        weight = {query: 1 / 3 / sum(labels[other] == labels[query] for other in whole) for query in whole}
+        lost, pairs = [], 0.0
         for image in np.flatnonzero(part):
             left = part.copy()
             left[image] = False
             scores = brute_half(oracle, vectors, labels, None, left).scores(1, (1,))
             lost.append(found.value - means(scores, labels)["map@r.macro"])
-        np.testing.assert_allclose(found.influences, lost, atol=1e-12)
+            pairs += sum((weight[query] * (whole[query] - one["map@r"])) ** 2 for query, one in scores.items())
+        alone = of_queries(np.array([*whole.values()]), found.classes, by_class=True)
+        once = without_pairs(alone.influences, np.array(lost), pairs, found.classes, by_class=True)
+        np.testing.assert_allclose(found.influences, once, atol=1e-12)
+        assert np.abs(once - lost).max() > 1e-3
 
 
 def test_halves_cut_every_class_in_two_whatever_the_order():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from bignet.evaluate import deletions, retrieval
 from bignet.evaluate.every_pair import cosines_of
 from bignet.evaluate.graph import GraphTable
 from bignet.evaluate.influence import Influences
-from bignet.evaluate.jackknife import Estimate
+from bignet.evaluate.jackknife import of_queries, without_pairs
 from bignet.evaluate.view import Depth, View, joined
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from bignet.evaluate.cosine import Cosines
     from bignet.evaluate.gallery import Gallery
+    from bignet.evaluate.jackknife import Estimate
     from bignet.evaluate.result import KnnGraph
     from bignet.evaluate.sweep.design import Design
     from bignet.evaluate.unit_rows import UnitRows
@@ -94,13 +95,13 @@ class _Asked:
 
     def estimate(self, name: str, *, by_class: bool, of: Ints) -> Estimate:
         """A mean over queries, or over classes, of the images ``of``; there is a query."""
-        gallery = self.gallery
-        values = self.scores[name][gallery.queries]
-        influence = self._influences.of(name, values)
-        classes = gallery.codes[gallery.queries]
-        mean = retrieval.macro(values, classes) if by_class else retrieval.micro(values)
-        by_image = influence.macro if by_class else influence.micro
-        return Estimate(mean, by_image[of], gallery.codes[of], len(values), by_class)
+        gallery, scores = self.gallery, self.scores[name]
+        influence = self._influences.of(name, scores[gallery.queries])
+        alone = of_queries(scores[of], gallery.codes[of], by_class=by_class)
+        whole = (influence.macro if by_class else influence.micro)[of]
+        pairs = influence.pairs[by_class]
+        once = without_pairs(alone.influences, whole, pairs, alone.classes, by_class=by_class)
+        return replace(alone, influences=once)
 
 
 class _Pass:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from bignet.evaluate.sweep.settings import SweepSettings
     from bignet.evaluate.unit_rows import UnitRows
 
-_VERSION = 1  # of what is written, and of what a score means
+_VERSION = 2  # of what is written, and of what a score means
 _ROWS = 4096  # hashed at a time
 _PARTS = ("chosen", "reported", "whole")
 
