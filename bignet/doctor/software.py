@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import platform
 import re
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
@@ -97,9 +98,28 @@ def openmp(maps: str) -> Check:
     return ok("openmp", listed)
 
 
-def loops(loaded: Mapping[str, str | None]) -> Check:
-    """The loops in C that make convolutions cheaper, by the processor they were compiled for; None = not there."""
-    there = ", ".join(f"{name} ({form})" for name, form in loaded.items() if form is not None)
+@dataclass(frozen=True)
+class Loops:
+    """Loops in C that make convolutions cheaper.
+
+    Attributes:
+        name: of their source.
+        form: the processor they were compiled for; None = nothing for this one.
+        loads: whether they are what belongs to this BigNet.
+    """
+
+    name: str
+    form: str | None
+    loads: bool
+
+
+def loops(found: Sequence[Loops]) -> Check:
+    """What of them can be used here."""
+    broken = [each.name for each in found if each.form is not None and not each.loads]
+    if broken:
+        text = f"{', '.join(broken)}: what was compiled is damaged, or not of these sources"
+        return note("convolutions", text, "They are torch's, and slower, until BigNet is installed again.")
+    there = ", ".join(f"{each.name} ({each.form})" for each in found if each.form is not None)
     if there:
         return ok("convolutions", f"in loops of our own: {there}")
     return note(
@@ -109,11 +129,11 @@ def loops(loaded: Mapping[str, str | None]) -> Check:
     )
 
 
-def loaded_loops() -> dict[str, str | None]:
-    """Which of them this process can load."""
+def installed_loops() -> list[Loops]:
+    """What was compiled when BigNet was installed."""
     from bignet.extractor import native
 
-    return {name: native.variant(name) if native.load(name) else None for name in native.sources()}
+    return [Loops(name, native.variant(name), native.load(name) is not None) for name in native.sources()]
 
 
 def extras(installed: Mapping[str, bool]) -> Check:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ctypes
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
 from torch.nn import functional as F
 
 from bignet.extractor import native, own
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from bignet.extractor.onednn import Site
 
 # Products a result must have for loading and storing it to be the smaller part.
@@ -62,10 +63,5 @@ class Convolution(own.Convolution):
         pointers = (each.data_ptr() for each in (batch, self._filters, self._padded_bias, result))
         sizes = (*batch.shape[2:], batch.shape[1], *self._padding, *self._taps, *self._stride)
         work = _Convolution(*pointers, *sizes, *result.shape[2:], result.shape[1], *ending)
-        block = library.block()
-
-        def run(first: int, end: int) -> None:
-            windows = torch.empty(block * self._n_products)
-            library.convolve(ctypes.byref(work), first, end, ctypes.c_void_p(windows.data_ptr()))
-
-        own.in_turns(run, len(batch) * math.prod(result.shape[2:]), block)
+        n_pixels, block = len(batch) * math.prod(result.shape[2:]), library.block()
+        own.in_turns(partial(library.convolve, ctypes.byref(work)), n_pixels, block, block * self._n_products)

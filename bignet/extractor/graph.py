@@ -51,6 +51,7 @@ def trace(model: nn.Module, pools: Pools) -> fx.GraphModule:
     _end_in_pools(module, {layer: copied[tracer.outputs[layer]] for layer in pools}, pools)
     _without_idle(module)
     _without_overwriting(module)
+    _without_views(module)
     module.delete_all_unused_submodules()
     module.graph.lint()
     module.recompile()
@@ -154,6 +155,13 @@ def _without_overwriting(module: fx.GraphModule) -> None:
             _say_not_in_place(node)
         elif node.op == "call_method" and node.target.endswith("_") and not node.target.endswith("__"):
             node.target = node.target.removesuffix("_")
+
+
+def _without_views(module: fx.GraphModule) -> None:
+    """Nothing overwrites, so a copy is as good as a view, which channels last in memory do not always have."""
+    for node in module.graph.nodes:
+        if node.op == "call_method" and node.target == "view" and not isinstance(node.args[1], torch.dtype):
+            node.target = "reshape"
 
 
 def _check_overwriting(module: fx.GraphModule) -> None:

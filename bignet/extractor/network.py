@@ -81,9 +81,9 @@ def _followed(plain: Plain) -> fx.GraphModule | None:
     """The network's graph; None if there is none, or it gives something else."""
     try:
         module = graph.trace(plain.model, plain.pools)
-    except graph.Untraceable:
+        return module if _same(module, plain) else None
+    except (graph.Untraceable, RuntimeError):  # the latter: it does not take channels last in memory
         return None
-    return module if _same(module, plain) else None
 
 
 def _has_onednn() -> bool:
@@ -142,7 +142,12 @@ def _hooked(plain: Plain, dtype: torch.dtype, device: torch.device) -> Network:
     first = copy.deepcopy(plain.model)
     _move(first, dtype, device)
     layers = list(plain.pools)
-    calls = taps.calls(first, layers, plain.sample_in(dtype).to(device))
+    sample = plain.sample_in(dtype).to(device)
+    order = torch.channels_last
+    if not _takes(first, sample):
+        order = torch.contiguous_format
+        first.to(memory_format=order)  # filters with their channels last would give maps that have theirs so
+    calls = taps.calls(first, layers, sample.contiguous(memory_format=order))
     idle: queue.SimpleQueue[nn.Module] = queue.SimpleQueue()
 
     def run(batch: Tensor) -> list[Tensor]:
@@ -151,11 +156,21 @@ def _hooked(plain: Plain, dtype: torch.dtype, device: torch.device) -> Network:
         except queue.Empty:
             model = graph.with_own_modules(first)
         try:
-            return _pooled(model, batch, plain.pools, calls)
+            return _pooled(model, batch.contiguous(memory_format=order), plain.pools, calls)
         finally:
             idle.put(model)
 
     return run
+
+
+def _takes(model: nn.Module, sample: Tensor) -> bool:
+    """Whether the network computes on channels last in memory; some of its own code may ask for another order."""
+    try:
+        with torch.inference_mode():
+            model(sample)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _pooled(model: nn.Module, batch: Tensor, pools: Pools, calls: Mapping[str, int]) -> list[Tensor]:
@@ -191,7 +206,7 @@ def _placed(value: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
 
 def _same(network: Network, plain: Plain) -> bool:
     with torch.inference_mode():
-        found = network(plain.sample)
+        found = network(plain.sample_in(torch.float32))
     return all(_close(ours, theirs) for ours, theirs in zip(found, plain.vectors, strict=True))
 
 

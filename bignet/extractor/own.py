@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 from abc import abstractmethod
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from bignet.extractor import machine, native
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from bignet.extractor.onednn import Activation, Site
 
@@ -25,7 +25,7 @@ _AFTER: dict[str, Callable[..., Tensor]] = {"swish": F.silu, "hardswish": F.hard
 
 
 class Convolution(nn.Module):
-    """A convolution; given a second input, it adds its result to that one in place."""
+    """A convolution; given a second input, it adds its result to that one, in place where its channels are last."""
 
     def __init__(self, convolution: nn.Conv2d, site: Site) -> None:
         super().__init__()
@@ -40,9 +40,10 @@ class Convolution(nn.Module):
         batch = batch.contiguous(memory_format=torch.channels_last)
         across = zip(batch.shape[2:], self._padding, self._taps, self._stride, strict=True)
         sides = [(size + 2 * pad - taps) // stride + 1 for size, pad, taps, stride in across]
-        result = into
-        if result is None:
+        if into is None:
             result = torch.empty((len(batch), len(self._bias), *sides), memory_format=torch.channels_last)
+        else:
+            result = into.contiguous(memory_format=torch.channels_last)
         self._convolve(batch, result, (_INSIDE.get(self._activation, 0), int(into is not None)))
         after = _AFTER.get(self._activation)
         return result if after is None else after(result, inplace=True)
@@ -70,16 +71,47 @@ def numbers(pointers: Iterable[str], sizes: Iterable[str]) -> tuple[tuple[str, t
     return (*((name, ctypes.c_void_p) for name in pointers), *((name, ctypes.c_int) for name in sizes))
 
 
-def in_turns(run: Callable[[int, int], None], number: int, block: int) -> None:
-    """All of so many pieces of work, by as many threads as torch would take; each takes whole blocks."""
+def in_turns(run: Callable[[int, int, ctypes.c_void_p], object], number: int, block: int, n_scratch: int) -> None:
+    """All of so many pieces of work, by as many threads as torch would take; each takes whole blocks.
+
+    Nobody is still at work when it returns or raises, so that what the work points to may go.
+
+    Args:
+        run: does the pieces from the first number up to the second, with room to write into.
+        number: of pieces.
+        block: pieces that are done together.
+        n_scratch: numbers of room that a thread needs.
+    """
     n_blocks = -(-number // block)
-    threads = min(torch.get_num_threads(), n_blocks)
-    if threads <= 1:
-        run(0, number)
-        return
+    threads = max(1, min(torch.get_num_threads(), n_blocks))
     each = math.ceil(n_blocks / threads) * block
-    for _done in _threads().map(lambda first: run(first, min(first + each, number)), range(0, number, each)):
-        pass
+    starts = range(0, number, each) if number else ()
+    rooms = torch.empty((len(starts), n_scratch))
+    work = [
+        (at, min(at + each, number), ctypes.c_void_p(room.data_ptr())) for at, room in zip(starts, rooms, strict=True)
+    ]
+    if len(work) == 1:
+        run(*work[0])
+        return
+    running: list[Future[object]] = []
+    try:
+        running += (_threads().submit(run, *piece) for piece in work)
+    finally:
+        _wait(running)
+    for done in running:
+        done.result()
+
+
+def _wait(running: Sequence[Future[object]]) -> None:
+    """Until all are done, which takes milliseconds; Ctrl-C waits for that too."""
+    stopped: BaseException | None = None
+    while not all(each.done() for each in running):
+        try:
+            wait(running)
+        except BaseException as error:
+            stopped = error
+    if stopped is not None:
+        raise stopped
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -67,13 +68,9 @@ class Convolution(own.Convolution):
         pointers = (each.data_ptr() for each in (batch, self._filters, self._bias, self._zeros, result))
         sizes = (taps, *batch.shape[2:], channels, *self._padding, *result.shape[2:], len(self._bias))
         work = _Convolution(*pointers, *sizes, *ending)
-
-        def run(first: int, end: int) -> None:
-            scratch = torch.empty(library.scratch_size(taps, channels))
-            library.convolve(ctypes.byref(work), first, end, ctypes.c_void_p(scratch.data_ptr()))
-
         n_tiles = len(batch) * math.prod(-(-size // _TILE) for size in result.shape[2:])
-        own.in_turns(run, n_tiles, library.block())
+        run = partial(library.convolve, ctypes.byref(work))
+        own.in_turns(run, n_tiles, library.block(), library.scratch_size(taps, channels))
 
 
 def transformation(taps: int) -> Tensor:

@@ -1,5 +1,6 @@
 """Which of the compiled libraries is taken, and that they are compiled when BigNet is installed."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,27 @@ def test_what_the_processor_cannot_run_is_not_loaded(name, monkeypatch):
 
 def test_a_name_that_is_not_there_gives_none():
     assert native.load("nothing of this name") is None
+
+
+@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+@pytest.mark.parametrize(
+    ("code", "loads"),
+    [
+        ("", False),
+        ('const char *made_of(void) { return "another"; }', False),
+        ('const char *made_of(void) { return "DIGEST"; }', True),
+    ],
+    ids=["says nothing", "of other sources", "of these sources"],
+)
+def test_a_library_of_other_sources_is_passed_over(code, loads, tmp_path, monkeypatch):
+    for name in ("winograd.c", "vectors.h"):
+        (tmp_path / name).write_bytes((SOURCES / name).read_bytes())
+    code = code.replace("DIGEST", native.digest("winograd", tmp_path))
+    for variant in ("avx512", "avx2", "any"):
+        target = tmp_path / f"winograd-{variant}.so"
+        subprocess.run([COMPILER, "-shared", "-fPIC", "-xc", "-", "-o", str(target)], input=code.encode(), check=True)
+    monkeypatch.setattr(native, "__file__", str(tmp_path / "__init__.py"))
+    assert (native.load("winograd") is not None) == loads
 
 
 def test_a_file_that_is_no_library_is_passed_over(tmp_path, monkeypatch):

@@ -61,6 +61,32 @@ def test_every_form_of_a_network_gives_the_vectors_of_plain_hooks(kind, layers):
         assert torch.equal(value, before[name]), name
 
 
+class Views(nn.Module):
+    """Code that asks for channels first in memory, where batches have them last; it may also be no graph."""
+
+    def __init__(self, followed=True):
+        super().__init__()
+        self.followed = followed
+        self.conv, self.end = nn.Conv2d(3, 6, 3, 2, 1), nn.Linear(6 * 9 * 9, 4)
+
+    def forward(self, batch):
+        maps = self.conv(batch)
+        if not self.followed and maps.sum() > 1e9:  # a number that symbols do not have
+            return maps
+        return self.end(maps.view(len(batch), -1) if not self.followed else maps.view(maps.size(0), -1))
+
+
+@pytest.mark.parametrize("followed", [True, False])
+def test_networks_that_ask_for_channels_first_in_memory_get_them(followed):
+    model, sample, batch = seeded(lambda: Views(followed)), batch_of(1), batch_of(5, seed=2)
+    given = Plain(model, {"end": [FLAT]}, sample, by_hooks(model, ["end"], sample))
+    assert network.can_be_followed(given) == followed
+    run = network.prepare(given, "fp32", CPU)
+    with torch.inference_mode():
+        (found,) = run(batch.to(memory_format=torch.channels_last))
+    torch.testing.assert_close(found, by_hooks(model, ["end"], batch)[0], rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(("kind", "layers"), CASES.values(), ids=CASES)
 def test_bf16_is_near(kind, layers):
     batch = batch_of(5, seed=2)

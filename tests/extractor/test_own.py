@@ -3,6 +3,8 @@
 import ctypes
 import shutil
 import subprocess
+import time
+from concurrent.futures import wait
 from pathlib import Path
 
 import pytest
@@ -10,9 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bignet.extractor import direct, machine, native, network, onednn, winograd
+from bignet.extractor import direct, machine, native, network, onednn, own, winograd
 from tests.extractor.networks import seeded
-from tests.extractor.test_network import batch_of, by_hooks, plain
+from tests.extractor.test_network import FLAT, batch_of, by_hooks, plain
 
 NAMES = ("winograd", "direct")
 MODULES = {"winograd": winograd, "direct": direct}
@@ -141,6 +143,14 @@ def test_what_follows_is_computed_along(name, activation, adds):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_what_it_is_added_to_may_have_its_channels_first(name):
+    convolution, batch = layer(), maps((2, 32, 10, 11))
+    into = torch.randn(2, 64, 10, 11)
+    expected = exactly(convolution, batch, "relu", into)
+    assert_near(name, made_of(name, convolution, batch.shape, "relu")(batch, into), expected)
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_maps_with_their_channels_first_are_taken(name):
     convolution, batch = layer(), torch.randn(2, 32, 10, 11)
     found = made_of(name, convolution, batch.shape)(batch)
@@ -156,6 +166,36 @@ def test_an_image_gives_the_same_bits_wherever_it_stands_and_however_many_thread
     alone = torch.cat([ours(image[None].contiguous(memory_format=torch.channels_last)) for image in batch])
     with machine.threads_of_torch(threads):
         assert torch.equal(ours(batch), alone)
+
+
+def test_nobody_is_still_at_work_when_a_part_fails():
+    """What the others write into would be freed under them."""
+    done = []
+
+    def run(first, _end, _room):
+        if first == 0:
+            raise RuntimeError("out of memory")
+        time.sleep(0.2)
+        done.append(first)
+
+    with machine.threads_of_torch(3), pytest.raises(RuntimeError, match="out of memory"):
+        own.in_turns(run, 3, 1, 1)
+    assert sorted(done) == [1, 2]
+
+
+def test_nobody_is_still_at_work_after_ctrl_c(monkeypatch):
+    done, waited = [], []
+
+    def interrupted(running):
+        waited.append(len(running))
+        if len(waited) < 3:
+            raise KeyboardInterrupt
+        return wait(running)
+
+    monkeypatch.setattr(own, "wait", interrupted)
+    with machine.threads_of_torch(2), pytest.raises(KeyboardInterrupt):
+        own.in_turns(lambda first, _end, _room: (time.sleep(0.2), done.append(first)), 2, 1, 1)
+    assert sorted(done) == [0, 1]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -228,6 +268,20 @@ class Wide(nn.Module):
         return F.relu(self.last(F.relu(self.norm(self.two(F.relu(self.one(start)))) + start)))
 
 
+class Turned(nn.Module):
+    """A sum with maps whose channels are first in memory where the batch's are last."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem = nn.Conv2d(3, 32, 3, 1, 1)
+        self.one, self.two = nn.Conv2d(32, 32, 3, 1, 1), nn.Conv2d(32, 32, 3, 1, 1)
+        self.end = nn.Sigmoid()
+
+    def forward(self, batch):
+        turned = F.relu(self.stem(batch).unflatten(1, (2, 16)).transpose(1, 2).flatten(1, 2))
+        return self.end(turned + self.two(F.relu(self.one(turned))))
+
+
 def kinds_in(run):
     return sorted(
         type(module).__module__.rpartition(".")[2] for module in run.modules() if hasattr(module, "_activation")
@@ -243,6 +297,17 @@ def test_a_network_uses_them_where_they_suit_and_gives_its_own_vectors():
     for ours, theirs in zip(found, by_hooks(seeded(Wide), ["one", "last"], batch), strict=True):
         assert_near("winograd", ours, theirs)
         assert float(F.cosine_similarity(ours.double(), theirs.double()).min()) > 1 - 1e-9
+
+
+def test_sums_with_maps_in_another_order_of_memory_are_the_networks_own():
+    model, sample = seeded(Turned), batch_of(1, side=32)
+    given = network.Plain(model, {"end": [FLAT]}, sample, [FLAT(model(sample))])
+    run = network.prepare(given, "fp32", CPU)
+    assert kinds_in(run).count("winograd") == 2
+    batch = batch_of(3, side=32, seed=2)
+    with torch.inference_mode():
+        (found,) = run(batch.to(memory_format=torch.channels_last))
+        assert_near("winograd", found, FLAT(model(batch)))
 
 
 def test_where_nothing_was_compiled_the_network_runs_without(monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,12 @@ def sources() -> list[str]:
     return sorted(path.stem for path in Path(__file__).parent.glob("*.c"))
 
 
+def digest(name: str, folder: Path) -> str:
+    """Of the text that a library is compiled from: another one's structures may have other fields."""
+    parts = [folder / f"{name}.c", folder / "vectors.h"]
+    return hashlib.sha256(b"".join(part.read_bytes() for part in parts)).hexdigest()[:16]
+
+
 def variant(name: str) -> str | None:
     """The best form of a library that was built and that this processor runs; None if there is none."""
     able = torch.cpu.get_capabilities()
@@ -26,12 +33,18 @@ def variant(name: str) -> str | None:
 
 @cache
 def load(name: str) -> ctypes.CDLL | None:
-    """That library; None if there is none, or it was built for another system."""
+    """That library; None if there is none, if it is no library here, or one of other sources than those beside it."""
     found = variant(name)
-    try:
-        return None if found is None else ctypes.CDLL(str(_path(name, found)))
-    except OSError:
+    if found is None:
         return None
+    path = _path(name, found)
+    try:
+        library = ctypes.CDLL(str(path))
+        library.made_of.restype = ctypes.c_char_p
+        made_of = library.made_of()
+    except (OSError, AttributeError):  # built for another system; something else
+        return None
+    return library if made_of == digest(name, path.parent).encode() else None
 
 
 def _path(name: str, form: str) -> Path:

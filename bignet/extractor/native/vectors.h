@@ -56,5 +56,11 @@ INLINE int rows_of(shares how, int each) { return each < how.full ? ROWS : ROWS 
 // Rows that are computed beyond the last one.
 INLINE int rows_missing(shares how, int rows) { return how.number * (ROWS - 1) + how.full - rows; }
 
+// Of the sources that this was compiled from; see native/__init__.py.
+#ifndef MADE_OF
+#define MADE_OF ""
+#endif
+const char *made_of(void) { return MADE_OF; }
+
 int lanes(void) { return LANES; }
 int panel(void) { return PANEL; }
