@@ -160,7 +160,8 @@ def _without_overwriting(module: fx.GraphModule) -> None:
 def _without_views(module: fx.GraphModule) -> None:
     """Nothing overwrites, so a copy is as good as a view, which channels last in memory do not always have."""
     for node in module.graph.nodes:
-        if node.op == "call_method" and node.target == "view" and not isinstance(node.args[1], torch.dtype):
+        is_view = node.op == "call_method" and node.target == "view" and not node.kwargs
+        if is_view and not isinstance(node.args[1], torch.dtype):  # that one reads the same bits as other numbers
             node.target = "reshape"
 
 
