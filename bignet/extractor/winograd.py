@@ -1,4 +1,4 @@
-"""Convolutions with a third of the multiplications: Winograd's minimal filtering, in float32.
+"""Convolutions with a quarter or a sixth of the multiplications: Winograd's minimal filtering, in float32.
 
 Formula: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, section 4, for tiles of 4 x 4
 results. Sums are of transformed numbers, so rounding is some ten times that of a plain convolution: about 1e-5 of the
@@ -27,7 +27,7 @@ _POINTS: dict[int, list[tuple[float, float]]] = {
     3: [(0, 4), (1, -6), (-1, -6), (2, 24), (-2, 24)],
     5: [(0, 1), (1, -4.5), (-1, -4.5), (2, 90), (-2, 90), (0.5, 1.40625), (-0.5, 1.40625)],
 }
-# The largest transformed filters of one convolution: reading more would take as long as what is saved.
+# Of one convolution's transformed filters, which take two to four times the memory of the filters themselves.
 _LARGEST_BYTES = 64 << 20
 
 
