@@ -1,4 +1,4 @@
-"""What the loops in C save: forward passes of networks in fp32 with them, and with oneDNN's convolutions alone.
+"""What the C kernels save: forward passes of networks in fp32 with them, and with oneDNN's convolutions alone.
 
     python benchmarks/convolutions.py --models resnet18,alexnet
 
@@ -72,9 +72,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     given = parser.parse_args()
     print(machine.line())
-    print(
-        "loops in C:", ", ".join(f"{name} ({native.variant(name)})" for name in native.sources() if native.load(name))
-    )
+    print("C kernels:", ", ".join(f"{name} ({native.variant(name)})" for name in native.sources() if native.load(name)))
     print(f"{'images/s on one core':20} {'oneDNN':>10} {'BigNet':>10} {'':9} {'1 - cosine':>12}")
     with threads_of_torch(1), freed_memory_kept():
         for model in given.models.split(","):

@@ -1,4 +1,4 @@
-"""Compiles the loops in C while BigNet is installed. Without a compiler it is installed without them, and slower."""
+"""Compiles the C kernels while BigNet is installed. Without a compiler it is installed without them, and slower."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def examine(images: str | None, model: str, on_measuring: Callable[[], None]) ->
     checks = [*software.versions(found), *software.imports(found, failed)]
     if "torch" not in failed:
         checks += [software.openmp(hardware.read_text(Path("/proc/self/maps"))), hardware.cuda(hardware.read_cuda())]
-        checks += [hardware.threads(hardware.read_threads()), software.loops(software.installed_loops())]
+        checks += [hardware.threads(hardware.read_threads()), software.kernels(software.installed_kernels())]
     checks += [hardware.read_bf16(), hardware.memory(hardware.read_memory()), disk.disk(disk.read_disk(Path.cwd()))]
     checks.append(software.extras(software.installed_extras()))
     if set(failed) - {"faiss"}:

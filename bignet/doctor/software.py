@@ -99,8 +99,8 @@ def openmp(maps: str) -> Check:
 
 
 @dataclass(frozen=True)
-class Loops:
-    """Loops in C that make convolutions cheaper.
+class Kernel:
+    """C code that makes convolutions cheaper.
 
     Attributes:
         name: of their source.
@@ -113,7 +113,7 @@ class Loops:
     loads: bool
 
 
-def loops(found: Sequence[Loops]) -> Check:
+def kernels(found: Sequence[Kernel]) -> Check:
     """What of them can be used here."""
     broken = [each.name for each in found if each.form is not None and not each.loads]
     if broken:
@@ -121,19 +121,19 @@ def loops(found: Sequence[Loops]) -> Check:
         return note("convolutions", text, "They are torch's, and slower, until BigNet is installed again.")
     there = ", ".join(f"{each.name} ({each.form})" for each in found if each.form is not None)
     if there:
-        return ok("convolutions", f"in loops of our own: {there}")
+        return ok("convolutions", f"by C kernels: {there}")
     return note(
         "convolutions",
-        "all of them torch's: no loops of our own were compiled for this processor",
+        "all of them torch's: no C kernels were compiled for this processor",
         "In fp32, 3 x 3 convolutions are up to 2.5 times as fast with them: install a C compiler, then BigNet again.",
     )
 
 
-def installed_loops() -> list[Loops]:
+def installed_kernels() -> list[Kernel]:
     """What was compiled when BigNet was installed."""
     from bignet.extractor import native
 
-    return [Loops(name, native.variant(name), native.load(name) is not None) for name in native.sources()]
+    return [Kernel(name, native.variant(name), native.load(name) is not None) for name in native.sources()]
 
 
 def extras(installed: Mapping[str, bool]) -> Check:

@@ -1,4 +1,4 @@
-"""Convolutions in float32 whose results stay in registers to the end; the loops are in ``native/direct.c``."""
+"""Direct convolutions in float32, their results in registers to the end; the kernel is ``native/direct.c``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch.nn import functional as F
 
-from bignet.extractor import native, own
+from bignet.extractor import kernels, native
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -25,7 +25,7 @@ _MOST_IN_VAIN = 0.1
 class _Convolution(ctypes.Structure):
     """The structure of that name in direct.c."""
 
-    _fields_ = own.numbers(
+    _fields_ = kernels.fields(
         ("input", "filters", "bias", "output"),
         (
             *("rows", "columns", "channels_in", "pad_rows", "pad_columns", "taps_down", "taps_across", "stride_down"),
@@ -43,15 +43,15 @@ def suits(convolution: nn.Conv2d, site: Site) -> bool:
     plain = convolution.dilation == (1, 1) and convolution.groups == 1 and taps[0] <= library.largest_taps()
     in_vain = -n_out % library.panel() / n_out
     enough = math.prod(taps) * convolution.in_channels >= _FEWEST_PRODUCTS and in_vain <= _MOST_IN_VAIN
-    return plain and enough and n_out % library.lanes() == 0 and own.is_inside(site.activation)
+    return plain and enough and n_out % library.lanes() == 0 and kernels.is_fused(site.activation)
 
 
-class Convolution(own.Convolution):
+class Convolution(kernels.Convolution):
     """A convolution that ``suits``."""
 
     def __init__(self, convolution: nn.Conv2d, site: Site) -> None:
         super().__init__(convolution, site)
-        panel = own.library("direct").panel()
+        panel = kernels.library("direct").panel()
         weight = convolution.weight.detach().permute(2, 3, 1, 0).flatten(0, 2)
         missing = (0, -weight.shape[1] % panel)
         self._n_products = len(weight)
@@ -59,9 +59,9 @@ class Convolution(own.Convolution):
         self._padded_bias = F.pad(self._bias, missing)
 
     def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int]) -> None:
-        library = own.library("direct")
+        library = kernels.library("direct")
         pointers = (each.data_ptr() for each in (batch, self._filters, self._padded_bias, result))
         sizes = (*batch.shape[2:], batch.shape[1], *self._padding, *self._taps, *self._stride)
         work = _Convolution(*pointers, *sizes, *result.shape[2:], result.shape[1], *ending)
         n_pixels, block = len(batch) * math.prod(result.shape[2:]), library.block()
-        own.in_turns(partial(library.convolve, ctypes.byref(work)), n_pixels, block, block * self._n_products)
+        kernels.in_parallel(partial(library.convolve, ctypes.byref(work)), n_pixels, block, block * self._n_products)

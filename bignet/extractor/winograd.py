@@ -2,7 +2,7 @@
 
 Formula: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", CVPR 2016, section 4, for tiles of 4 x 4
 results. Sums are of transformed numbers, so rounding is some ten times that of a plain convolution: about 1e-5 of the
-largest result. The loops are in ``native/winograd.c``.
+largest result. The kernel is ``native/winograd.c``.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from bignet.extractor import native, own
+from bignet.extractor import kernels, native
 
 if TYPE_CHECKING:
     from bignet.extractor.onednn import Site
@@ -34,7 +34,7 @@ _LARGEST_BYTES = 64 << 20
 class _Convolution(ctypes.Structure):
     """The structure of that name in winograd.c."""
 
-    _fields_ = own.numbers(
+    _fields_ = kernels.fields(
         ("input", "filters", "bias", "zeros", "output"),
         (
             *("taps", "rows", "columns", "channels_in", "pad_rows", "pad_columns"),
@@ -55,7 +55,7 @@ def suits(convolution: nn.Conv2d) -> bool:
     return plain and square and whole and 4 * math.prod(channels) * (taps + _TILE - 1) ** 2 <= _LARGEST_BYTES
 
 
-class Convolution(own.Convolution):
+class Convolution(kernels.Convolution):
     """A convolution that ``suits``."""
 
     def __init__(self, convolution: nn.Conv2d, site: Site) -> None:
@@ -64,13 +64,13 @@ class Convolution(own.Convolution):
         self._filters = _in_order(convolution.weight.detach())
 
     def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int]) -> None:
-        library, taps, channels = own.library("winograd"), self._taps[0], len(self._zeros)
+        library, taps, channels = kernels.library("winograd"), self._taps[0], len(self._zeros)
         pointers = (each.data_ptr() for each in (batch, self._filters, self._bias, self._zeros, result))
         sizes = (taps, *batch.shape[2:], channels, *self._padding, *result.shape[2:], len(self._bias))
         work = _Convolution(*pointers, *sizes, *ending)
         n_tiles = len(batch) * math.prod(-(-size // _TILE) for size in result.shape[2:])
         run = partial(library.convolve, ctypes.byref(work))
-        own.in_turns(run, n_tiles, library.block(), library.scratch_size(taps, channels))
+        kernels.in_parallel(run, n_tiles, library.block(), library.scratch_size(taps, channels))
 
 
 def transformation(taps: int) -> Tensor:
@@ -85,7 +85,7 @@ def transformation(taps: int) -> Tensor:
 
 def _in_order(weight: Tensor) -> Tensor:
     """(out, in, taps, taps) filters -> their values at the points, in the order that winograd.c reads them."""
-    panel, block = own.library("winograd").panel(), own.library("winograd").block_channels()
+    panel, block = kernels.library("winograd").panel(), kernels.library("winograd").block_channels()
     n_in, taps = weight.shape[1:3]
     values = transformation(taps)
     padded = F.pad(weight, (0, 0, 0, 0, 0, 0, 0, -len(weight) % panel))

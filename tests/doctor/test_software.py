@@ -8,7 +8,7 @@ import pytest
 
 from bignet.doctor import software
 from bignet.doctor.check import State
-from bignet.doctor.software import Loops
+from bignet.doctor.software import Kernel
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -128,23 +128,23 @@ def test_missing_extras_are_noted_with_what_they_are_for() -> None:
     assert "bignet demo" in software.extras({"timm": False}).advice
 
 
-def test_loops_of_our_own_are_named_with_the_processor_they_are_for() -> None:
-    found = software.loops([Loops("winograd", "avx2", loads=True), Loops("direct", None, loads=False)])
-    assert (found.state, found.found) == (State.OK, "in loops of our own: winograd (avx2)")
+def test_kernels_are_named_with_the_processor_they_are_for() -> None:
+    found = software.kernels([Kernel("winograd", "avx2", loads=True), Kernel("direct", None, loads=False)])
+    assert (found.state, found.found) == (State.OK, "by C kernels: winograd (avx2)")
 
 
-def test_without_loops_a_compiler_is_advised() -> None:
-    found = software.loops([Loops("winograd", None, loads=False)])
+def test_without_kernels_a_compiler_is_advised() -> None:
+    found = software.kernels([Kernel("winograd", None, loads=False)])
     assert found.state is State.NOTE
     assert "install a C compiler" in found.advice
 
 
-def test_loops_that_are_there_and_do_not_load_are_named() -> None:
-    found = software.loops([Loops("winograd", "avx2", loads=False), Loops("direct", "avx2", loads=True)])
+def test_kernels_that_are_there_and_do_not_load_are_named() -> None:
+    found = software.kernels([Kernel("winograd", "avx2", loads=False), Kernel("direct", "avx2", loads=True)])
     assert found.state is State.NOTE
     assert found.found.startswith("winograd: ")
     assert "installed again" in found.advice
 
 
 def test_every_source_in_c_is_looked_for() -> None:
-    assert [each.name for each in software.installed_loops()] == ["direct", "winograd"]
+    assert [each.name for each in software.installed_kernels()] == ["direct", "winograd"]

@@ -1,4 +1,4 @@
-/* Runs loops on maps of odd sizes, in memory of just the size they may touch; compiled with checks of every access. */
+/* Runs kernels on maps of odd sizes, in memory of just the size they may touch; compiled with checks of every access. */
 
 #include SOURCE
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bignet.extractor import native
-from tests.extractor.test_own import COMPILER, NAMES
+from tests.extractor.test_kernels import COMPILER, NAMES
 
 SOURCES = Path(native.__file__).parent
 

@@ -1,4 +1,4 @@
-"""Loops in C that are compiled when BigNet is installed; nothing needs them where there was no compiler."""
+"""C kernels that are compiled when BigNet is installed; nothing needs them where there was no compiler."""
 
 from __future__ import annotations
 

@@ -47,7 +47,8 @@ INLINE void find_runs(const convolution *c, int first, int n_pixels, int n_rows,
     int image = first / c->columns_out / c->rows_out;
     for (int pixel = 0; pixel < n_pixels; pixel++) {
         const int row = row_out * c->stride_down - c->pad_rows, column = column_out * c->stride_across - c->pad_columns;
-        const int inside = row >= 0 && row + c->taps_down <= c->rows && column >= 0 && column + c->taps_across <= c->columns;
+        const int inside = row >= 0 && column >= 0 && row + c->taps_down <= c->rows &&
+                           column + c->taps_across <= c->columns;
         const float *start = c->input;
         size_t apart = (size_t)c->columns * c->channels_in;
         if (inside) {

@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <string.h>
 
-// Lanes of a vector, and how many rows of two vectors of results stay in registers; tests give other processors' numbers.
+// Lanes of a vector, and how many rows of two vectors of results stay in registers. Tests give those of others.
 #if defined(LANES) && defined(ROWS)
 #elif defined(__AVX512F__)
 #define LANES 16
@@ -28,7 +28,7 @@ INLINE vector load(const float *from) { return *(const unaligned *)from; }
 INLINE void store(float *to, vector values) { *(unaligned *)to = values; }
 INLINE int smaller(int a, int b) { return a < b ? a : b; }
 
-// What follows a convolution; the numbers of own.py.
+// What follows a convolution; the numbers of kernels.py.
 enum activation { NONE, RELU, RELU6 };
 
 INLINE vector activated(vector v, int kind) {

@@ -18,6 +18,8 @@
 // Numbers between one point and the next, lest those be a multiple of 4096 bytes apart, of which caches keep few.
 #define APART 16
 
+_Static_assert(BLOCK % ROWS == 0 && BLOCK_CHANNELS % PANEL == 0, "a block is filled up to whole products");
+
 // One convolution of a batch. See winograd.py, which fills it in.
 typedef struct {
     const float *input;    // (images, rows, columns, channels_in)
@@ -44,7 +46,7 @@ size_t scratch_size(int taps, int channels_in) {
 }
 
 // Points 0, 1, -1, 2, -2 and infinity.
-INLINE void transform_6(vector to[], const vector d[]) {
+INLINE void transform_line_6(vector to[], const vector d[]) {
     const vector even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1];
     const vector even_2 = d[4] - d[2], odd_2 = 2 * (d[3] - d[1]);
     to[0] = 4 * d[0] - 5 * d[2] + d[4];
@@ -56,7 +58,7 @@ INLINE void transform_6(vector to[], const vector d[]) {
 }
 
 // Points 0, 1, -1, 2, -2, 1/2, -1/2 and infinity.
-INLINE void transform_8(vector to[], const vector d[]) {
+INLINE void transform_line_8(vector to[], const vector d[]) {
     const vector even = d[2] - 4.25f * d[4] + d[6], odd = d[1] - 4.25f * d[3] + d[5];
     const vector even_2 = .25f * d[2] - 1.25f * d[4] + d[6], odd_2 = .5f * d[1] - 2.5f * d[3] + 2 * d[5];
     const vector even_half = 4 * d[2] - 5 * d[4] + d[6], odd_half = 2 * d[1] - 2.5f * d[3] + .5f * d[5];
@@ -70,12 +72,12 @@ INLINE void transform_8(vector to[], const vector d[]) {
     to[7] = d[7] - d[1] + 5.25f * (d[3] - d[5]);
 }
 
-INLINE void transform(int side, vector to[], const vector d[]) {
-    side == 6 ? transform_6(to, d) : transform_8(to, d);
+INLINE void transform_line(int side, vector to[], const vector d[]) {
+    side == 6 ? transform_line_6(to, d) : transform_line_8(to, d);
 }
 
 // The values of four polynomials' coefficients back from their values at the points.
-INLINE void transform_back(int side, vector to[OUT], const vector m[]) {
+INLINE void inverse_transform(int side, vector to[OUT], const vector m[]) {
     const vector sum = m[1] + m[2], difference = m[1] - m[2], sum_2 = m[3] + m[4], difference_2 = m[3] - m[4];
     to[0] = m[0] + sum + sum_2;
     to[1] = difference + 2 * difference_2;
@@ -101,7 +103,7 @@ INLINE place place_of(const convolution *c, int tile) {
 }
 
 // What a tile reads -> its numbers at each point: (side * side, block, channels_in).
-INLINE void take_in(const convolution *c, int side, int tile, float *to) {
+INLINE void transform_input(const convolution *c, int side, int tile, float *to) {
     const place at = place_of(c, tile);
     const float *from[LARGEST_SIDE][LARGEST_SIDE];
     for (int y = 0; y < side; y++)
@@ -116,11 +118,11 @@ INLINE void take_in(const convolution *c, int side, int tile, float *to) {
         vector half[LARGEST_SIDE][LARGEST_SIDE], line[LARGEST_SIDE], done[LARGEST_SIDE];
         for (int y = 0; y < side; y++) {
             for (int x = 0; x < side; x++) line[x] = load(from[y][x] + channel);
-            transform(side, half[y], line);
+            transform_line(side, half[y], line);
         }
         for (int x = 0; x < side; x++) {
             for (int y = 0; y < side; y++) line[y] = half[y][x];
-            transform(side, done, line);
+            transform_line(side, done, line);
             for (int y = 0; y < side; y++) store(to + (size_t)(y * side + x) * point + channel, done[y]);
         }
     }
@@ -167,7 +169,8 @@ INLINE void multiply_block(shares how, const float *tiles, const float *filters,
 }
 
 // A tile's products, (side * side, block, width) -> its part of `channels` channels of the output.
-INLINE void put_out(const convolution *c, int side, int tile, const float *from, int first, int channels, int width) {
+INLINE void transform_output(const convolution *c, int side, int tile, const float *from, int first, int channels,
+                             int width) {
     const place at = place_of(c, tile);
     const int down = smaller(OUT, c->rows_out - at.row), across = smaller(OUT, c->columns_out - at.column);
     const size_t pixel = ((size_t)at.image * c->rows_out + at.row) * c->columns_out + at.column;
@@ -178,11 +181,11 @@ INLINE void put_out(const convolution *c, int side, int tile, const float *from,
         const vector bias = load(c->bias + first + channel);
         for (int y = 0; y < side; y++) {
             for (int x = 0; x < side; x++) line[x] = load(from + (size_t)(y * side + x) * point + channel);
-            transform_back(side, half[y], line);
+            inverse_transform(side, half[y], line);
         }
         for (int x = 0; x < across; x++) {
             for (int y = 0; y < side; y++) line[y] = half[y][x];
-            transform_back(side, done, line);
+            inverse_transform(side, done, line);
             for (int y = 0; y < down; y++) {
                 float *result = to + ((size_t)y * c->columns_out + x) * c->channels_out + channel;
                 const vector value = done[y] + bias;
@@ -193,7 +196,7 @@ INLINE void put_out(const convolution *c, int side, int tile, const float *from,
 }
 
 // Tiles that fill up the last rows of a block: their products are not looked at, but are to be numbers.
-INLINE void fill_up(const convolution *c, int side, int n_tiles, float *in) {
+INLINE void zero_fill(const convolution *c, int side, int n_tiles, float *in) {
     const shares how = shared_out(n_tiles);
     const size_t missing = rows_missing(how, n_tiles);
     for (int point = 0; point < side * side; point++)
@@ -208,8 +211,8 @@ INLINE void run(const convolution *c, int side, int first_tile, int end_tile, fl
     for (int start = first_tile; start < end_tile; start += BLOCK) {
         const int n_tiles = smaller(BLOCK, end_tile - start);
         for (int tile = 0; tile < n_tiles; tile++)
-            take_in(c, side, start + tile, in + (size_t)tile * c->channels_in);
-        fill_up(c, side, n_tiles, in);
+            transform_input(c, side, start + tile, in + (size_t)tile * c->channels_in);
+        zero_fill(c, side, n_tiles, in);
         for (int first = 0; first < panels; first += BLOCK_CHANNELS / PANEL) {
             const int now = smaller(BLOCK_CHANNELS / PANEL, panels - first), width = now * PANEL;
             const size_t point_out = point_size(width);
@@ -220,7 +223,7 @@ INLINE void run(const convolution *c, int side, int first_tile, int end_tile, fl
                                    products + point * point_out + (size_t)panel * PANEL, c->channels_in, width);
             const int channels = smaller(width, c->channels_out - first * PANEL);
             for (int tile = 0; tile < n_tiles; tile++)
-                put_out(c, side, start + tile, products + (size_t)tile * width, first * PANEL, channels, width);
+                transform_output(c, side, start + tile, products + (size_t)tile * width, first * PANEL, channels, width);
         }
     }
 }

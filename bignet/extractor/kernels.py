@@ -1,10 +1,9 @@
-"""What convolutions in loops of our own (``native``) have in common: bias, what follows them, and threads."""
+"""What convolutions by BigNet's C kernels (``native``) have in common: bias, what is fused into them, threads."""
 
 from __future__ import annotations
 
 import ctypes
 import math
-from abc import abstractmethod
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
 from typing import TYPE_CHECKING
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from bignet.extractor.onednn import Activation, Site
 
-_INSIDE = {"none": 0, "relu": 1, "hardtanh": 2}  # numbers of vectors.h; BigNet's hardtanh is ReLU6
+_FUSED = {"none": 0, "relu": 1, "hardtanh": 2}  # numbers of vectors.h; BigNet's hardtanh is ReLU6
 _AFTER: dict[str, Callable[..., Tensor]] = {"swish": F.silu, "hardswish": F.hardswish}
 
 
@@ -44,18 +43,18 @@ class Convolution(nn.Module):
             result = torch.empty((len(batch), len(self._bias), *sides), memory_format=torch.channels_last)
         else:
             result = into.contiguous(memory_format=torch.channels_last)
-        self._convolve(batch, result, (_INSIDE.get(self._activation, 0), int(into is not None)))
+        self._convolve(batch, result, (_FUSED.get(self._activation, 0), int(into is not None)))
         after = _AFTER.get(self._activation)
         return result if after is None else after(result, inplace=True)
 
-    @abstractmethod
     def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int]) -> None:
         """Fill ``result``; ``ending``: the activation's number, and whether to add to what is there."""
+        raise NotImplementedError
 
 
-def is_inside(activation: Activation) -> bool:
+def is_fused(activation: Activation) -> bool:
     """Whether it is computed while results are in registers, not in a pass of its own."""
-    return activation[0] in _INSIDE
+    return activation[0] in _FUSED
 
 
 def library(name: str) -> ctypes.CDLL:
@@ -66,12 +65,12 @@ def library(name: str) -> ctypes.CDLL:
     return found
 
 
-def numbers(pointers: Iterable[str], sizes: Iterable[str]) -> tuple[tuple[str, type], ...]:
+def fields(pointers: Iterable[str], sizes: Iterable[str]) -> tuple[tuple[str, type], ...]:
     """The fields of a structure of pointers, then ints."""
     return (*((name, ctypes.c_void_p) for name in pointers), *((name, ctypes.c_int) for name in sizes))
 
 
-def in_turns(run: Callable[[int, int, ctypes.c_void_p], object], number: int, block: int, n_scratch: int) -> None:
+def in_parallel(run: Callable[[int, int, ctypes.c_void_p], object], number: int, block: int, n_scratch: int) -> None:
     """All of so many pieces of work, by as many threads as torch would take; each takes whole blocks.
 
     Nobody is still at work when it returns or raises, so that what the work points to may go.

@@ -1,4 +1,4 @@
-"""Convolutions in loops of our own against torch's in double precision: any shape, any processor, any threads."""
+"""Convolutions by C kernels against torch's in double precision: any shape, any processor, any threads."""
 
 import ctypes
 import shutil
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from bignet.extractor import direct, machine, native, network, onednn, own, winograd
+from bignet.extractor import direct, kernels, machine, native, network, onednn, winograd
 from tests.extractor.networks import seeded
 from tests.extractor.test_network import FLAT, batch_of, by_hooks, plain
 
@@ -179,7 +179,7 @@ def test_nobody_is_still_at_work_when_a_part_fails():
         done.append(first)
 
     with machine.threads_of_torch(3), pytest.raises(RuntimeError, match="out of memory"):
-        own.in_turns(run, 3, 1, 1)
+        kernels.in_parallel(run, 3, 1, 1)
     assert sorted(done) == [1, 2]
 
 
@@ -192,9 +192,9 @@ def test_nobody_is_still_at_work_after_ctrl_c(monkeypatch):
             raise KeyboardInterrupt
         return wait(running)
 
-    monkeypatch.setattr(own, "wait", interrupted)
+    monkeypatch.setattr(kernels, "wait", interrupted)
     with machine.threads_of_torch(2), pytest.raises(KeyboardInterrupt):
-        own.in_turns(lambda first, _end, _room: (time.sleep(0.2), done.append(first)), 2, 1, 1)
+        kernels.in_parallel(lambda first, _end, _room: (time.sleep(0.2), done.append(first)), 2, 1, 1)
     assert sorted(done) == [0, 1]
 
 
@@ -316,7 +316,7 @@ def test_where_nothing_was_compiled_the_network_runs_without(monkeypatch):
     assert kinds_in(run) == ["onednn"] * 4
 
 
-def test_loops_that_compute_something_else_are_not_used(monkeypatch):
+def test_kernels_that_compute_something_else_are_not_used(monkeypatch):
     """The fused network is compared with the plain one before it may run."""
     right = winograd.transformation
     monkeypatch.setattr(winograd, "transformation", lambda taps: 1.01 * right(taps))
@@ -342,7 +342,7 @@ def test_every_processor_computes_the_same(lanes, rows, name, taps, compiled, mo
 
 @pytest.mark.parametrize(("lanes", "rows"), WIDTHS)
 @pytest.mark.parametrize("name", NAMES)
-def test_loops_stay_within_their_memory(name, lanes, rows, tmp_path):
+def test_kernels_stay_within_their_memory(name, lanes, rows, tmp_path):
     program, source = tmp_path / "accesses", f'-DSOURCE="{SOURCES / name}.c"'
     flags = ["-g", "-O1", "-std=gnu11", "-Wno-psabi", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
     widths = [f"-DLANES={lanes}", f"-DROWS={rows}"]
