@@ -62,11 +62,12 @@ def prepare(plain: Plain, precision: str, device: torch.device, ranges: Mapping[
         return _hooked(plain, dtype, device)
     fusion.fold_batch_norms(module)
     if device.type == "cpu" and dtype is not torch.float16 and _has_onednn():
-        packed = _packed(module, plain, dtype, ranges)
-        if packed is not None:
-            part_size = machine.batch_size_for(device, plain.sample[0, 0].numel())
-            return tail.split(packed, part_size, plain.sample_in(dtype))
-        module = folded(plain)  # that one was packed half-way
+        for with_kernels in (True, False) if dtype is torch.float32 else (False,):
+            packed = _packed(module, plain, dtype, ranges, with_kernels=with_kernels)
+            if packed is not None:
+                part_size = machine.batch_size_for(device, plain.sample[0, 0].numel())
+                return tail.split(packed, part_size, plain.sample_in(dtype))
+            module = folded(plain)  # that one was packed half-way
     int8.imitate(module, int8.sources(module, ranges))
     _move(module, dtype, device)
     return module
@@ -102,9 +103,9 @@ def folded(plain: Plain) -> fx.GraphModule:
 
 
 def _packed(
-    module: fx.GraphModule, plain: Plain, dtype: torch.dtype, ranges: Mapping[str, float]
+    module: fx.GraphModule, plain: Plain, dtype: torch.dtype, ranges: Mapping[str, float], *, with_kernels: bool
 ) -> fx.GraphModule | None:
-    """A folded graph -> with oneDNN's own convolutions; None if they refuse, or in fp32 give something else."""
+    """A folded graph -> with BigNet's or oneDNN's convolutions; None if they refuse, or in fp32 give something else."""
     if ranges and not machine.has_int8(torch.device("cpu")):
         return None
     chosen = int8.sources(module, ranges)
@@ -112,9 +113,9 @@ def _packed(
     def make(convolution: nn.Conv2d, site: onednn.Site) -> nn.Module:
         if site.name in chosen:
             return int8.Convolution(chosen[site.name], site)
-        if dtype is torch.float32 and winograd.suits(convolution):
+        if with_kernels and winograd.suits(convolution):
             return winograd.Convolution(convolution, site)
-        if dtype is torch.float32 and direct.suits(convolution, site):
+        if with_kernels and direct.suits(convolution, site):
             return direct.Convolution(convolution, site)
         return onednn.Packed(convolution, site)
 

@@ -317,10 +317,11 @@ def test_where_nothing_was_compiled_the_network_runs_without(monkeypatch):
 
 
 def test_kernels_that_compute_something_else_are_not_used(monkeypatch):
-    """The fused network is compared with the plain one before it may run."""
+    """The fused network is compared with the plain one before it may run; oneDNN's convolutions take their place."""
     right = winograd.transformation
     monkeypatch.setattr(winograd, "transformation", lambda taps: 1.01 * right(taps))
     run = network.prepare(plain(Wide, ("last",)), "fp32", CPU)
+    assert kinds_in(run) == ["onednn"] * 4
     batch = batch_of(2, side=37)
     with torch.inference_mode():
         (found,) = run(batch.to(memory_format=torch.channels_last))
