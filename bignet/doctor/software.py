@@ -118,13 +118,13 @@ def kernels(found: Sequence[Kernel]) -> Check:
     broken = [each.name for each in found if each.form is not None and not each.loads]
     if broken:
         text = f"{', '.join(broken)}: what was compiled is damaged, or not of these sources"
-        return note("convolutions", text, "They are torch's, and slower, until BigNet is installed again.")
+        return note("C kernels", text, "Torch's take their place, and are slower, until BigNet is installed again.")
     there = ", ".join(f"{each.name} ({each.form})" for each in found if each.form is not None)
     if there:
-        return ok("convolutions", f"by C kernels: {there}")
+        return ok("C kernels", there)
     return note(
-        "convolutions",
-        "all of them torch's: no C kernels were compiled for this processor",
+        "C kernels",
+        "none were compiled for this processor: torch's take their place",
         "In fp32, 3 x 3 convolutions are up to 2.5 times as fast with them: install a C compiler, then BigNet again.",
     )
 

@@ -1,4 +1,4 @@
-"""What convolutions by BigNet's C kernels (``native``) have in common: bias, what is fused into them, threads."""
+"""What calls of BigNet's C kernels (``native``) have in common; of convolutions, bias and what is fused into them."""
 
 from __future__ import annotations
 

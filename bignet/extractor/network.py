@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, fx, nn
 
-from bignet.extractor import direct, fusion, graph, int8, machine, onednn, tail, taps, winograd
+from bignet.extractor import direct, fusion, graph, int8, machine, max_pool, onednn, tail, taps, winograd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -105,10 +105,25 @@ def folded(plain: Plain) -> fx.GraphModule:
 def _packed(
     module: fx.GraphModule, plain: Plain, dtype: torch.dtype, ranges: Mapping[str, float], *, with_kernels: bool
 ) -> fx.GraphModule | None:
-    """A folded graph -> with BigNet's or oneDNN's convolutions; None if they refuse, or in fp32 give something else."""
+    """A folded graph -> with BigNet's kernels or oneDNN's; None if they refuse, or in fp32 give something else."""
     if ranges and not machine.has_int8(torch.device("cpu")):
         return None
-    chosen = int8.sources(module, ranges)
+    make = _maker(int8.sources(module, ranges), with_kernels=with_kernels)
+    try:
+        pack(module, plain, dtype, make)
+        if with_kernels:
+            max_pool.put_in(module)
+        int8.link(module)
+        if ranges:
+            with torch.inference_mode():
+                module(plain.sample_in(dtype))  # whether oneDNN takes these integers shows only here
+    except (RuntimeError, AttributeError):  # operators that torch keeps to itself: another version may lack them
+        return None
+    return module if dtype is not torch.float32 or _same(module, plain) else None
+
+
+def _maker(chosen: Mapping[str, int8.Source], *, with_kernels: bool) -> Callable[[nn.Conv2d, onednn.Site], nn.Module]:
+    """What a convolution becomes, where some are to be in 8 bits."""
 
     def make(convolution: nn.Conv2d, site: onednn.Site) -> nn.Module:
         if site.name in chosen:
@@ -119,15 +134,7 @@ def _packed(
             return direct.Convolution(convolution, site)
         return onednn.Packed(convolution, site)
 
-    try:
-        pack(module, plain, dtype, make)
-        int8.link(module)
-        if ranges:
-            with torch.inference_mode():
-                module(plain.sample_in(dtype))  # whether oneDNN takes these integers shows only here
-    except (RuntimeError, AttributeError):  # operators that torch keeps to itself: another version may lack them
-        return None
-    return module if dtype is not torch.float32 or _same(module, plain) else None
+    return make
 
 
 def pack(

@@ -1,11 +1,7 @@
 """Convolutions by C kernels against torch's in double precision: any shape, any processor, any threads."""
 
-import ctypes
-import shutil
-import subprocess
 import time
 from concurrent.futures import wait
-from pathlib import Path
 
 import pytest
 import torch
@@ -13,13 +9,12 @@ from torch import nn
 from torch.nn import functional as F
 
 from bignet.extractor import direct, kernels, machine, native, network, onednn, winograd
+from tests.extractor.libraries import COMPILER, WIDTHS, run_checked
 from tests.extractor.networks import seeded
 from tests.extractor.test_network import FLAT, batch_of, by_hooks, plain
 
 NAMES = ("winograd", "direct")
 MODULES = {"winograd": winograd, "direct": direct}
-COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
-SOURCES = Path(native.__file__).parent
 ROUNDING = {"winograd": 5e-5, "direct": 5e-6}  # of the largest result
 ACTIVATIONS = {
     "none": (onednn.NO_ACTIVATION, lambda x: x),
@@ -29,32 +24,10 @@ ACTIVATIONS = {
     "hardswish": (("hardswish", [], ""), F.hardswish),
 }
 CPU = torch.device("cpu")
-# Lanes and rows of AVX-512, AVX2 and what is anywhere.
-WIDTHS = [(16, 12), (8, 6), (4, 8)]
-pytestmark = pytest.mark.skipif(COMPILER is None, reason="no C compiler: there is nothing to test")
-
-
-@pytest.fixture(scope="session")
-def compiled(tmp_path_factory):
-    """(name, lanes, rows) -> the library as it is for such a processor, made of what this one has."""
-    made = {}
-
-    def library(name, lanes, rows):
-        if (name, lanes, rows) not in made:
-            target = tmp_path_factory.mktemp("native") / f"{name}.so"
-            flags = ["-O2", "-fPIC", "-shared", "-std=gnu11", "-Wno-psabi", f"-DLANES={lanes}", f"-DROWS={rows}"]
-            subprocess.run([COMPILER, *flags, str(SOURCES / f"{name}.c"), "-o", str(target)], check=True)
-            made[name, lanes, rows] = ctypes.CDLL(str(target))
-        return made[name, lanes, rows]
-
-    return library
-
-
-@pytest.fixture(autouse=True)
-def both_there(monkeypatch, compiled):
-    """The library that was installed; where there is none for this processor, one made for the test."""
-    installed = native.load
-    monkeypatch.setattr(native, "load", lambda name: installed(name) or compiled(name, *WIDTHS[1]))
+pytestmark = [
+    pytest.mark.skipif(COMPILER is None, reason="no C compiler: there is nothing to test"),
+    pytest.mark.usefixtures("kernels_there"),
+]
 
 
 def layer(n_in=32, n_out=64, taps=3, padding=1, *, stride=1, bias=True):
@@ -344,13 +317,4 @@ def test_every_processor_computes_the_same(lanes, rows, name, taps, compiled, mo
 @pytest.mark.parametrize(("lanes", "rows"), WIDTHS)
 @pytest.mark.parametrize("name", NAMES)
 def test_kernels_stay_within_their_memory(name, lanes, rows, tmp_path):
-    program, source = tmp_path / "accesses", f'-DSOURCE="{SOURCES / name}.c"'
-    flags = ["-g", "-O1", "-std=gnu11", "-Wno-psabi", "-fsanitize=address,undefined", "-fno-sanitize-recover=undefined"]
-    widths = [f"-DLANES={lanes}", f"-DROWS={rows}"]
-    command = [COMPILER, *flags, *widths, source, str(Path(__file__).with_name("accesses.c")), "-o", str(program)]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    if made.returncode:
-        pytest.skip(f"the compiler cannot check accesses: {made.stderr[-200:]}")
-    done = subprocess.run([str(program)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "kinds of maps" in done.stdout
+    assert "kinds of maps" in run_checked(name, "accesses.c", lanes, rows, tmp_path)

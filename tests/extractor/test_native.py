@@ -1,15 +1,12 @@
 """Which of the compiled libraries is taken, and that they are compiled when BigNet is installed."""
 
 import subprocess
-from pathlib import Path
 
 import pytest
 import torch
 
 from bignet.extractor import native
-from tests.extractor.test_kernels import COMPILER, NAMES
-
-SOURCES = Path(native.__file__).parent
+from tests.extractor.libraries import COMPILER, SOURCES
 
 
 @pytest.fixture(autouse=True)
@@ -19,7 +16,7 @@ def nothing_remembered():
     native.load.cache_clear()
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", native.sources())
 def test_what_the_processor_cannot_run_is_not_loaded(name, monkeypatch):
     able = dict.fromkeys(torch.cpu.get_capabilities(), False)
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)

@@ -27,6 +27,7 @@ typedef float unaligned __attribute__((vector_size(LANES * sizeof(float)), align
 INLINE vector load(const float *from) { return *(const unaligned *)from; }
 INLINE void store(float *to, vector values) { *(unaligned *)to = values; }
 INLINE int smaller(int a, int b) { return a < b ? a : b; }
+INLINE int larger(int a, int b) { return a > b ? a : b; }
 
 // What follows a convolution; the numbers of kernels.py.
 enum activation { NONE, RELU, RELU6 };

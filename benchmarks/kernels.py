@@ -1,6 +1,6 @@
-"""What the C kernels save: forward passes of networks in fp32 with them, and with oneDNN's convolutions alone.
+"""What the C kernels save: forward passes of networks in fp32 with them, and with oneDNN's and torch's alone.
 
-    python benchmarks/convolutions.py --models resnet18,alexnet
+    python benchmarks/kernels.py --models resnet18,alexnet
 
 One core, noise for images, random weights. Both in turn, the best of the runs: what else the machine does only adds to
 them. The smallest cosine is between the two, over the batch, of the default layer's ``gap``.
