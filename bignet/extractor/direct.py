@@ -29,7 +29,7 @@ class _Convolution(ctypes.Structure):
         ("input", "filters", "bias", "output"),
         (
             *("rows", "columns", "channels_in", "pad_rows", "pad_columns", "taps_down", "taps_across", "stride_down"),
-            *("stride_across", "rows_out", "columns_out", "channels_out", "activation", "add"),
+            *("stride_across", "rows_out", "columns_out", "channels_out", "apart", "activation", "add"),
         ),
     )
 
@@ -58,7 +58,7 @@ class Convolution(kernels.Convolution):
         self._filters = F.pad(weight, missing).reshape(len(weight), -1, panel).transpose(0, 1).contiguous()
         self._padded_bias = F.pad(self._bias, missing)
 
-    def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int]) -> None:
+    def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int, int]) -> None:
         library = kernels.library("direct")
         pointers = (each.data_ptr() for each in (batch, self._filters, self._padded_bias, result))
         sizes = (*batch.shape[2:], batch.shape[1], *self._padding, *self._taps, *self._stride)

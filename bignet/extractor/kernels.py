@@ -32,23 +32,41 @@ class Convolution(nn.Module):
         self._padding, self._stride = site.geometry[:2]
         self._taps = weight.shape[2:]
         self._activation = site.activation[0]
+        self.is_fused = is_fused(site.activation)
+        self.n_channels = len(weight)
         self._bias = torch.zeros(len(weight)) if bias is None else bias.detach()
 
     def forward(self, batch: Tensor, into: Tensor | None = None) -> Tensor:
         """(N, in, H, W) float32 -> (N, out, H, W), channels last in memory."""
         batch = batch.contiguous(memory_format=torch.channels_last)
-        across = zip(batch.shape[2:], self._padding, self._taps, self._stride, strict=True)
-        sides = [(size + 2 * pad - taps) // stride + 1 for size, pad, taps, stride in across]
         if into is None:
-            result = torch.empty((len(batch), len(self._bias), *sides), memory_format=torch.channels_last)
+            shape = (len(batch), self.n_channels, *self.sides(batch))
+            result = torch.empty(shape, memory_format=torch.channels_last)
         else:
             result = into.contiguous(memory_format=torch.channels_last)
-        self._convolve(batch, result, (_FUSED.get(self._activation, 0), int(into is not None)))
+        self._convolve(batch, result, (self.n_channels, _FUSED.get(self._activation, 0), int(into is not None)))
         after = _AFTER.get(self._activation)
         return result if after is None else after(result, inplace=True)
 
-    def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int]) -> None:
-        """Fill ``result``; ``ending``: the activation's number, and whether to add to what is there."""
+    def fill(self, batch: Tensor, whole: Tensor, first: int) -> None:
+        """Its result as channels of a map that has others too: (N, channels, H, W), channels last in memory.
+
+        Only with an activation that ``is_fused``.
+        """
+        batch = batch.contiguous(memory_format=torch.channels_last)
+        part = whole[:, first : first + self.n_channels]
+        self._convolve(batch, part, (whole.shape[1], _FUSED[self._activation], 0))
+
+    def sides(self, batch: Tensor) -> list[int]:
+        """Rows and columns of its result."""
+        across = zip(batch.shape[2:], self._padding, self._taps, self._stride, strict=True)
+        return [(size + 2 * pad - taps) // stride + 1 for size, pad, taps, stride in across]
+
+    def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int, int]) -> None:
+        """Fill ``result``; ``ending``: see the last fields of the structure that the kernel takes.
+
+        How many numbers its pixels are apart, the activation's number, whether to add to what is there.
+        """
         raise NotImplementedError
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, fx, nn
 
-from bignet.extractor import direct, fusion, graph, int8, machine, max_pool, onednn, tail, taps, winograd
+from bignet.extractor import direct, fusion, graph, int8, joined, machine, max_pool, onednn, tail, taps, winograd
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -113,6 +113,7 @@ def _packed(
         pack(module, plain, dtype, make)
         if with_kernels:
             max_pool.put_in(module)
+            joined.put_in(module)
         int8.link(module)
         if ranges:
             with torch.inference_mode():

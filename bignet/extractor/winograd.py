@@ -38,7 +38,7 @@ class _Convolution(ctypes.Structure):
         ("input", "filters", "bias", "zeros", "output"),
         (
             *("taps", "rows", "columns", "channels_in", "pad_rows", "pad_columns"),
-            *("rows_out", "columns_out", "channels_out", "activation", "add"),
+            *("rows_out", "columns_out", "channels_out", "apart", "activation", "add"),
         ),
     )
 
@@ -63,7 +63,7 @@ class Convolution(kernels.Convolution):
         self._zeros = torch.zeros(convolution.in_channels)
         self._filters = _in_order(convolution.weight.detach())
 
-    def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int]) -> None:
+    def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int, int]) -> None:
         library, taps, channels = kernels.library("winograd"), self._taps[0], len(self._zeros)
         pointers = (each.data_ptr() for each in (batch, self._filters, self._bias, self._zeros, result))
         sizes = (taps, *batch.shape[2:], channels, *self._padding, *result.shape[2:], len(self._bias))

@@ -15,12 +15,13 @@ static int whole(int number, int of) { return (number + of - 1) / of * of; }
 
 static void check(int side, int pad, int taps, int stride, int channels_in, int channels_out) {
     const int out = (side + 2 * pad - taps) / stride + 1, images = 2, padded = whole(channels_out, PANEL);
+    const int apart = channels_out + side % 3 * LANES; /* others' channels lie between */
     if (side + 2 * pad < taps) return;
     float *input = numbers((size_t)images * side * side * channels_in);
-    float *output = numbers((size_t)images * out * out * channels_out);
+    float *output = numbers((size_t)images * out * out * apart);
     convolution work = {.input = input, .output = output, .rows = side, .columns = side, .channels_in = channels_in,
                         .pad_rows = pad, .pad_columns = pad, .rows_out = out, .columns_out = out,
-                        .channels_out = channels_out, .activation = RELU6, .add = side % 2};
+                        .channels_out = channels_out, .apart = apart, .activation = RELU6, .add = side % 2};
 #ifdef OUT
     float *filters = numbers((size_t)(taps + 3) * (taps + 3) * channels_in * padded), *bias = numbers(channels_out);
     float *zeros = calloc(channels_in, sizeof(float)), *scratch = numbers(scratch_size(taps, channels_in));

@@ -15,10 +15,10 @@ typedef struct {
     const float *input;   // (images, rows, columns, channels_in)
     const float *filters; // (panels, taps_down, taps_across * channels_in, PANEL)
     const float *bias;    // (channels_out), then zeros up to a whole panel
-    float *output;        // (images, rows_out, columns_out, channels_out)
+    float *output;        // (images, rows_out, columns_out, channels_out), pixels `apart` numbers apart
     int rows, columns, channels_in, pad_rows, pad_columns;
     int taps_down, taps_across, stride_down, stride_across;
-    int rows_out, columns_out, channels_out;
+    int rows_out, columns_out, channels_out, apart;
     int activation;
     int add; // whether results are added to what is in the output
 } convolution;
@@ -93,7 +93,7 @@ INLINE void multiply(const convolution *c, int rows, int first_row, runs from, c
 #pragma GCC unroll 12
     for (int row = 0; row < rows; row++) {
         if (row >= valid) break;
-        float *result = to + (size_t)row * c->channels_out + channel;
+        float *result = to + (size_t)row * c->apart + channel;
         if (c->add) {
             sum[row][0] += load(result);
             if (both) sum[row][1] += load(result + LANES);
@@ -117,7 +117,7 @@ void convolve(const convolution *c, int first_pixel, int end_pixel, float *windo
         for (int channel = 0; channel < c->channels_out; channel += PANEL, filters += panel_size) {
             const float *ahead = filters + panel_size;
             for (int each = 0, row = 0; each < how.number; row += rows_of(how, each), each++) {
-                float *to = c->output + (size_t)(start + row) * c->channels_out;
+                float *to = c->output + (size_t)(start + row) * c->apart;
                 if (rows_of(how, each) == ROWS)
                     multiply(c, ROWS, row, from, filters, to, n_pixels - row, channel, ahead, step);
                 else

@@ -26,9 +26,9 @@ typedef struct {
     const float *filters;  // in the order they are read: (blocks of panels, side * side, panels, channels_in, PANEL)
     const float *bias;     // (channels_out)
     const float *zeros;    // (channels_in): what lies outside a map
-    float *output;         // (images, rows_out, columns_out, channels_out)
+    float *output;         // (images, rows_out, columns_out, channels_out), pixels `apart` numbers apart
     int taps, rows, columns, channels_in, pad_rows, pad_columns;
-    int rows_out, columns_out, channels_out;
+    int rows_out, columns_out, channels_out, apart;
     int activation;
     int add; // whether results are added to what is in the output
 } convolution;
@@ -175,7 +175,7 @@ INLINE void transform_output(const convolution *c, int side, int tile, const flo
     const int down = smaller(OUT, c->rows_out - at.row), across = smaller(OUT, c->columns_out - at.column);
     const size_t pixel = ((size_t)at.image * c->rows_out + at.row) * c->columns_out + at.column;
     const size_t point = point_size(width);
-    float *to = c->output + pixel * c->channels_out + first;
+    float *to = c->output + pixel * c->apart + first;
     for (int channel = 0; channel < channels; channel += LANES) {
         vector half[LARGEST_SIDE][OUT], line[LARGEST_SIDE], done[OUT];
         const vector bias = load(c->bias + first + channel);
@@ -187,7 +187,7 @@ INLINE void transform_output(const convolution *c, int side, int tile, const flo
             for (int y = 0; y < side; y++) line[y] = half[y][x];
             inverse_transform(side, done, line);
             for (int y = 0; y < down; y++) {
-                float *result = to + ((size_t)y * c->columns_out + x) * c->channels_out + channel;
+                float *result = to + ((size_t)y * c->columns_out + x) * c->apart + channel;
                 const vector value = done[y] + bias;
                 store(result, activated(c->add ? value + load(result) : value, c->activation));
             }
