@@ -95,6 +95,31 @@ def explain_os_error(error: OSError, doing: str) -> ResourceError:
     return ResourceError(f"cannot {doing}: {error.strerror or error}; {advice}")
 
 
+# Torch and the dynamic linker have no type for these, but words.
+_NO_MEMORY = (
+    *("can't allocate memory", "cannot allocate memory", "not enough memory", "out of memory", "bad_alloc"),
+    "failed to map segment",
+)
+_NO_PRIMITIVE = "could not create a primitive"  # oneDNN's; of what it does not have it says "primitive descriptor"
+_NO_THREAD = "can't start new thread"
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether the memory did not suffice, that of a GPU included."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or words == _NO_PRIMITIVE or any(part in words for part in _NO_MEMORY)
+
+
+def explain_shortage(error: BaseException) -> ResourceError | None:
+    """Memory or threads that ran out -> the one line a person can act on; None for anything else."""
+    if is_out_of_memory(error):
+        return ResourceError("out of memory; close other programs or lower --batch-size, then run again")
+    if _NO_THREAD in str(error).lower():
+        text = "the system starts no more threads, for want of memory or by a limit on processes"
+        return ResourceError(f"{text}; lower --workers or raise the limit (ulimit -u), then run again")
+    return None
+
+
 def nearest(name: str, known: Iterable[str], how_many: int = 3) -> str:
     """The known names closest to a mistyped one, quoted, for the end of a message."""
     names = list(known)

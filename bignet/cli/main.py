@@ -28,7 +28,7 @@ from bignet.cli import (
     verify,
 )
 from bignet.cli.help import GroupedCommands, GroupedOptions
-from bignet.errors import BigNetError, ExitCode, explain_os_error
+from bignet.errors import BigNetError, ExitCode, explain_os_error, explain_shortage
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -127,13 +127,13 @@ def _outcome(words: list[str], *, debug: bool) -> int:
     except _Stopped as stop:
         text = "stopped; what was committed is kept, the same command goes on from there"
         return _explained(text, stop.code, debug=debug)
-    except MemoryError:
-        text = "error[environment]: out of memory; close other programs or lower --batch-size, then run again"
-        return _explained(text, ExitCode.ENVIRONMENT, debug=debug)
     except OSError as error:
         where = f"use '{os.fsdecode(error.filename)}'" if error.filename else "write the output"
         return _explained(f"error[environment]: {explain_os_error(error, where)}", ExitCode.ENVIRONMENT, debug=debug)
     except Exception as error:
+        shortage = explain_shortage(error)
+        if shortage is not None:
+            return _explained(f"error[environment]: {shortage}", ExitCode.ENVIRONMENT, debug=debug)
         if not hasattr(error, "format_message"):
             raise
         command = " ".join(["bignet", *words[:1]]) if words[0] in _COMMANDS else "bignet"

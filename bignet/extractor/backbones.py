@@ -13,9 +13,8 @@ import torch
 import torchvision
 from torch import nn
 
-from bignet.errors import BigNetError, ResourceError, UsageError, nearest
+from bignet.errors import BigNetError, ResourceError, UsageError, is_out_of_memory, nearest
 from bignet.extractor import catalogue, timm_models
-from bignet.extractor.forward import is_out_of_memory
 from bignet.extractor.pools import channels_last, has_positions
 from bignet.extractor.taps import outermost
 from bignet.spec import Preprocess
@@ -201,6 +200,9 @@ def _from_factory(name: str) -> Backbone:
     if not callable(factory):
         raise UsageError(f"model factory '{name}' is no function; give package.module:function")
     preprocess = getattr(factory, "preprocess", _PLAIN_PREPROCESS)
+    if not isinstance(preprocess, Preprocess):
+        kind = type(preprocess).__name__
+        raise UsageError(f"model factory '{name}' has a preprocess of type {kind}; give a bignet.spec.Preprocess")
     return Backbone(name, partial(_made_by, name, factory), preprocess)
 
 

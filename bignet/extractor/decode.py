@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from bignet.images import Limits
     from bignet.spec import Preprocess
 
-# A resized side longer than this many crops: only its middle is resized, or a 1 x 5000 strip would fill the memory.
+# A resized side longer than this many crops is never made: a 1 x 5000 strip would fill the memory.
 _LONGEST_IN_CROPS = 8
+# Pixels beyond its own place that a resized pixel is made of, as many times as it is smaller: of the cubic filter.
+_REACH = 3
 # The fast decoder's picture is at least this many times the resized one: resizing hides the cruder scaling.
 _DRAFT_OVER_RESIZED = 2
 # Columns and rows more on each side, among which a part's edges are chosen: a twentieth of the time of resizing.
@@ -125,8 +127,9 @@ def _padded(picture: Image.Image, preprocess: Preprocess, size: tuple[int, int])
 
 def _cropped(picture: Image.Image, preprocess: Preprocess, size: tuple[int, int]) -> list[Image.Image]:
     """Shorter side to ``resize`` (antialiased), then the squares of ``crop``."""
-    picture, size = _without_far_ends(picture, preprocess, size)
     resized_size = _resized_size(size, preprocess)
+    if max(resized_size) > _LONGEST_IN_CROPS * preprocess.crop:
+        return _cropped_strip(picture, preprocess, resized_size)
     resampling = _RESAMPLING[preprocess.interpolation]
     if preprocess.views in ("centre", "flip"):
         square = _centre(picture, resized_size, preprocess.crop, resampling)
@@ -136,18 +139,55 @@ def _cropped(picture: Image.Image, preprocess: Preprocess, size: tuple[int, int]
     return list(F.five_crop(resized, crop) if preprocess.views == "five" else F.ten_crop(resized, crop))
 
 
-def _without_far_ends(
-    picture: Image.Image, preprocess: Preprocess, size: tuple[int, int]
-) -> tuple[Image.Image, tuple[int, int]]:
-    """Extreme strips: drop what the central crop cannot see, with a margin for the resizing filter."""
-    longer, shorter = max(picture.size), min(picture.size)
-    scale = preprocess.resize / shorter
-    if longer * scale <= _LONGEST_IN_CROPS * preprocess.crop:
-        return picture, size
-    keep = max(math.ceil(2 * preprocess.crop / scale), shorter)
-    keep += (longer - keep) % 2  # cut equally at both ends: the centre stays where it was
-    middle: Image.Image = F.center_crop(picture, [min(picture.height, keep), min(picture.width, keep)])
-    return middle, middle.size
+def _cropped_strip(picture: Image.Image, preprocess: Preprocess, size: tuple[int, int]) -> list[Image.Image]:
+    """The same squares of the picture resized to (width, height), each of them resized alone."""
+    (width, height), crop = size, preprocess.crop
+    left, top = round((width - crop) / 2), round((height - crop) / 2)
+    places = [(left, top)]
+    if preprocess.views in ("five", "ten"):
+        right, bottom = width - crop, height - crop
+        places = [(0, 0), (right, 0), (0, bottom), (right, bottom), (left, top)]
+    resampling = _RESAMPLING[preprocess.interpolation]
+    views = [_square_alone(picture, size, place, crop, resampling) for place in places]
+    if (
+        preprocess.views == "ten"
+    ):  # those of the mirrored picture: its corners are the others, its centre may be one off
+        places = [(width - crop - left, top) for left, top in places]
+        views += [ImageOps.mirror(_square_alone(picture, size, place, crop, resampling)) for place in places]
+    return [*views, ImageOps.mirror(views[0])] if preprocess.views == "flip" else views
+
+
+def _square_alone(
+    picture: Image.Image, size: tuple[int, int], place: tuple[int, int], crop: int, resampling: Image.Resampling
+) -> Image.Image:
+    """A square of the picture resized to (width, height), of what its pixels are made of; black where there is none."""
+    across, down = (_Span.of(*numbers, crop) for numbers in zip(picture.size, size, place, strict=True))
+    part = picture.crop((across.first, down.first, across.last, down.last))
+    box = (across.low - across.first, down.low - down.first, across.high - across.first, down.high - down.first)
+    square = Image.new("RGB", (crop, crop))
+    square.paste(part.resize((across.length, down.length), resampling, box=box), (across.at, down.at))
+    return square
+
+
+class _Span(NamedTuple):
+    """One side of such a square: pixels ``low`` to ``high`` of the picture, made of ``first:last``, ``length`` resized.
+
+    ``at`` is where they begin in the square.
+    """
+
+    first: int
+    last: int
+    low: float
+    high: float
+    at: int
+    length: int
+
+    @classmethod
+    def of(cls, n_pixels: int, n_resized: int, start: int, crop: int) -> Self:
+        begin, end, scale = max(start, 0), min(start + crop, n_resized), n_pixels / n_resized
+        low, high, reach = begin * scale, end * scale, _REACH * max(scale, 1)
+        first, last = max(math.floor(low - reach), 0), min(math.ceil(high + reach), n_pixels)
+        return cls(first, last, low, min(high, n_pixels), begin - start, end - begin)
 
 
 def _centre(picture: Image.Image, size: tuple[int, int], crop: int, resampling: Image.Resampling) -> Image.Image:

@@ -7,6 +7,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING
 
+import torch
 from torch.nn import functional as F
 
 from bignet.extractor import kernels, native
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from bignet.extractor.onednn import Site
 
 # Products a result must have for loading and storing it to be the smaller part.
-_FEWEST_PRODUCTS = 32
+_FEWEST_PRODUCTS = 16
 # Channels of the result computed in vain, at most, as a share.
 _MOST_IN_VAIN = 0.1
 
@@ -40,10 +41,11 @@ def suits(convolution: nn.Conv2d, site: Site) -> bool:
     if library is None:
         return False
     n_out, taps = convolution.out_channels, convolution.kernel_size
+    single = convolution.weight.dtype is torch.float32
     plain = convolution.dilation == (1, 1) and convolution.groups == 1 and taps[0] <= library.largest_taps()
     in_vain = -n_out % library.panel() / n_out
     enough = math.prod(taps) * convolution.in_channels >= _FEWEST_PRODUCTS and in_vain <= _MOST_IN_VAIN
-    return plain and enough and n_out % library.lanes() == 0 and kernels.is_fused(site.activation)
+    return single and plain and enough and n_out % library.lanes() == 0 and kernels.is_fused(site.activation)
 
 
 class Convolution(kernels.Convolution):

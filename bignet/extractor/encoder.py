@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from bignet.errors import BigNetError, MismatchError, ResourceError, UsageError
+from bignet.errors import BigNetError, MismatchError, ResourceError, UsageError, is_out_of_memory
 from bignet.extractor import backbones, pools, sampled, tail, weights
 from bignet.extractor.agreement import differences
-from bignet.extractor.forward import is_out_of_memory
 from bignet.extractor.machine import find_device
 from bignet.extractor.network import TYPES, Plain, prepare
 from bignet.extractor.settings import DEFAULT_MODEL, DEFAULT_POOL, Form, Tap

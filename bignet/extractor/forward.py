@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from bignet.errors import ResourceError
+from bignet.errors import ResourceError, is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,14 +88,6 @@ def _stacked(squares: Sequence[Tensor], *, pin: bool) -> Tensor:
     """(N, views, 3, H, W) with channels last in memory, as the pictures have them."""
     rows = torch.stack([square.permute(0, 2, 3, 1) for square in squares])
     return (rows.pin_memory() if pin else rows).permute(0, 1, 4, 2, 3)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Torch has a type for the GPU's memory only; for the CPU's it has words."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    words = str(error).lower()
-    return any(part in words for part in ("can't allocate memory", "not enough memory", "out of memory", "bad_alloc"))
 
 
 # Sums of squares, the lower ones a number: some number is not zero as stored, and all are finite.

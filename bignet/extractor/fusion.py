@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from bignet.extractor import onednn
-from bignet.extractor.graph import Pooling
+from bignet.extractor.graph import Pooling, is_just
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,13 +70,13 @@ def pack(module: fx.GraphModule, sample: Tensor, make: Callable[[nn.Conv2d, oned
         make: what a convolution becomes; ``onednn.Packed`` or something that is called alike.
     """
     with torch.no_grad():
-        ShapeProp(module).propagate(sample)
+        _Shapes(module).run(sample)
     plans = {node: _Plan() for node in module.graph.nodes if _is_convolution(module, node)}
     for node, plan in plans.items():
         plan.activation = _take_activation(module, node)
     order = {node: number for number, node in enumerate(module.graph.nodes)}
     for node in list(module.graph.nodes):
-        if node.op == "call_function" and node.target in (operator.add, torch.add) and len(node.args) == 2:  # a + b
+        if node.op == "call_function" and node.target in (operator.add, torch.add) and _is_plain_sum(node):
             _take_sum(module, node, plans, order)
     for node in plans:
         convolution = _convolution(module, node)
@@ -88,15 +87,30 @@ def pack(module: fx.GraphModule, sample: Tensor, make: Callable[[nn.Conv2d, oned
     tidy(module)
 
 
+class _Shapes(fx.Interpreter):
+    """Notes shape and type of what each operation gives; torch's own ShapeProp prints where one fails."""
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        if isinstance(result, Tensor):
+            n.meta["tensor_meta"] = result.to("meta")
+        return result
+
+
 def _pack_dense(module: fx.GraphModule) -> None:
     """Large linear layers of one vector an image, which would lay out their weights anew in every pass."""
     for node in list(module.graph.nodes):
         if node.op != "call_module" or node.kwargs or "tensor_meta" not in node.meta:
             continue
         linear = module.get_submodule(str(node.target))
-        if type(linear) is nn.Linear and len(node.meta["tensor_meta"].shape) == 2:  # (N, dims)
+        if is_just(linear, nn.Linear) and len(node.meta["tensor_meta"].shape) == 2:  # (N, dims)
             activation = _take_activation(module, node)
             put(module, node, onednn.PackedDense(linear, activation))
+
+
+def _is_plain_sum(node: fx.Node) -> bool:
+    """``a + b``, neither of them scaled or written elsewhere."""
+    return len(node.args) == 2 and not node.kwargs
 
 
 _NONE = onednn.NO_ACTIVATION
@@ -131,7 +145,8 @@ def _take_activation(module: fx.GraphModule, node: fx.Node) -> Activation:
         return _NONE
     found = _NONE
     if following.op == "call_module":
-        found = _MODULES.get(type(module.get_submodule(str(following.target))), _NONE)
+        act = module.get_submodule(str(following.target))
+        found = _MODULES.get(type(act), _NONE) if is_just(act, type(act)) else _NONE
     elif following.op == "call_function":
         found = _FUNCTIONS.get(following.target, _NONE)
     elif following.op == "call_method" and following.target == "relu":
@@ -154,8 +169,8 @@ def _take_sum(module: fx.GraphModule, total: fx.Node, plans: dict[fx.Node, _Plan
     earlier = all(order[user] < order[convolution] for user in other.users if user is not total)
     if not earlier or not _has_memory_of_its_own(module, other, plans, total):
         return
-    shapes = [term.meta["tensor_meta"].shape for term in terms]
-    if shapes[0] != shapes[1]:
+    shapes = [term.meta["tensor_meta"].shape for term in terms if "tensor_meta" in term.meta]
+    if len(shapes) < len(terms) or shapes[0] != shapes[1]:
         return
     convolution.args = (convolution.args[0], other)
     _absorb(convolution, total)
@@ -172,8 +187,8 @@ def _is_fresh(module: fx.GraphModule, node: fx.Node, plans: dict[fx.Node, _Plan]
     if node in plans:
         return True
     if node.op == "call_module":
-        fresh = nn.MaxPool2d | nn.ReLU | nn.BatchNorm2d | nn.AvgPool2d | Pooling
-        return isinstance(module.get_submodule(str(node.target)), fresh)
+        found = module.get_submodule(str(node.target))
+        return any(is_just(found, kind) for kind in (nn.MaxPool2d, nn.ReLU, nn.BatchNorm2d, nn.AvgPool2d, Pooling))
     return node.op == "call_function" and node.target in (operator.add, torch.add, torch.relu, F.relu)
 
 
@@ -181,7 +196,7 @@ def _is_convolution(module: fx.GraphModule, node: fx.Node) -> bool:
     if node.op != "call_module" or len(node.args) != 1 or node.kwargs:
         return False
     found = module.get_submodule(str(node.target))
-    return type(found) is nn.Conv2d and found.padding_mode == "zeros" and not isinstance(found.padding, str)
+    return is_just(found, nn.Conv2d) and found.padding_mode == "zeros" and not isinstance(found.padding, str)
 
 
 def _convolution(module: fx.GraphModule, node: fx.Node) -> nn.Conv2d:
@@ -195,7 +210,7 @@ def _norm(module: fx.GraphModule, node: fx.Node) -> tuple[Any, ...] | None:
     """(mean, variance, epsilon, weight, bias) of a batch norm with fixed statistics; None for anything else."""
     if node.op == "call_module":
         found = module.get_submodule(str(node.target))
-        if type(found) is not nn.BatchNorm2d or found.training or found.running_mean is None:
+        if not is_just(found, nn.BatchNorm2d) or found.training or found.running_mean is None:
             return None
         return found.running_mean, found.running_var, found.eps, found.weight, found.bias
     if node.op != "call_function" or node.target is not F.batch_norm:

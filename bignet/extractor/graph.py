@@ -11,7 +11,7 @@ from __future__ import annotations
 import copy
 import inspect
 import operator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar
 
 import torch
 from torch import Tensor, fx, nn
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     Pools = Mapping[str, Sequence[Callable[[Tensor], Tensor]]]
+
+
+Kind = TypeVar("Kind", bound=nn.Module)
 
 
 class Untraceable(Exception):  # noqa: N818 - not an error of the run: the hooks do it
@@ -117,6 +120,12 @@ def _end_in_pools(module: fx.GraphModule, outputs: Mapping[str, fx.Node], pools:
     graph.eliminate_dead_code(is_impure_node=lambda node: node.op in ("placeholder", "output"))
 
 
+def is_just(module: nn.Module, kind: type[Kind]) -> TypeGuard[Kind]:
+    """Whether a module does what its kind does: no hook or method of the network's author changes it."""
+    hooks = (module._forward_hooks, module._forward_pre_hooks)  # noqa: SLF001 - torch has no other way to ask
+    return type(module) is kind and not any(hooks) and "forward" not in vars(module)
+
+
 def with_own_modules(model: nn.Module) -> nn.Module:
     """The same network in new modules around the same parameters: rewriting it leaves the original as it was."""
     memo = {id(value): value for value in (*model.parameters(), *model.buffers())}
@@ -128,7 +137,8 @@ def _without_idle(module: fx.GraphModule) -> None:
     for node in list(module.graph.nodes):
         if node.op != "call_module" or len(node.args) != 1 or not isinstance(node.args[0], fx.Node):
             continue
-        if type(module.get_submodule(str(node.target))) in (nn.Identity, nn.Dropout, nn.Dropout2d):
+        found = module.get_submodule(str(node.target))
+        if any(is_just(found, kind) for kind in (nn.Identity, nn.Dropout, nn.Dropout2d)):
             node.replace_all_uses_with(node.args[0])
             module.graph.erase_node(node)
 

@@ -6,6 +6,7 @@ import ctypes
 import math
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from functools import cache
+from threading import Event
 from typing import TYPE_CHECKING
 
 import torch
@@ -133,4 +134,15 @@ def _wait(running: Sequence[Future[object]]) -> None:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(machine.available_cores(), "bignet-convolution")
+    """Threads that have all been started: one that cannot be would leave its work to another, unnoticed."""
+    number = machine.available_cores()
+    pool, started = ThreadPoolExecutor(number, "bignet-convolution"), Event()
+    try:
+        for _ in range(number):  # none is idle before it is set, so each takes a thread of its own
+            pool.submit(started.wait)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    finally:
+        started.set()
+    return pool

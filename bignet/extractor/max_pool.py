@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeGuard
 import torch
 from torch import Tensor, nn
 
-from bignet.extractor import fusion, kernels, native
+from bignet.extractor import fusion, graph, kernels, native
 
 if TYPE_CHECKING:
     from torch import fx
@@ -32,7 +32,7 @@ class _Pooling(ctypes.Structure):
 def suits(pooling: nn.Module, channels: int) -> TypeGuard[nn.MaxPool2d]:
     """Whether ``MaxPool`` can take its place, and is there."""
     library = native.load("max_pool")
-    if library is None or type(pooling) is not nn.MaxPool2d or pooling.return_indices:
+    if library is None or not graph.is_just(pooling, nn.MaxPool2d) or pooling.return_indices:
         return False
     return _pair(pooling.dilation) == (1, 1) and channels % library.lanes() == 0
 
@@ -43,7 +43,8 @@ def put_in(module: fx.GraphModule) -> None:
         if node.op != "call_module" or len(node.args) != 1 or node.kwargs:
             continue
         pooling, meta = module.get_submodule(str(node.target)), node.args[0].meta.get("tensor_meta")
-        if meta is not None and len(meta.shape) == 4 and suits(pooling, meta.shape[1]):
+        single = meta is not None and meta.dtype is torch.float32 and len(meta.shape) == 4
+        if single and suits(pooling, meta.shape[1]):
             fusion.put(module, node, MaxPool(pooling))
     fusion.tidy(module)
 

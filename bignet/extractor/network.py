@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, fx, nn
 
+from bignet.errors import UsageError, is_out_of_memory
 from bignet.extractor import direct, fusion, graph, int8, joined, machine, max_pool, onednn, tail, taps, winograd
 
 if TYPE_CHECKING:
@@ -48,10 +49,12 @@ class Plain:
 def prepare(plain: Plain, precision: str, device: torch.device, ranges: Mapping[str, float] | None = None) -> Network:
     """A function (N, 3, H, W) -> (N, dims) float32 each, in the order of ``plain.pools``.
 
-    Its input is to be on ``device``, in the type of ``precision``, channels last.
+    Its input is to be on ``device``, in the type of ``precision``, channels last. Every form is held against
+    ``plain.vectors`` in fp32 before it, or the same in other arithmetic, is taken.
 
     Raises:
         MismatchError: a convolution of ``ranges`` (see EncoderSpec) is not there.
+        UsageError: the network cannot be computed so.
     """
     dtype, ranges = TYPES[precision], ranges or {}
     if device.type == "cuda":
@@ -59,8 +62,7 @@ def prepare(plain: Plain, precision: str, device: torch.device, ranges: Mapping[
     module = _followed(plain)
     if module is None:
         int8.check_all_there(ranges, ())
-        return _hooked(plain, dtype, device)
-    fusion.fold_batch_norms(module)
+        return _tried(_hooked(plain, dtype, device), plain, precision, device)
     if device.type == "cpu" and dtype is not torch.float16 and _has_onednn():
         for with_kernels in (True, False) if dtype is torch.float32 else (False,):
             packed = _packed(module, plain, dtype, ranges, with_kernels=with_kernels)
@@ -70,7 +72,7 @@ def prepare(plain: Plain, precision: str, device: torch.device, ranges: Mapping[
             module = folded(plain)  # that one was packed half-way
     int8.imitate(module, int8.sources(module, ranges))
     _move(module, dtype, device)
-    return module
+    return _tried(module, plain, precision, device)
 
 
 def can_be_followed(plain: Plain) -> bool:
@@ -79,27 +81,46 @@ def can_be_followed(plain: Plain) -> bool:
 
 
 def _followed(plain: Plain) -> fx.GraphModule | None:
-    """The network's graph; None if there is none, or it gives something else."""
+    """The network's graph, see ``folded``; None if there is none, or it gives something else."""
     try:
-        module = graph.trace(plain.model, plain.pools)
-        return module if _same(module, plain) else None
-    except (graph.Untraceable, RuntimeError):  # the latter: it does not take channels last in memory
+        module = folded(plain)
+    except graph.Untraceable:
         return None
-
-
-def _has_onednn() -> bool:
-    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call] # torch's stubs leave it out
+    return module if _same(module, plain) else None
 
 
 def folded(plain: Plain) -> fx.GraphModule:
-    """The network's graph in fp32 on the CPU, its batch norms inside its convolutions.
+    """The network's graph in fp32 on the CPU, batch norms inside convolutions, filters with their channels last.
 
     Raises:
         Untraceable: see graph.trace.
     """
     module = graph.trace(plain.model, plain.pools)
     fusion.fold_batch_norms(module)
+    _move(module, torch.float32, torch.device("cpu"))
     return module
+
+
+def _tried(network: Network, plain: Plain, precision: str, device: torch.device) -> Network:
+    """A network that took a picture in that arithmetic.
+
+    Raises:
+        UsageError: it does not, for a reason of its own.
+    """
+    try:
+        with torch.inference_mode():
+            _call_of(network)(plain.sample_in(TYPES[precision]).to(device))
+    except Exception as error:  # whatever a network's own code raises
+        if is_out_of_memory(error):
+            raise
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        text = f"the model cannot be computed in {precision} on {device} ({reason})"
+        raise UsageError(f"{text}; give another --precision or --device") from error
+    return network
+
+
+def _has_onednn() -> bool:
+    return bool(torch.backends.mkldnn.is_available())  # type: ignore[no-untyped-call] # torch's stubs leave it out
 
 
 def _packed(
@@ -118,7 +139,12 @@ def _packed(
         if ranges:
             with torch.inference_mode():
                 module(plain.sample_in(dtype))  # whether oneDNN takes these integers shows only here
-    except (RuntimeError, AttributeError):  # operators that torch keeps to itself: another version may lack them
+    except (
+        RuntimeError,
+        AttributeError,
+    ) as error:  # operators that torch keeps to itself: another version may lack them
+        if is_out_of_memory(error):
+            raise
         return None
     return module if dtype is not torch.float32 or _same(module, plain) else None
 
@@ -147,39 +173,52 @@ def pack(
 
 
 def _hooked(plain: Plain, dtype: torch.dtype, device: torch.device) -> Network:
-    """The network as it is, its layers watched by hooks; a copy for each thread, since hooks hear every call."""
-    first = copy.deepcopy(plain.model)
-    _move(first, dtype, device)
-    layers = list(plain.pools)
-    sample = plain.sample_in(dtype).to(device)
-    order = torch.channels_last
-    if not _takes(first, sample):
-        order = torch.contiguous_format
-        first.to(memory_format=order)  # filters with their channels last would give maps that have theirs so
-    calls = taps.calls(first, layers, sample.contiguous(memory_format=order))
-    idle: queue.SimpleQueue[nn.Module] = queue.SimpleQueue()
+    """The network as it is, its layers watched by hooks, in an order of memory in which it gives what it gave.
 
-    def run(batch: Tensor) -> list[Tensor]:
+    Its own code may ask for channels first, or see what was overwritten through a view that channels last do not have.
+
+    Raises:
+        UsageError: it gives something else in both.
+    """
+    cpu = torch.device("cpu")
+    calls = taps.calls(plain.model, list(plain.pools), plain.sample)
+    for order in (torch.channels_last, torch.contiguous_format):
+        run = _Watched(_moved_copy(plain.model, torch.float32, cpu, order), plain.pools, calls, order)
+        if not _same(run, plain):
+            continue
+        if (dtype, device) == (torch.float32, cpu):
+            return run
+        return _Watched(_moved_copy(plain.model, dtype, device, order), plain.pools, calls, order)
+    raise UsageError(
+        "a copy of the model gives other vectors than the model itself, so nothing it gives can be relied on; "
+        "look for what is shared or counted between calls"
+    )
+
+
+def _moved_copy(model: nn.Module, dtype: torch.dtype, device: torch.device, order: torch.memory_format) -> nn.Module:
+    copied = copy.deepcopy(model)
+    _move(copied, dtype, device, order)
+    return copied
+
+
+class _Watched:
+    """A copy of a network for each thread, since hooks hear every call; batches come in the order of memory given."""
+
+    def __init__(self, model: nn.Module, pools: Pools, calls: Mapping[str, int], order: torch.memory_format) -> None:
+        self._first, self._pools, self._calls, self._order = model, pools, calls, order
+        self._idle: queue.SimpleQueue[nn.Module] = queue.SimpleQueue()
+
+    def __call__(self, batch: Tensor) -> list[Tensor]:
+        """(N, 3, H, W) -> (N, dims) each."""
+        batch = batch.contiguous(memory_format=self._order)
         try:
-            model = idle.get_nowait()
+            model = self._idle.get_nowait()
         except queue.Empty:
-            model = graph.with_own_modules(first)
+            model = graph.with_own_modules(self._first)
         try:
-            return _pooled(model, batch.contiguous(memory_format=order), plain.pools, calls)
+            return _pooled(model, batch, self._pools, self._calls)
         finally:
-            idle.put(model)
-
-    return run
-
-
-def _takes(model: nn.Module, sample: Tensor) -> bool:
-    """Whether the network computes on channels last in memory; some of its own code may ask for another order."""
-    try:
-        with torch.inference_mode():
-            model(sample)
-    except RuntimeError:
-        return False
-    return True
+            self._idle.put(model)
 
 
 def _pooled(model: nn.Module, batch: Tensor, pools: Pools, calls: Mapping[str, int]) -> list[Tensor]:
@@ -195,28 +234,44 @@ def _pooled(model: nn.Module, batch: Tensor, pools: Pools, calls: Mapping[str, i
     return [vectors for layer in pools for vectors in pooled[layer]]
 
 
-def _move(model: nn.Module, dtype: torch.dtype, device: torch.device) -> None:
-    """New parameters in place of the old ones, which others may share; batch norms keep theirs in fp32."""
+def _move(
+    model: nn.Module, dtype: torch.dtype, device: torch.device, order: torch.memory_format = torch.channels_last
+) -> None:
+    """New parameters in place of the old ones, which others may share; batch norms keep theirs in fp32.
+
+    What its author left in a type of its own stays so.
+    """
     for module in model.modules():
         target = torch.float32 if isinstance(module, nn.BatchNorm2d) else dtype
         tables: list[dict[str, Any]] = [module._parameters, module._buffers]  # noqa: SLF001 - replaced, not written into
         for table in tables:
             for name, value in table.items():
                 if value is not None:
-                    table[name] = _placed(value, target, device)
+                    table[name] = _placed(value, target, device, order)
 
 
-def _placed(value: Tensor, dtype: torch.dtype, device: torch.device) -> Tensor:
-    dtype = dtype if value.is_floating_point() else value.dtype
-    layout = torch.channels_last if value.ndim == 4 else torch.preserve_format  # (out, in, H, W) filters
+def _placed(value: Tensor, dtype: torch.dtype, device: torch.device, order: torch.memory_format) -> Tensor:
+    dtype = dtype if value.dtype is torch.float32 else value.dtype
+    layout = order if value.ndim == 4 else torch.preserve_format  # (out, in, H, W) filters
     moved = value.detach().to(device, dtype, memory_format=layout)
     return nn.Parameter(moved, requires_grad=False) if isinstance(value, nn.Parameter) else moved
 
 
 def _same(network: Network, plain: Plain) -> bool:
-    with torch.inference_mode():
-        found = network(plain.sample_in(torch.float32))
+    """Whether a network in fp32 on the CPU gives what the plain one gave."""
+    try:
+        with torch.inference_mode():
+            found = _call_of(network)(plain.sample_in(torch.float32))
+    except Exception as error:  # whatever a network's own code raises
+        if is_out_of_memory(error):
+            raise
+        return False
     return all(_close(ours, theirs) for ours, theirs in zip(found, plain.vectors, strict=True))
+
+
+def _call_of(network: Network) -> Network:
+    """Without what a graph prints when its call fails."""
+    return network.forward if isinstance(network, fx.GraphModule) else network
 
 
 def _close(ours: Tensor, theirs: Tensor) -> bool:

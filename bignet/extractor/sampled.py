@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from bignet.errors import UsageError
+from bignet.errors import UsageError, is_out_of_memory
 from bignet.extractor import backbones, taps
-from bignet.extractor.forward import is_out_of_memory
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,12 +20,25 @@ _ROUNDING = 1e-3  # what batches of other sizes may differ by
 
 
 def check_size(network: nn.Module, backbone: Backbone, preprocess: Preprocess) -> None:
-    """Whether a network takes pictures of another size than in training."""
+    """Whether a network takes pictures of another size than in training.
+
+    Raises:
+        UsageError: it takes only those.
+        ResourceError: one of that size does not fit the memory.
+    """
+    error = _refusal(network, preprocess)
+    if error is not None and (is_out_of_memory(error) or _refusal(network, backbone.preprocess) is None):
+        raise backbones.wrong_size(backbone, preprocess.crop, error)
+
+
+def _refusal(network: nn.Module, preprocess: Preprocess) -> Exception | None:
+    """What a network says to a picture of that size if it does not take it."""
     try:
         with torch.inference_mode():
             network(noise_for(preprocess))
-    except (AssertionError, RuntimeError, ValueError) as error:
-        raise backbones.wrong_size(backbone, preprocess.crop, error) from None
+    except (AssertionError, MemoryError, RuntimeError, ValueError) as error:
+        return error
+    return None
 
 
 def check_alone_and_together(network: nn.Module, layers: Sequence[str], noise: Tensor) -> None:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from bignet import files
-from bignet.errors import IntegrityError, UsageError
+from bignet.errors import IntegrityError, UsageError, is_out_of_memory
 from bignet.extractor import timm_models
 from bignet.extractor.backbones import OFFLINE_MODEL, Backbone
 
@@ -75,7 +75,7 @@ def _random(request: str, backbone: Backbone) -> Loaded:
         raise UsageError(f"weights '{request}' need a whole number as seed, for example random:0")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(text))
-        model = backbone.build()
+        model = _built(backbone)
     return model.eval(), Weights(f"random:{int(text)}", None, _digest_of(model))
 
 
@@ -83,8 +83,15 @@ def _as_made(backbone: Backbone) -> Loaded:
     """The parameters that a user's factory gave its network."""
     if ":" not in backbone.name:
         raise UsageError(f"weights '{FACTORY}' are for models given as package.module:function, not {backbone.name}")
-    model = backbone.build()
+    model = _built(backbone)
     return model.eval(), Weights(f"{FACTORY}:{backbone.name}", None, _digest_of(model))
+
+
+def _built(backbone: Backbone) -> nn.Module:
+    model = backbone.build()
+    if any(value.is_meta for value in model.state_dict().values()):
+        raise UsageError(f"model '{backbone.name}' is on the meta device, where networks have no numbers; fill it")
+    return model
 
 
 def _digest_of(model: nn.Module) -> str:
@@ -200,9 +207,11 @@ def _filled(backbone: Backbone, state: dict[str, Tensor], path: Path, *, by_orde
     try:
         if backbone.filled is not None:
             return backbone.filled(state)
-        model = backbone.build()
+        model = _built(backbone)
         model.load_state_dict(_renamed(model, state) if by_order else state, strict=True)
     except RuntimeError as error:
+        if is_out_of_memory(error):
+            raise
         raise UsageError(
             f"weights {path} do not fit model '{backbone.name}': {_misfit(str(error))}; "
             "give the file made for this model, or with --model the one that the file was made for"

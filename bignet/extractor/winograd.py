@@ -52,7 +52,8 @@ def suits(convolution: nn.Conv2d) -> bool:
     plain = convolution.stride == (1, 1) and convolution.dilation == (1, 1) and convolution.groups == 1
     square = convolution.kernel_size == (taps, taps) and taps in _POINTS
     whole = all(number % library.lanes() == 0 for number in channels)
-    return plain and square and whole and 4 * math.prod(channels) * (taps + _TILE - 1) ** 2 <= _LARGEST_BYTES
+    single = convolution.weight.dtype is torch.float32
+    return single and plain and square and whole and 4 * math.prod(channels) * (taps + _TILE - 1) ** 2 <= _LARGEST_BYTES
 
 
 class Convolution(kernels.Convolution):

@@ -402,6 +402,42 @@ def test_the_demo_on_a_file_is_explained(bignet_command: Command, tmp_path: Path
     assert len(lines_of(done.err)) == 1
 
 
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (MemoryError(), "out of memory"),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried ..."), "out of memory"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), "out of memory"),
+        (RuntimeError("could not create a primitive"), "out of memory"),
+        (RuntimeError("can't start new thread"), "starts no more threads"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_memory_and_threads_that_run_out_are_explained(
+    bignet_command: Command, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, says: str
+) -> None:
+    def refused(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("bignet.extractor.weights.prepare", refused)
+    done = bignet_command("extract", images, tmp_path / "s", "--weights", "random:0")
+
+    assert done.code == 4
+    assert says in lines_of(done.err)[-1]
+    assert "Traceback" not in done.err
+
+
+def test_an_error_nobody_foresaw_keeps_its_traceback(
+    bignet_command: Command, images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("a defect")
+
+    monkeypatch.setattr("bignet.extractor.weights.prepare", broken)
+    with pytest.raises(RuntimeError, match="a defect"):
+        bignet_command("extract", images, tmp_path / "s", "--weights", "random:0")
+
+
 def test_a_report_is_not_written_into_a_store(bignet_command: Command, store: Path) -> None:
     before = sorted(store.rglob("*"))
 

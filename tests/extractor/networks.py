@@ -1,5 +1,7 @@
 """Networks that are awkward to follow or to fuse, each small and seeded."""
 
+import warnings
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -154,6 +156,93 @@ class Half(nn.Module):
         if int(batch.shape[0]) > self.fits:
             raise self.error("[enforce fail at alloc_cpu.cpp] DefaultCPUAllocator: can't allocate memory")
         return self.conv(batch)
+
+
+class SeenThrough(nn.Module):
+    """Overwrites a map after it was flattened: in the order of memory it was written for, the flat one changes too."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.pool, self.end = nn.Conv2d(3, 6, 3, 2, 1), nn.AdaptiveAvgPool2d(3), nn.Linear(54, 7)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        maps = self.pool(self.conv(batch))
+        flat = maps.flatten(1)
+        F.relu_(maps)
+        return self.end(flat)
+
+
+class AuthorsHooks(nn.Module):
+    """Hooks, and a method of its own on one module: each changes what its kind of module does."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.norm, self.two = nn.Conv2d(3, 6, 3, 2, 1), nn.BatchNorm2d(6), nn.Conv2d(6, 6, 3, 1, 1)
+        self.act, self.pool, self.idle = nn.ReLU(), nn.MaxPool2d(2), nn.Identity()
+        self.one.register_forward_hook(lambda _module, _inputs, output: output.clamp(-0.3, 0.3))
+        self.two.register_forward_pre_hook(lambda _module, inputs: (3 * inputs[0],))
+        self.idle.forward = torch.neg
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return self.pool(self.act(self.idle(self.two(self.act(self.norm(self.one(batch)))))))
+
+
+class WeightNormed(nn.Module):
+    """A hook of torch's computes the filters before every call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch wants it written another way
+            self.one = nn.utils.weight_norm(nn.Conv2d(3, 6, 3, 2, 1))
+        self.norm, self.two = nn.BatchNorm2d(6), nn.Conv2d(6, 6, 3, 1, 1)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return self.two(F.relu(self.norm(self.one(batch))))
+
+
+class Doubled(nn.Module):
+    """Its second half is in float64."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 32, 3, 2, 1), nn.Conv2d(32, 32, 3, 1, 1).double()
+        self.pool = nn.MaxPool2d(2)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return self.pool(self.two(F.relu(self.one(batch)).double()))
+
+
+class ViewInside(nn.Module):
+    """A part that cannot be followed asks for channels first in memory."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.cut, self.two = nn.Conv2d(3, 6, 3, 2, 1), Cut(), nn.Conv2d(24, 6, 3, 1, 1)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return self.two(self.cut(self.one(batch)))
+
+
+class Cut(nn.Module):
+    """(N, C, H, W) -> (N, 4 * C, ...): a quarter of the rows to a channel."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        number, channels, height, width = (int(size) for size in maps.shape)
+        maps = maps[:, :, : height // 4 * 4].contiguous() if height % 4 else maps
+        return maps.view(number, 4 * channels, -1, width)
+
+
+class Scaled(nn.Module):
+    """A sum one term of which is scaled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(3, 6, 3, 2, 1), nn.Conv2d(6, 6, 3, 1, 1)
+
+    def forward(self, batch: Tensor) -> Tensor:
+        maps = F.relu(self.one(batch))
+        return torch.add(maps, self.two(maps), alpha=0.25).relu()
 
 
 def seeded(kind: type[nn.Module]) -> nn.Module:

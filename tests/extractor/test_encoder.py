@@ -189,9 +189,27 @@ def _one_by_one():
     return networks.OneByOne()
 
 
+def _grey():
+    return torch.nn.Sequential(torch.nn.Conv2d(1, 4, 3))
+
+
+def _empty():
+    return torch.nn.Conv2d(3, 4, 3, device="meta")
+
+
+def _with_a_dictionary():
+    return networks.OneByOne()
+
+
+_with_a_dictionary.preprocess = {"crop": 224}
+
+
 @pytest.mark.parametrize(
     ("factory", "layer", "says"),
     [
+        ("_grey", "0", "fails on a 224 x 224 picture .RuntimeError: Given groups=1.*1 channels"),
+        ("_empty", None, "on the meta device"),
+        ("_with_a_dictionary", "conv", r"a preprocess of type dict; give a bignet\.spec\.Preprocess"),
         ("_fails", "conv", "fails .KeyError: 'no checkpoint'"),
         ("_number", "conv", "returns a int; it must return"),
         ("_later", None, "fails on a 224 x 224 picture .ValueError: cannot do this"),
@@ -203,6 +221,11 @@ def test_factories_that_cannot_embed_are_refused_in_one_line(factory, layer, say
     with pytest.raises(UsageError, match=says) as refusal:
         encoder.build(f"tests.extractor.test_encoder:{factory}", "random:0", (layer,) if layer else (), ("gap",), "cpu")
     assert "\n" not in str(refusal.value)
+
+
+def test_a_size_is_not_blamed_where_no_size_is_taken():
+    with pytest.raises(UsageError, match=r"fails on a 96 x 96 picture.*mend the model"):
+        encoder.build("tests.extractor.test_encoder:_grey", "random:0", ("0",), ("gap",), "cpu", encoder.Form(size=96))
 
 
 def test_a_factorys_own_parameters_are_named_by_their_digest():

@@ -1,5 +1,6 @@
 """Convolutions by C kernels against torch's in double precision: any shape, any processor, any threads."""
 
+import threading
 import time
 from concurrent.futures import wait
 
@@ -156,6 +157,32 @@ def test_nobody_is_still_at_work_when_a_part_fails():
     assert sorted(done) == [1, 2]
 
 
+def test_nobody_goes_to_work_later_where_a_thread_cannot_be_started(monkeypatch):
+    """Its piece must not be left to another thread: what it points to is freed by then."""
+    kernels._threads.cache_clear()
+    start, started, done = threading.Thread.start, [], []
+
+    def refused(thread):
+        if thread.name.startswith("bignet-convolution"):
+            started.append(thread)
+            if len(started) == 2:
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(machine, "available_cores", lambda: 3)
+    monkeypatch.setattr(threading.Thread, "start", refused)
+    with machine.threads_of_torch(3), pytest.raises(RuntimeError, match="new thread"):
+        kernels.in_parallel(lambda first, _end, _room: done.append(first), 3, 1, 1)
+    for thread in started[:1]:
+        thread.join()
+    assert done == []
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with machine.threads_of_torch(3):
+        kernels.in_parallel(lambda first, _end, _room: done.append(first), 3, 1, 1)
+    assert sorted(done) == [0, 1, 2]
+    kernels._threads.cache_clear()
+
+
 def test_nobody_is_still_at_work_after_ctrl_c(monkeypatch):
     done, waited = [], []
 
@@ -203,9 +230,9 @@ OTHERS = {
         {"in_channels": 3},
         {"in_channels": 1024, "out_channels": 1024},
     ],
-    "direct": [{"in_channels": 31, "kernel_size": 1}, {"kernel_size": 17}, {"out_channels": 24, "stride": 2}],
+    "direct": [{"in_channels": 15, "kernel_size": 1}, {"kernel_size": 17}, {"out_channels": 24, "stride": 2}],
 }
-ALWAYS = [{"dilation": 2}, {"groups": 2}, {"out_channels": 60}]
+ALWAYS = [{"dilation": 2}, {"groups": 2}, {"out_channels": 60}, {"dtype": torch.float64}]
 
 
 def suits(name, convolution, activation="relu"):

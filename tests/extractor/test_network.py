@@ -3,9 +3,25 @@ import torch
 from torch import fx, nn
 from torch.nn import functional as F
 
+from bignet.errors import UsageError
 from bignet.extractor import fusion, graph, network, onednn, pools, taps
 from bignet.extractor.network import Plain
-from tests.extractor.networks import Alias, Branching, Clamped, ReadAgain, Residual, Shared, Unfollowable, seeded
+from tests.extractor.networks import (
+    Alias,
+    AuthorsHooks,
+    Branching,
+    Clamped,
+    Doubled,
+    ReadAgain,
+    Residual,
+    Scaled,
+    SeenThrough,
+    Shared,
+    Unfollowable,
+    ViewInside,
+    WeightNormed,
+    seeded,
+)
 
 CPU = torch.device("cpu")
 # oneDNN takes bf16 on processors with AVX-512 alone; elsewhere the folded network is used as it is.
@@ -20,6 +36,13 @@ CASES = {
     "clamped": (Clamped, ("one", "two")),
     "alias": (Alias, ("one", "two")),
     "unfollowable": (Unfollowable, ("conv", "act")),
+    "seen through a view": (SeenThrough, ("end",)),
+    "hooks of its author's": (AuthorsHooks, ("norm", "idle", "pool")),
+    "hooks of its author's, last only": (AuthorsHooks, ("pool",)),
+    "weight norm": (WeightNormed, ("two",)),
+    "in two types": (Doubled, ("one", "pool")),
+    "a view inside": (ViewInside, ("cut", "two")),
+    "a scaled sum": (Scaled, ("two",)),
 }
 
 
@@ -56,7 +79,7 @@ def test_every_form_of_a_network_gives_the_vectors_of_plain_hooks(kind, layers):
     for _again in range(2):  # nothing may be left over from the pass before
         found = network.prepare(given, "fp32", CPU)(batch.to(memory_format=torch.channels_last))
         for ours, theirs in zip(found, expected, strict=True):
-            torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+            torch.testing.assert_close(ours, theirs.float(), rtol=1e-4, atol=1e-5)
     for name, value in given.model.state_dict().items():
         assert torch.equal(value, before[name]), name
 
@@ -85,6 +108,56 @@ def test_networks_that_ask_for_channels_first_in_memory_get_them(followed):
     with torch.inference_mode():
         (found,) = run(batch.to(memory_format=torch.channels_last))
     torch.testing.assert_close(found, by_hooks(model, ["end"], batch)[0], rtol=1e-4, atol=1e-5)
+
+
+class Counting(nn.Module):
+    """Gives something else in every call."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.calls = nn.Conv2d(3, 6, 3), 0
+
+    def forward(self, batch):
+        self.calls += 1
+        return self.conv(batch) * self.calls if bool(batch.sum() > -1e9) else batch
+
+
+class Frequencies(nn.Module):
+    """Torch has no such operation for fewer bits."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3)
+
+    def forward(self, batch):
+        return torch.fft.rfft2(self.conv(batch)).abs()
+
+
+def of_itself(kind):
+    """Tapped at its end, as a part of a network that does nothing else."""
+    model, sample = nn.Sequential(seeded(kind)), batch_of(1)
+    return Plain(model, {"0": [FLAT]}, sample, by_hooks(model, ["0"], sample))
+
+
+def test_a_network_whose_copy_gives_something_else_is_refused():
+    with pytest.raises(UsageError, match="other vectors than the model itself"):
+        network.prepare(of_itself(Counting), "fp32", CPU)
+
+
+def test_arithmetic_that_a_network_cannot_be_computed_in_is_refused(capfd):
+    network.prepare(of_itself(Frequencies), "fp32", CPU)
+    with pytest.raises(UsageError, match=r"cannot be computed in bf16 on cpu .*; give another --precision"):
+        network.prepare(of_itself(Frequencies), "bf16", CPU)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_memory_that_does_not_suffice_is_no_reason_to_take_a_slower_form(monkeypatch):
+    def refused(*_):
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+
+    monkeypatch.setattr(onednn.Packed, "__init__", refused)
+    with pytest.raises(RuntimeError, match="allocate memory"):
+        network.prepare(plain(Residual, ("second",)), "fp32", CPU)
 
 
 @pytest.mark.parametrize(("kind", "layers"), CASES.values(), ids=CASES)
