@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from bignet.extractor.onednn import Site
 
-# Products a result must have for loading and storing it to be the smaller part.
-_FEWEST_PRODUCTS = 16
+# Multiplications that a pixel of the result must need for finding what it reads to be the smaller part.
+_FEWEST_PRODUCTS = 4096
 # Channels of the result computed in vain, at most, as a share.
 _MOST_IN_VAIN = 0.1
 
@@ -41,11 +41,11 @@ def suits(convolution: nn.Conv2d, site: Site) -> bool:
     if library is None:
         return False
     n_out, taps = convolution.out_channels, convolution.kernel_size
-    single = convolution.weight.dtype is torch.float32
     plain = convolution.dilation == (1, 1) and convolution.groups == 1 and taps[0] <= library.largest_taps()
-    in_vain = -n_out % library.panel() / n_out
-    enough = math.prod(taps) * convolution.in_channels >= _FEWEST_PRODUCTS and in_vain <= _MOST_IN_VAIN
-    return single and plain and enough and n_out % library.lanes() == 0 and kernels.is_fused(site.activation)
+    known = plain and convolution.weight.dtype is torch.float32 and kernels.is_fused(site.activation)
+    whole = n_out % library.lanes() == 0 and -n_out % library.panel() <= _MOST_IN_VAIN * n_out
+    pays = site.is_joined or math.prod(taps) * convolution.in_channels * n_out >= _FEWEST_PRODUCTS
+    return known and whole and pays
 
 
 class Convolution(kernels.Convolution):

@@ -20,7 +20,7 @@ from bignet.extractor import onednn
 from bignet.extractor.graph import Pooling, is_just
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from bignet.extractor.onednn import Activation
 
@@ -80,8 +80,10 @@ def pack(module: fx.GraphModule, sample: Tensor, make: Callable[[nn.Conv2d, oned
             _take_sum(module, node, plans, order)
     for node in plans:
         convolution = _convolution(module, node)
-        shape = list(node.args[0].meta["tensor_meta"].shape)
-        put(module, node, make(convolution, onednn.Site.of(convolution, node.name, shape, plans[node].activation)))
+        shape, alone = list(node.args[0].meta["tensor_meta"].shape), _only_user(node)
+        is_joined = alone is not None and bool(joined_channels(alone))
+        site = onednn.Site.of(convolution, node.name, shape, plans[node].activation, is_joined=is_joined)
+        put(module, node, make(convolution, site))
     if sample.dtype is torch.bfloat16:  # in fp32 the plain product is as fast
         _pack_dense(module)
     tidy(module)
@@ -204,6 +206,14 @@ def _convolution(module: fx.GraphModule, node: fx.Node) -> nn.Conv2d:
     if not isinstance(found, nn.Conv2d):
         raise TypeError(f"{node.target} is no convolution")
     return found
+
+
+def joined_channels(node: fx.Node) -> Sequence[fx.Node]:
+    """What a node joins along the channels, none of it twice; nothing if it does something else."""
+    if node.op != "call_function" or node.target is not torch.cat or [*node.args[1:], *node.kwargs.values()] != [1]:
+        return []
+    parts, distinct = node.args[0], node.all_input_nodes
+    return distinct if isinstance(parts, list | tuple) and list(parts) == distinct else []
 
 
 def _norm(module: fx.GraphModule, node: fx.Node) -> tuple[Any, ...] | None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def put_in(module: fx.GraphModule) -> None:
     """A graph that ``fusion.pack`` has gone through: joined results of BigNet's kernels become one ``Joined`` each."""
     for node in list(module.graph.nodes):
-        parts = _joined_channels(node)
+        parts = fusion.joined_channels(node)
         branches = [_branch(module, part) for part in parts]
         convolutions = [branch for branch in branches if branch is not None]
         if convolutions and len(convolutions) == len(branches):
@@ -44,14 +44,6 @@ class Joined(nn.Module):
             branch.fill(batch, whole, first)
             first += branch.n_channels
         return whole
-
-
-def _joined_channels(node: fx.Node) -> Sequence[fx.Node]:
-    """What a node joins along the channels, none of it twice; nothing if it does something else."""
-    if node.op != "call_function" or node.target is not torch.cat or [*node.args[1:], *node.kwargs.values()] != [1]:
-        return []
-    parts, distinct = node.args[0], node.all_input_nodes
-    return distinct if isinstance(parts, list | tuple) and list(parts) == distinct else []
 
 
 def _branch(module: fx.GraphModule, node: fx.Node) -> kernels.Convolution | None:

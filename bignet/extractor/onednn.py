@@ -22,18 +22,22 @@ class Site:
         shape: of its input.
         activation: what follows it.
         geometry: padding, stride, dilation, groups.
+        is_joined: whether all that is done with its result is to set it beside other channels.
     """
 
     name: str
     shape: list[int]
     activation: Activation
     geometry: tuple[Any, ...]
+    is_joined: bool = False
 
     @classmethod
-    def of(cls, convolution: nn.Conv2d, name: str, shape: list[int], activation: Activation) -> Site:
+    def of(
+        cls, convolution: nn.Conv2d, name: str, shape: list[int], activation: Activation, *, is_joined: bool = False
+    ) -> Site:
         """With the geometry of ``convolution``."""
         where = (convolution.padding, convolution.stride, convolution.dilation)
-        return cls(name, shape, activation, (*([*pair] for pair in where), convolution.groups))
+        return cls(name, shape, activation, (*([*pair] for pair in where), convolution.groups), is_joined)
 
 
 class Packed(nn.Module):

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import wait
+from dataclasses import replace
 
 import pytest
 import torch
@@ -86,7 +87,7 @@ def test_any_padding(name, taps, padding):
 
 @pytest.mark.parametrize("stride", [(2, 2), (3, 1), (1, 4)], ids=str)
 @pytest.mark.parametrize(
-    ("n_in", "taps"), [(3, (7, 7)), (3, (11, 11)), (32, (1, 1)), (33, (3, 3)), (20, (1, 7))], ids=str
+    ("n_in", "taps"), [(3, (7, 7)), (3, (11, 11)), (64, (1, 1)), (33, (3, 3)), (20, (1, 7))], ids=str
 )
 def test_any_stride_and_form_of_filter(stride, n_in, taps):
     convolution = layer(n_in, taps=taps, padding=(taps[0] // 2, taps[1] // 2), stride=stride)
@@ -248,6 +249,13 @@ def test_other_convolutions_are_left_alone(name, given):
     assert not suits(name, nn.Conv2d(**USUAL | given))
 
 
+def test_small_convolutions_are_taken_where_that_saves_a_copy():
+    small = nn.Conv2d(16, 64, 1)
+    site = onednn.Site.of(small, "c", [1, 16, 8, 8], onednn.NO_ACTIVATION)
+    assert not direct.suits(small, site)
+    assert direct.suits(small, replace(site, is_joined=True))
+
+
 def test_what_would_need_a_pass_of_its_own_is_left_to_onednn_unless_much_is_saved():
     assert not suits("direct", nn.Conv2d(**USUAL), "hardswish")
     assert suits("winograd", nn.Conv2d(**USUAL), "hardswish")
@@ -258,7 +266,7 @@ class Wide(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.stem = nn.Conv2d(3, 32, 5, 2, 2)
+        self.stem = nn.Conv2d(3, 32, 7, 2, 3)
         self.one, self.two = nn.Conv2d(32, 32, 3, 1, 1), nn.Conv2d(32, 32, 3, 1, 1)
         self.last = nn.Conv2d(32, 64, 5, 1, 2)
         self.norm = nn.BatchNorm2d(32)
