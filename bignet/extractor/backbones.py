@@ -10,13 +10,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-import torchvision
 from torch import nn
 
 from bignet.errors import BigNetError, ResourceError, UsageError, is_out_of_memory, nearest
 from bignet.extractor import catalogue, timm_models
 from bignet.extractor.pools import channels_last, has_positions
 from bignet.extractor.taps import outermost
+from bignet.extractor.vision import torchvision
 from bignet.spec import Preprocess
 
 if TYPE_CHECKING:

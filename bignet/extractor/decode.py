@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from torch import Tensor
-from torchvision.transforms import functional as F
 
 from bignet import images
+from bignet.extractor.vision import functional as F
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from torch import nn
 from bignet.extractor import encoder, network, tail
 from bignet.extractor.network import Plain
 from bignet.extractor.settings import Form
-from tests.extractor.test_network import CPU, FLAT, GAP, PACKED, batch_of, by_hooks
+from tests.extractor.test_network import CPU, FLAT, PACKED, batch_of, by_hooks
 
 
 class TwoLinear(nn.Module):
@@ -79,7 +79,7 @@ def test_a_network_without_large_linear_layers_stays_whole():
 
 @pytest.mark.usefixtures("every_linear_is_large")
 def test_linear_layers_that_nobody_asked_for_split_nothing():
-    assert not isinstance(network.prepare(plain({"features": GAP}), "fp32", CPU), tail.Split)
+    assert not isinstance(network.prepare(plain({"features": FLAT}), "fp32", CPU), tail.Split)
 
 
 def test_an_encoder_says_how_many_batches_it_wants_together():
