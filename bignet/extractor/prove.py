@@ -169,8 +169,18 @@ class _Trial:
         )
 
     def precision(self, name: str, *, forced: bool) -> bool:
-        """Other arithmetic, decoding like the best; whether it holds, or was forced."""
-        self._try(self._blueprint.encoder(self._device, name, self._decoder), NEEDED, forced=forced)
+        """Other arithmetic, decoding like the best; whether it holds, or was forced.
+
+        Raises:
+            UsageError: it was forced, and the network cannot be computed so.
+        """
+        try:
+            encoder = self._blueprint.encoder(self._device, name, self._decoder)
+        except UsageError:
+            if forced:
+                raise
+            return False
+        self._try(encoder, NEEDED, forced=forced)
         return forced or self.proofs[-1].holds
 
     def all_int8(self) -> None:

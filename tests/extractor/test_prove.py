@@ -7,6 +7,7 @@ from bignet.extractor import calibrate, encoder, machine, prove
 from bignet.extractor.calibrate import Closeness
 from bignet.extractor.prove import Needed
 from bignet.extractor.settings import ExtractSettings, Form
+from bignet.spec import Preprocess
 from tests.extractor.marks import needs_vnni
 
 CPU = torch.device("cpu")
@@ -67,6 +68,32 @@ def test_auto_stays_exact_where_the_sample_speaks_against_it(blueprint, monkeypa
     monkeypatch.setattr(prove, "NEEDED", Needed(cosine=0.9999999, overlap=0))
     chosen, (proof,) = choose(blueprint)
     assert (chosen.spec.precision, proof.used) == ("fp32", False)
+
+
+class Frequencies(torch.nn.Module):
+    """Torch has no such operation for fewer bits."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 6, 3)
+
+    def forward(self, batch):
+        return torch.fft.rfft2(self.conv(batch)).abs()
+
+
+def frequencies():
+    return torch.nn.Sequential(Frequencies())
+
+
+frequencies.preprocess = Preprocess(32, 32, "bilinear", (0.5,) * 3, (0.5,) * 3)
+
+
+def test_arithmetic_that_a_network_cannot_be_computed_in_is_not_taken_by_auto():
+    blueprint = encoder.draw("tests.extractor.test_prove:frequencies", "random:0", ("0",), ("max",), Form())
+    chosen, proofs = choose(blueprint)
+    assert (chosen.spec.precision, proofs) == ("fp32", [])
+    with pytest.raises(UsageError, match="cannot be computed in bf16"):
+        choose(blueprint, precision="bf16")
 
 
 def test_what_must_stay_must_stay_by_the_lower_end_of_its_interval():
