@@ -25,6 +25,7 @@ def links(trace, command):
     named = [
         Link(at, *re.findall(r'"([^"]*)"', rest)) for at, (name, rest) in enumerate(calls) if name in ("link", "rename")
     ]
+    named = [link for link in named if "/sem.mp-" not in link.final]  # semaphores are no files
     for link in named:
         _check(link, calls, named)
     return named
