@@ -100,7 +100,7 @@ def openmp(maps: str) -> Check:
 
 @dataclass(frozen=True)
 class Kernel:
-    """C code that makes convolutions cheaper.
+    """C code that makes convolutions and max pooling cheaper.
 
     Attributes:
         name: of their source.

@@ -149,9 +149,8 @@ def _cropped_strip(picture: Image.Image, preprocess: Preprocess, size: tuple[int
         places = [(0, 0), (right, 0), (0, bottom), (right, bottom), (left, top)]
     resampling = _RESAMPLING[preprocess.interpolation]
     views = [_square_alone(picture, size, place, crop, resampling) for place in places]
-    if (
-        preprocess.views == "ten"
-    ):  # those of the mirrored picture: its corners are the others, its centre may be one off
+    if preprocess.views == "ten":
+        # Those of the mirrored picture: its corners are the others, its centre may be one off.
         places = [(width - crop - left, top) for left, top in places]
         views += [ImageOps.mirror(_square_alone(picture, size, place, crop, resampling)) for place in places]
     return [*views, ImageOps.mirror(views[0])] if preprocess.views == "flip" else views

@@ -64,9 +64,12 @@ class Convolution(nn.Module):
         return [(size + 2 * pad - taps) // stride + 1 for size, pad, taps, stride in across]
 
     def _convolve(self, batch: Tensor, result: Tensor, ending: tuple[int, int, int]) -> None:
-        """Fill ``result``; ``ending``: see the last fields of the structure that the kernel takes.
+        """Fill ``result``.
 
-        How many numbers its pixels are apart, the activation's number, whether to add to what is there.
+        Args:
+            batch: (N, in, H, W), channels last in memory.
+            result: (N, out, H, W), perhaps some of the channels of a map.
+            ending: numbers between one of its pixels and the next, the activation's number, whether to add to it.
         """
         raise NotImplementedError
 

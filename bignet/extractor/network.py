@@ -62,14 +62,15 @@ def prepare(plain: Plain, precision: str, device: torch.device, ranges: Mapping[
     module = _followed(plain)
     if module is None:
         int8.check_all_there(ranges, ())
-        return _tried(_hooked(plain, dtype, device), plain, precision, device)
+        return _hooked(plain, precision, device)
     if device.type == "cpu" and dtype is not torch.float16 and _has_onednn():
-        for with_kernels in (True, False) if dtype is torch.float32 else (False,):
-            packed = _packed(module, plain, dtype, ranges, with_kernels=with_kernels)
-            if packed is not None:
-                part_size = machine.batch_size_for(device, plain.sample[0, 0].numel())
-                return tail.split(packed, part_size, plain.sample_in(dtype))
-            module = folded(plain)  # that one was packed half-way
+        packed = _packed(module, plain, dtype, ranges, with_kernels=dtype is torch.float32)
+        if packed is None and dtype is torch.float32:
+            packed = _packed(folded(plain), plain, dtype, ranges, with_kernels=False)
+        if packed is not None:
+            part_size = machine.batch_size_for(device, plain.sample[0, 0].numel())
+            return tail.split(packed, part_size, plain.sample_in(dtype))
+        module = folded(plain)  # that one was packed half-way
     int8.imitate(module, int8.sources(module, ranges))
     _move(module, dtype, device)
     return _tried(module, plain, precision, device)
@@ -139,13 +140,10 @@ def _packed(
         if ranges:
             with torch.inference_mode():
                 module(plain.sample_in(dtype))  # whether oneDNN takes these integers shows only here
-    except (
-        RuntimeError,
-        AttributeError,
-    ) as error:  # operators that torch keeps to itself: another version may lack them
+    except (RuntimeError, AttributeError) as error:
         if is_out_of_memory(error):
             raise
-        return None
+        return None  # operators that torch keeps to itself: another version may lack them
     return module if dtype is not torch.float32 or _same(module, plain) else None
 
 
@@ -172,13 +170,13 @@ def pack(
     fusion.pack(module, plain.sample_in(dtype), make)
 
 
-def _hooked(plain: Plain, dtype: torch.dtype, device: torch.device) -> Network:
+def _hooked(plain: Plain, precision: str, device: torch.device) -> Network:
     """The network as it is, its layers watched by hooks, in an order of memory in which it gives what it gave.
 
     Its own code may ask for channels first, or see what was overwritten through a view that channels last do not have.
 
     Raises:
-        UsageError: it gives something else in both.
+        UsageError: it gives something else in both, or cannot be computed in that precision.
     """
     cpu = torch.device("cpu")
     calls = taps.calls(plain.model, list(plain.pools), plain.sample)
@@ -186,9 +184,10 @@ def _hooked(plain: Plain, dtype: torch.dtype, device: torch.device) -> Network:
         run = _Watched(_moved_copy(plain.model, torch.float32, cpu, order), plain.pools, calls, order)
         if not _same(run, plain):
             continue
-        if (dtype, device) == (torch.float32, cpu):
+        if (precision, device) == ("fp32", cpu):
             return run
-        return _Watched(_moved_copy(plain.model, dtype, device, order), plain.pools, calls, order)
+        other = _Watched(_moved_copy(plain.model, TYPES[precision], device, order), plain.pools, calls, order)
+        return _tried(other, plain, precision, device)
     raise UsageError(
         "a copy of the model gives other vectors than the model itself, so nothing it gives can be relied on; "
         "look for what is shared or counted between calls"

@@ -1,7 +1,7 @@
 """Torchvision, imported without torch's compiler, which it names and BigNet does not use.
 
-One of its operators, which no classification network calls, imports the compiler for the name of one function: two of
-the six seconds in which a command starts. Whoever asks for the compiler later gets it.
+One of its operators, which no classification network calls, imports the compiler for the name of one function: a
+third of the time in which the two are imported. Whoever asks for the compiler later gets it.
 """
 
 from __future__ import annotations

@@ -1,15 +1,8 @@
-/* Runs kernels on maps of odd sizes, in memory of just the size they may touch; compiled with checks of every access. */
+/* Runs kernels on maps of odd sizes, in memory of just the size they may touch, with checks of every access. */
 
 #include SOURCE
 
-#include <stdio.h>
-#include <stdlib.h>
-
-static float *numbers(size_t number) {
-    float *made = malloc(number * sizeof(float));
-    for (size_t each = 0; each < number; each++) made[each] = (float)(each % 7) - 3;
-    return made;
-}
+#include "accesses.h"
 
 static int whole(int number, int of) { return (number + of - 1) / of * of; }
 

@@ -2,14 +2,7 @@
 
 #include SOURCE
 
-#include <stdio.h>
-#include <stdlib.h>
-
-static float *numbers(size_t number) {
-    float *made = malloc(number * sizeof(float));
-    for (size_t each = 0; each < number; each++) made[each] = (float)(each % 7) - 3;
-    return made;
-}
+#include "accesses.h"
 
 static void check(int side, int pad, int taps, int stride, int channels) {
     if (side + 2 * pad < taps || 2 * pad > taps) return;

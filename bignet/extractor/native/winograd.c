@@ -1,10 +1,10 @@
 // Convolutions of stride 1 with square filters of 3 or 5, by Winograd's minimal filtering: Lavin and Gray, "Fast
 // Algorithms for Convolutional Neural Networks", CVPR 2016, section 4.
 //
-// The output is cut into tiles of 4 x 4. What a tile reads (6 x 6, or 8 x 8 for filters of 5) is transformed; at each of
-// its 36 or 64 points, tiles and filters are multiplied as matrices, channels times channels; products are transformed
-// back. That is 36 multiplications for 16 results in place of 144 (64 in place of 400). Tiles go through all three steps
-// by the block, which stays in the caches. Maps are (image, row, column, channel), in float32.
+// The output is cut into tiles of 4 x 4. What a tile reads (6 x 6, or 8 x 8 for filters of 5) is transformed; at each
+// of its 36 or 64 points, tiles and filters are multiplied as matrices, channels times channels; products are
+// transformed back. That is 36 multiplications for 16 results in place of 144 (64 in place of 400). Tiles go through
+// all three steps by the block, which stays in the caches. Maps are (image, row, column, channel), in float32.
 //
 // Nothing here is shared between calls, and what a tile gives depends on nothing but what it reads.
 
@@ -128,8 +128,8 @@ INLINE void transform_input(const convolution *c, int side, int tile, float *to)
     }
 }
 
-// (rows, channels) x (channels, PANEL) -> (rows, PANEL), rows of the result `width` apart. Meanwhile `ahead` is fetched,
-// `step` numbers a channel.
+// (rows, channels) x (channels, PANEL) -> (rows, PANEL), rows of the result `width` apart. Meanwhile `ahead` is
+// fetched, `step` numbers a channel.
 INLINE void multiply(int rows, const float *tiles, const float *filters, float *to, int channels, int width,
                      const float *ahead, int step) {
     vector sum[ROWS][2];
@@ -223,7 +223,8 @@ INLINE void run(const convolution *c, int side, int first_tile, int end_tile, fl
                                    products + point * point_out + (size_t)panel * PANEL, c->channels_in, width);
             const int channels = smaller(width, c->channels_out - first * PANEL);
             for (int tile = 0; tile < n_tiles; tile++)
-                transform_output(c, side, start + tile, products + (size_t)tile * width, first * PANEL, channels, width);
+                transform_output(c, side, start + tile, products + (size_t)tile * width, first * PANEL, channels,
+                                 width);
         }
     }
 }
