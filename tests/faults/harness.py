@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+import bignet
 from tests import oracle
 
 ROOT = Path(__file__).parents[2]
@@ -179,7 +180,7 @@ def assert_golden(outcome, store, golden):
     assert content.complete
     oracle.assert_same_content(content, golden)
     assert oracle.leftovers(store) == []
-    assert run([*BIGNET, "verify", str(store)]).code == 0
+    assert bignet.verify(store).ok
 
 
 def assert_one_line(outcome, kind):

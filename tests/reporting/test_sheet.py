@@ -20,6 +20,11 @@ def row(n=3, **tile):
     return SheetRow("query.jpg", png((60, 90), "blue"), (SheetTile(**made),) * n)
 
 
+def dark(path):
+    """How many pixels are written on."""
+    return int((np.asarray(Image.open(path).convert("L")) < 128).sum())
+
+
 @pytest.mark.parametrize("ending", ["jpg", "jpeg", "png", "webp", "PNG"])
 def test_the_format_follows_the_name(tmp_path, ending):
     out = tmp_path / f"sheet.{ending}"
@@ -59,12 +64,16 @@ def test_missing_and_broken_pictures_become_placeholders(tmp_path, data):
 
 @pytest.mark.parametrize("name", ["猫の写真.jpg", "\u202egpj\n\x1b[31m", "e\u0301" * 300, "🐈" * 80, "a\udcff", ""])
 def test_any_name_can_be_written(tmp_path, name):
+    contact_sheet([row(name="", label=None)], tmp_path / "blank.png")
     contact_sheet([row(name=name, label=name or None)], tmp_path / "sheet.png")
+    assert (dark(tmp_path / "sheet.png") > dark(tmp_path / "blank.png")) == bool(name)
 
 
 def test_names_are_spelled_out_where_no_font_has_their_letters(tmp_path, monkeypatch):
     monkeypatch.setattr(sheet, "_OTHER_FONTS", ())
+    contact_sheet([row(name="")], tmp_path / "blank.png")
     contact_sheet([row(name="猫" * 40)], tmp_path / "sheet.png")
+    assert dark(tmp_path / "sheet.png") > dark(tmp_path / "blank.png")
     monkeypatch.setattr(sheet.ImageFont, "load_default", lambda size: ImageFont.load_default_imagefont())
     contact_sheet([row(name="猫" * 40)], tmp_path / "sheet.png")
 
