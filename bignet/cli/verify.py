@@ -21,7 +21,7 @@ PANEL = "Store"
 def command(
     store: Annotated[str, typer.Argument(help="Folder of the store.")],
     repair: Annotated[
-        bool, typer.Option("--repair", help="Drop damaged shards; extract or import again to fill the gap.")
+        bool, typer.Option("--repair", help="Drop damaged shards; extract, import or derive again to fill the gap.")
     ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
 ) -> None:
@@ -66,7 +66,7 @@ def _advice(store: str, verdict: Verdict, *, repair: bool) -> list[str]:
     """For shards, which hold what nothing else does, and for indexes, which can be built again at any time."""
     lines = []
     if not all(finding.mend for finding in verdict.findings):
-        again = "the same bignet extract or bignet import again fills the gap"
+        again = "the command that made the store, given again, fills the gap"
         drop = f"next: bignet verify {pasted(store)} --repair drops what is damaged; {again}"
         lines.append(f"damaged shards were dropped; next: {again}" if repair else drop)
     mends = [typed(item.mend) for item in (*verdict.findings, *verdict.notes) if item.mend]

@@ -160,6 +160,8 @@ def check_size(size: int) -> None:
     Raises:
         UsageError: it cannot.
     """
+    if not isinstance(size, int):
+        raise UsageError(f"size is {size!r}; give a whole number of pixels")
     if size < SMALLEST_SIZE:
         raise UsageError(f"size is {size}; it must be at least {SMALLEST_SIZE} pixels")
     if size > LARGEST_SIZE:

@@ -59,6 +59,8 @@ def scan(images: str | os.PathLike[str]) -> Scan:
     """
     path = Path(images)
     if path.is_dir():
+        if layout.is_store(path):
+            raise UsageError(f"'{path}' is a store, not a folder of images; give the folder that the images are in")
         return _scan_folder(path.resolve())
     if path.is_file() and path.suffix.lower() in LIST_SUFFIXES:
         return _scan_list(path.resolve())

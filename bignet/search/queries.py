@@ -72,7 +72,7 @@ class Reader:
             return self.stored(text, self._rows.require_id(rest))
         if colon and kind == "path":
             return self.stored(text, self._rows.require_path(rest))
-        if Path(text).exists():
+        if _is_file(text):
             return self._from_file(text)
         row = self._rows.with_path(text)
         return self.stored(text, self._rows.require_id(text) if row is None else row)
