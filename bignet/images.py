@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from bignet.errors import is_out_of_memory
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -189,7 +191,7 @@ def load_rgb(image: Image.Image, draft: tuple[int, int] | None = None) -> tuple[
         turn = orientation(image)
         picture = _upright(_to_rgb(image), turn)
     except Exception as error:  # as above
-        raise _rejection(error) from None
+        raise rejection(error) from None
     if not drafted:
         return picture, picture.size
     return picture, whole[::-1] if turn in _QUARTER_TURNS else whole
@@ -254,11 +256,18 @@ def _unopened(error: Exception, data: bytes) -> RejectedImage:
     """What was raised before there was a size -> one of the closed reasons."""
     if not data:
         return RejectedImage(Reason.TRUNCATED, "the file is empty")
-    return _unidentified(data) if isinstance(error, UnidentifiedImageError) else _rejection(error)
+    return _unidentified(data) if isinstance(error, UnidentifiedImageError) else rejection(error)
 
 
-def _rejection(error: Exception) -> RejectedImage:
-    """Whatever a decoder raised -> one of the closed reasons."""
+def rejection(error: Exception) -> RejectedImage:
+    """Whatever was raised over a file -> one of the closed reasons.
+
+    Where memory ran out nothing is wrong with the file, so that the next run must look at it again: ``unreadable``.
+    """
+    if isinstance(error, RejectedImage):
+        return error
+    if is_out_of_memory(error):
+        return RejectedImage(Reason.UNREADABLE, "out of memory")
     text = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return RejectedImage(Reason.TOO_MANY_PIXELS, text)

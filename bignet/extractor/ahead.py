@@ -31,6 +31,7 @@ class _Slot(Generic[_Outcome]):
         self.work = work
         self.started: float | None = None
         self.outcome: _Outcome | Refused | None = None
+        self.error: BaseException | None = None
         self.done = threading.Event()
         self._given_up = False
         self._lock = threading.Lock()
@@ -41,6 +42,12 @@ class _Slot(Generic[_Outcome]):
             self.outcome = outcome
             self.done.set()
             return not self._given_up
+
+    def fail(self, error: BaseException) -> None:
+        """Nothing came of it, by no fault of the file."""
+        with self._lock:
+            self.error = error
+            self.done.set()
 
     def give_up(self) -> bool:
         """Wait no longer -> False if the outcome came at the last moment."""
@@ -134,7 +141,7 @@ class Ahead(Generic[_Claims, _Outcome]):
                 detail = f"reading and decoding took longer than {self._timeout:g} s"
                 return Refused(slot.entry, Reason.TIMEOUT, detail)
         if slot.outcome is None:
-            raise RuntimeError("a decoding thread ended without an outcome")
+            raise slot.error or RuntimeError("a decoding thread ended without an outcome")
         return slot.outcome
 
     def _left(self, slot: _Slot[_Outcome]) -> float:
@@ -150,8 +157,12 @@ class Ahead(Generic[_Claims, _Outcome]):
     def _serve(self, number: int) -> None:
         while (slot := self._queue.get()) is not None and not self._closing.is_set():
             slot.started = self._clock.now()
-            self._journal.begin(number, slot.entry.path)
-            wanted = slot.finish(slot.work(slot.entry))
-            self._journal.end(number)
+            try:
+                self._journal.begin(number, slot.entry.path)
+                wanted = slot.finish(slot.work(slot.entry))
+                self._journal.end(number)
+            except BaseException as error:  # whoever waits for the file raises it
+                slot.fail(error)
+                return
             if not wanted:
                 return  # it was given up on and replaced meanwhile

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import torch
+
+from bignet.images import rejection
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -62,6 +64,12 @@ class Refused:
     reason: Reason
     detail: str
     sha256: bytes | None = None
+
+    @classmethod
+    def because(cls, error: Exception, entry: Entry, sha256: bytes | None = None) -> Self:
+        """Of whatever was raised while it was read or decoded."""
+        refusal = rejection(error)
+        return cls(entry, refusal.reason, refusal.detail, sha256)
 
 
 Outcome = Decoded | SameBytes | Refused

@@ -12,7 +12,7 @@ from bignet.extractor.ahead import Ahead
 from bignet.extractor.outcomes import Decoded, Outcome, Refused, SameBytes, Shared
 from bignet.extractor.trial import Trials
 from bignet.extractor.workers import Claims, Loader
-from bignet.images import Limits, Reason, RejectedImage, read_image_file
+from bignet.images import Limits, read_image_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,8 +54,8 @@ class SharedLoader:
         asking = [wish if wish.wants(entry) else None for wish in wishes]
         try:
             file = read_image_file(os.path.join(os.fsencode(self.root), entry.path), self.limits)
-        except RejectedImage as refusal:
-            refused = Refused(entry, refusal.reason, refusal.detail)
+        except Exception as error:  # memory may run out, too
+            refused = Refused.because(error, entry)
             return Shared(entry, tuple(refused if wish else None for wish in asking))
         read, decoding = time.perf_counter(), time.thread_time()
         first = [wish for wish in asking if wish is not None and wish.claims.take(file.sha256)]
@@ -71,12 +71,8 @@ class SharedLoader:
             return {}
         try:
             squares, width, height = decode.decode_all(file.data, wanted, self.limits)
-        except RejectedImage as refusal:
-            refused = Refused(entry, refusal.reason, refusal.detail, file.sha256)
-            return dict.fromkeys(wanted, refused)
         except Exception as error:
-            detail = " ".join(str(error).split()) or type(error).__name__
-            return dict.fromkeys(wanted, Refused(entry, Reason.CORRUPT, detail, file.sha256))
+            return dict.fromkeys(wanted, Refused.because(error, entry, file.sha256))
         return {
             preprocess: Decoded(entry, file.sha256, file.n_bytes, file.mtime_ns, width, height, square)
             for preprocess, square in zip(wanted, squares, strict=True)

@@ -12,7 +12,7 @@ from bignet.extractor import decode
 from bignet.extractor.ahead import Ahead
 from bignet.extractor.outcomes import Decoded, Outcome, Refused, SameBytes
 from bignet.extractor.trial import Trials
-from bignet.images import Limits, Reason, RejectedImage, read_image_file
+from bignet.images import Limits, read_image_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -74,18 +74,15 @@ class Loader:
         start = time.perf_counter()
         try:
             file = read_image_file(os.path.join(os.fsencode(self.root), entry.path), self.limits)
-        except RejectedImage as refusal:
-            return Refused(entry, refusal.reason, refusal.detail)
+        except Exception as error:  # memory may run out, too
+            return Refused.because(error, entry)
         read, decoding = time.perf_counter(), time.thread_time()
         if not claims.take(file.sha256):
             return SameBytes(entry, file.sha256, file.n_bytes, file.mtime_ns)
         try:
             square, width, height = decode.decode(file.data, self.preprocess, self.limits)
-        except RejectedImage as refusal:
-            return Refused(entry, refusal.reason, refusal.detail, file.sha256)
         except Exception as error:
-            detail = " ".join(str(error).split()) or type(error).__name__
-            return Refused(entry, Reason.CORRUPT, detail, file.sha256)
+            return Refused.because(error, entry, file.sha256)
         finally:
             self.seconds.add(read - start, time.thread_time() - decoding)
         return Decoded(entry, file.sha256, file.n_bytes, file.mtime_ns, width, height, square)

@@ -1,6 +1,7 @@
 import threading
 import time
 from pathlib import Path
+from pkgutil import resolve_name
 
 import pytest
 import torch
@@ -121,20 +122,34 @@ def test_whatever_a_decoder_raises_is_a_rejection(tmp_path, monkeypatch):
     assert (refused.reason, refused.detail) == (Reason.CORRUPT, "by nought")
 
 
-def test_a_thread_out_of_memory_costs_one_file(tmp_path, monkeypatch):
+@pytest.mark.parametrize("where", ["read_image_file", "decode.decode"])
+def test_a_file_that_memory_ran_out_over_is_looked_at_again(tmp_path, monkeypatch, where):
     put(tmp_path, "a.png", 0)
     put(tmp_path, "b.png", 1)
-    true_decode = decode.decode
+    calls = iter([True, False])
+    name = f"bignet.extractor.workers.{where}"
+    true_call = resolve_name(name)
 
-    def fail(data, *rest):
-        if data == (tmp_path / "a.png").read_bytes():
+    def fail(*given):
+        if next(calls):
             raise MemoryError
-        return true_decode(data, *rest)
+        return true_call(*given)
 
-    monkeypatch.setattr(decode, "decode", fail)
-    first, second = load_all(tmp_path)
-    assert (first.reason, first.detail) == (Reason.CORRUPT, "MemoryError")
+    monkeypatch.setattr(name, fail)
+    first, second = load_all(tmp_path, n_workers=1)
+    assert (first.reason, first.detail) == (Reason.UNREADABLE, "out of memory")
     assert isinstance(second, Decoded)
+
+
+def test_a_thread_that_breaks_down_breaks_the_run_at_once(tmp_path, monkeypatch):
+    put(tmp_path, "a.png", 0)
+
+    def fail(*_):
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(Loader, "load", fail)
+    with pytest.raises(ZeroDivisionError):
+        load_all(tmp_path)
 
 
 def test_a_decoded_file_says_what_it_was(tmp_path):
