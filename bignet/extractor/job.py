@@ -84,8 +84,7 @@ class Job:
         """Squares of images from all over the input, which all new stores have pending."""
         if preprocess in self._samples:
             return self._samples[preprocess]
-        wanted = _SPARE * n_images  # some may not be decodable
-        entries = pending[:: max(len(pending) // wanted, 1)][:wanted]
+        entries = _all_over(pending, n_images)
         loader = replace(self._loader(preprocess), seconds=StageSeconds())
         with DecodePool(loader, self.settings.n_workers, self.settings.image_timeout, kept) as pool:
             outcomes = pool.outcomes(entries, Claims(lambda _sha256: False), ahead=n_images)
@@ -152,6 +151,13 @@ class Job:
         stages = ("read", "decode", "write") if on_gpu else ("read", "decode", "forward", "write")
         busy = sum(self.seconds.get(name, 0.0) for name in stages)
         self._note({"wait": max(wall * self._place.cores - busy, 0.0)})
+
+
+def _all_over(entries: Sequence[Entry], number: int) -> list[Entry]:
+    """So many of them from all over, and after them others, in case that some cannot be decoded."""
+    wanted = _SPARE * number
+    spread = [entries[at * len(entries) // wanted] for at in range(wanted)] if wanted < len(entries) else entries
+    return [entry for first in range(_SPARE) for entry in spread[first::_SPARE]]
 
 
 def _in_runs(entries: Sequence[Entry], size: int) -> Iterator[Sequence[Entry]]:

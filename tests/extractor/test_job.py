@@ -245,3 +245,11 @@ def test_the_stages_of_a_run_are_accounted_for(images, tmp_path):
     assert all(value >= 0 for value in seconds.values())
     assert seconds["forward"] > 0
     assert seconds["decode"] > 0
+
+
+@pytest.mark.parametrize("n_files", [3, 100, 159, 160, 161, 479, 480, 481, 959, 1439, 2400])
+def test_what_is_chosen_to_prove_on_lies_all_over_the_input(n_files):
+    chosen = job._all_over(range(n_files), 160)
+    assert len(set(chosen)) == len(chosen) == min(n_files, 480)
+    thirds = np.bincount(np.array(chosen[:160]) * 3 // n_files, minlength=3)
+    assert thirds.min() >= min(n_files, 160) // 3 - 25
