@@ -35,7 +35,9 @@ _LARGEST_WHOLE = 4 << 20
 # What is copied of a larger one at a time; it stays in a core's cache.
 _STRIP = 1 << 19
 # Weights of one pass: of a picture so much larger than its result that there would be more, there are few.
-_MOST_WEIGHTS = 1 << 16
+_MOST_WEIGHTS = 1 << 14
+# Sides whose weights are kept: photographs share their sizes, and the weights take longer than the pixels.
+_MOST_SIDES = 256
 # Pixels of the resized picture for each that is wanted, beyond which Pillow is given only a part to resize.
 _MOST_IN_VAIN = 8
 # Pixels beyond its own place that a resized pixel is made of, as many times as it is smaller: of the cubic filter.
@@ -180,7 +182,7 @@ def _cubic(distance: Floats) -> Floats:
 _FILTERS: dict[str, tuple[Callable[[Floats], Floats], int]] = {"bilinear": (_linear, 1), "bicubic": (_cubic, 2)}
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=_MOST_SIDES)
 def _sums(side: _Side, interpolation: str, multiple: int = 1) -> _Sums | None:
     """Of a part's pixels; None if they are of too many pixels, or the picture has too few.
 
@@ -210,7 +212,7 @@ def _sums(side: _Side, interpolation: str, multiple: int = 1) -> _Sums | None:
     return _Sums(int(first[0]), (first - first[0]).astype(np.int32), whole, taps)
 
 
-@lru_cache(maxsize=128)
+@lru_cache(maxsize=_MOST_SIDES)
 def _sums_across(side: _Side, interpolation: str, taps: int, columns: int) -> _Sums | None:
     """The same for the kernel's ``across``: each weight once for every byte of a pixel.
 

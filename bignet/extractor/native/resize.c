@@ -19,6 +19,7 @@
 
 typedef int whole __attribute__((vector_size(LANES * sizeof(int))));
 typedef int unaligned_whole __attribute__((vector_size(LANES * sizeof(int)), aligned(sizeof(int)), may_alias));
+typedef int pixel __attribute__((vector_size(BYTES * sizeof(int))));
 typedef unsigned char bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
 
 // One of the two passes. See resize.py, which fills it in.
@@ -52,11 +53,14 @@ INLINE void narrow(const int *restrict sums, int number, unsigned char *restrict
     }
 }
 
-INLINE void store_sum_of_pixels(int *to, whole pixels) {
-    int all[LANES];
-    memcpy(all, &pixels, sizeof all);
-    for (int each = BYTES; each < LANES; each++) all[each % BYTES] += all[each];
-    memcpy(to, all, BYTES * sizeof(int));
+INLINE pixel sum_of(whole pixels) {
+    const union {
+        whole all;
+        pixel each[LANES / BYTES];
+    } of = {pixels};
+    pixel sum = of.each[0];
+    for (int each = 1; each < LANES / BYTES; each++) sum += of.each[each];
+    return sum;
 }
 
 // Every row on its own, TOGETHER of them side by side.
@@ -70,7 +74,7 @@ void across(const pass *p) {
             from[each] = p->input + (row + smaller(each, n_rows - 1)) * row_size;
         for (int start = 0; start < p->n_out; start += SPAN) {
             const int n = smaller(SPAN, p->n_out - start);
-            int sums[TOGETHER][SPAN * BYTES];
+            pixel sums[TOGETHER][SPAN];
             for (int out = 0; out < n; out++) {
                 const int *weights = p->weights + (size_t)(start + out) * taps;
                 const size_t place = (size_t)p->first[start + out] * BYTES;
@@ -81,10 +85,11 @@ void across(const pass *p) {
                     for (int each = 0; each < TOGETHER; each++) sum[each] += widened(from[each] + place + tap) * weight;
                 }
 #pragma GCC unroll 4
-                for (int each = 0; each < TOGETHER; each++) store_sum_of_pixels(sums[each] + out * BYTES, sum[each]);
+                for (int each = 0; each < TOGETHER; each++) sums[each][out] = sum_of(sum[each]);
             }
-            for (int each = 0; each < n_rows; each++)
-                narrow(sums[each], n * BYTES, p->output + ((size_t)(row + each) * p->n_out + start) * BYTES);
+            unsigned char *to = p->output + ((size_t)row * p->n_out + start) * BYTES;
+            for (int each = 0; each < n_rows; each++, to += (size_t)p->n_out * BYTES)
+                narrow((const int *)sums[each], n * BYTES, to);
         }
     }
 }
@@ -108,7 +113,8 @@ void down(const pass *p) {
             memcpy(sums, sum, sizeof sums);
             narrow(sums, TOGETHER * LANES, pixels);
             unsigned char *to = p->output + ((size_t)out * p->wanted + column) * 3;
-            for (int each = 0; each < smaller(span, p->wanted - column); each++) memcpy(to + each * 3, pixels + each * BYTES, 3);
+            for (int each = 0; each < smaller(span, p->wanted - column); each++)
+                memcpy(to + each * 3, pixels + each * BYTES, 3);
         }
     }
 }
