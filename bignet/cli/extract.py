@@ -10,6 +10,7 @@ import typer
 from bignet.cli.console import Notices, counted, duration, grouped, pasted, say, say_json, search_hint, table
 from bignet.cli.screen import LEFT, Screen
 from bignet.errors import ExitCode, UsageError
+from bignet.extractor.defaults import IMAGE_TIMEOUT, SHARD_ROWS
 from bignet.units import size as in_units
 
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ def command(
     workers: Annotated[
         int, typer.Option(min=0, help="Decoding threads; 0 = one a core.", rich_help_panel="Machine")
     ] = 0,
-    image_timeout: Annotated[float, typer.Option(help="Seconds one image may take.", rich_help_panel="Machine")] = 60.0,
+    image_timeout: Annotated[
+        float, typer.Option(help="Seconds one image may take.", rich_help_panel="Machine")
+    ] = IMAGE_TIMEOUT,
     limit: Annotated[
         int, typer.Option(min=0, help="At most so many files this time; 0 = all.", rich_help_panel="Re-runs")
     ] = 0,
@@ -97,7 +100,7 @@ def command(
             help="At most so many images between two commits; fewer where vectors are long.",
             rich_help_panel="Re-runs",
         ),
-    ] = 1000,
+    ] = SHARD_ROWS,
     rehash: Annotated[
         bool,
         typer.Option("--rehash", help="Compare contents, not only size and time.", rich_help_panel="Re-runs"),

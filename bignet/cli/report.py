@@ -12,6 +12,7 @@ import typer
 from bignet.cli.console import Notices, missing_images, partial_warning
 from bignet.cli.report_look import Look
 from bignet.errors import UsageError
+from bignet.evaluate.settings import EvaluateSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,7 +34,7 @@ def command(
     embedding: Annotated[
         str | None, typer.Option("--embedding", "-e", help="Which embedding.  [default: the store's first]")
     ] = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="Depth of precision@k and of the strips.")] = 10,
+    k: Annotated[int, typer.Option("-k", min=1, help="Depth of precision@k and of the strips.")] = EvaluateSettings.k,
     labels: Annotated[
         str | None,
         typer.Option(
@@ -48,17 +49,17 @@ def command(
             "fold against the others, groups kept whole.",
             rich_help_panel=_LABELS,
         ),
-    ] = "loo",
+    ] = EvaluateSettings.mode,
     unlabelled: Annotated[
         str,
         typer.Option(
             help="drop: such images are in no label score; distractor: they can be found and count as wrong.",
             rich_help_panel=_LABELS,
         ),
-    ] = "drop",
+    ] = EvaluateSettings.unlabelled,
     seed: Annotated[
         int, typer.Option(min=0, help="Fixes every random choice: resamples, samples.", rich_help_panel=_LABELS)
-    ] = 0,
+    ] = EvaluateSettings.seed,
     clusters: Annotated[
         str,
         typer.Option(

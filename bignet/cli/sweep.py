@@ -12,6 +12,7 @@ import typer
 from bignet.cli.console import Notices, say, say_json
 from bignet.cli.sweep_screen import SweepScreen
 from bignet.errors import ExitCode, UsageError
+from bignet.evaluate.sweep.settings import SweepSettings
 from bignet.extractor import grid_defaults
 
 if TYPE_CHECKING:
@@ -77,8 +78,12 @@ def command(
             min=0, help="At most so many images, from all over the folder; 0 = all.", rich_help_panel=_JUDGING
         ),
     ] = 0,
-    k: Annotated[int, typer.Option("-k", min=1, help="Neighbours in a strip.", rich_help_panel=_JUDGING)] = 10,
-    seed: Annotated[int, typer.Option(min=0, help="Fixes every random choice.", rich_help_panel=_JUDGING)] = 0,
+    k: Annotated[
+        int, typer.Option("-k", min=1, help="Neighbours in a strip.", rich_help_panel=_JUDGING)
+    ] = SweepSettings.k,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Fixes every random choice.", rich_help_panel=_JUDGING)
+    ] = SweepSettings.seed,
     precision: Annotated[
         str | None,
         typer.Option(

@@ -201,7 +201,7 @@ class _Work:
 
     def groups(self) -> Iterator[_Done]:
         """All originals, in order."""
-        size = max(min(map(_batch_size, self._networks)) // len(self.alterations), 1)
+        size = max(min(network.usual_batch for network in self._networks) // len(self.alterations), 1)
         numbers = range(len(self._originals))
         parts = [numbers[at : at + size] for at in numbers[::size]]
         n_threads = max(machine.available_cores(), self._streams.number)
@@ -252,9 +252,3 @@ def _taken(seats: queue.SimpleQueue[Seat]) -> Iterator[Seat]:
         yield seat
     finally:
         seats.put(seat)
-
-
-def _batch_size(network: Encoder) -> int:
-    preprocess = network.spec.preprocess
-    n_pixels = preprocess.crop**2 * preprocess.n_views
-    return machine.batch_size_for(network.device, n_pixels) * network.batches_a_pass

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from bignet.errors import BigNetError, MismatchError, ResourceError, UsageError, is_out_of_memory
-from bignet.extractor import backbones, pools, sampled, tail, weights
+from bignet.extractor import backbones, machine, pools, sampled, tail, weights
 from bignet.extractor.agreement import differences
-from bignet.extractor.machine import find_device
 from bignet.extractor.network import TYPES, Plain, prepare
 from bignet.extractor.settings import DEFAULT_MODEL, DEFAULT_POOL, Form, Tap
 from bignet.spec import EmbeddingSpec, EncoderSpec, Preprocess
@@ -59,6 +58,12 @@ class Encoder:
     def batches_a_pass(self) -> int:
         """So many batches of the usual size are best given to ``encode`` together."""
         return tail.PARTS if isinstance(self._network, tail.Split) else 1
+
+    @property
+    def usual_batch(self) -> int:
+        """Images a pass unless it is told otherwise."""
+        preprocess = self.spec.preprocess
+        return machine.batch_size_for(self.device, preprocess.crop**2 * preprocess.n_views) * self.batches_a_pass
 
     def encode(self, squares: Tensor) -> dict[str, NDArray[np.float32]]:
         """Pixels -> for each embedding (N, dims) float32, not normalised; one forward pass.
@@ -130,7 +135,7 @@ def build(
     Raises:
         UsageError: an unknown model, layer, pool or device, or weights that cannot be loaded.
     """
-    target = find_device(device)
+    target = machine.find_device(device)
     return draw(model, weights_request, layers, pool_names, form or Form()).encoder(target)
 
 
@@ -215,7 +220,7 @@ def rebuild(specs: Sequence[EmbeddingSpec], weights_request: str | None = None, 
     Raises:
         MismatchError: what can be built today is not what made the store; the message names the difference.
     """
-    target = find_device(device)
+    target = machine.find_device(device)
     return redraw(specs, weights_request).encoder(target)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypedDict
 
 from bignet.errors import UsageError
+from bignet.extractor.defaults import IMAGE_TIMEOUT, SHARD_ROWS
 from bignet.images import Limits
 from bignet.spec import DECODERS, DTYPES, PRECISIONS, RESIZE_MODES, VIEWS
 
@@ -121,9 +122,9 @@ class ExtractSettings:
     batch_size: int = 0
     workers: int = 0
     limit: int = 0
-    shard_rows: int = 1000
+    shard_rows: int = SHARD_ROWS
     limits: Limits = field(default_factory=Limits)
-    image_timeout: float = 60.0
+    image_timeout: float = IMAGE_TIMEOUT
     rehash: bool = False
     retry_rejected: bool = False
 

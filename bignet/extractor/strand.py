@@ -132,11 +132,9 @@ class Strand:
         spec = self.encoder.spec
         others = place.devices[1:]
         copies = [self.blueprint.encoder(each, spec.precision, spec.preprocess.decode, spec.ranges) for each in others]
-        n_pixels = spec.preprocess.crop**2 * spec.preprocess.n_views
-        usual = machine.batch_size_for(place.device, n_pixels) * self.encoder.batches_a_pass
         streams = place.streams
         seats = [Seat(each, streams.threads) for each in (self.encoder, *copies) for _ in range(streams.number)]
-        return Lane(seats, self.settings.batch_size or usual, wants)
+        return Lane(seats, self.settings.batch_size or self.encoder.usual_batch, wants)
 
     def committing(self, snapshot: Snapshot | None) -> Committing:
         """Takes its partitions, within a ``with`` block."""

@@ -132,7 +132,7 @@ def _noise(encoder: Encoder) -> tuple[int, list[torch.Tensor]]:
     """A run's number of images a pass, and so many that are noise."""
     preprocess = encoder.spec.preprocess
     side, views = preprocess.crop, preprocess.n_views
-    batch = machine.batch_size_for(encoder.device, side**2 * views) * encoder.batches_a_pass
+    batch = encoder.usual_batch
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(0, 256, (batch, views, side, side, 3), dtype=torch.uint8, generator=generator)
     return batch, list(pixels.permute(0, 1, 4, 2, 3))

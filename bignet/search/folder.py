@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 from bignet import files
 from bignet.errors import UsageError, explain_os_error
 from bignet.extractor import machine
+from bignet.extractor.defaults import IMAGE_TIMEOUT
 from bignet.extractor.forward import Seat
 from bignet.extractor.partition import Embedder
 from bignet.extractor.sources import scan
@@ -24,14 +25,12 @@ from bignet.search.results import Query
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from bignet.extractor.encoder import Encoder
     from bignet.extractor.partition import Partition
     from bignet.extractor.sources import Scan
     from bignet.search.searcher import Searcher
     from bignet.search.settings import SearchSettings
 
 _QUERIES_A_PART = 512
-_SECONDS_AN_IMAGE = 60.0
 
 
 class Listener(Protocol):
@@ -135,8 +134,8 @@ class _Work:
             loader = Loader(self.found.root, encoder.spec.preprocess, Limits(), StageSeconds())
             seats = [Seat(encoder, streams.threads) for _ in range(streams.number)]
             self.listener.advanced(0, self.summary.n_queries)
-            with DecodePool(loader, machine.available_cores(), _SECONDS_AN_IMAGE) as pool:
-                embedder = Embedder(seats, pool, _batch_size(encoder), self._advance)
+            with DecodePool(loader, machine.available_cores(), IMAGE_TIMEOUT) as pool:
+                embedder = Embedder(seats, pool, encoder.usual_batch, self._advance)
                 parts = [entries[at : at + _QUERIES_A_PART] for at in range(0, len(entries), _QUERIES_A_PART)]
                 yield from embedder.embed(parts, _Stored(self._is_stored))
 
@@ -184,9 +183,3 @@ class _Stored(Claims):
 
     def take(self, sha256: bytes) -> bool:
         return not self._is_known(sha256)
-
-
-def _batch_size(encoder: Encoder) -> int:
-    preprocess = encoder.spec.preprocess
-    n_pixels = preprocess.crop**2 * preprocess.n_views
-    return machine.batch_size_for(encoder.device, n_pixels) * encoder.batches_a_pass
