@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 if TYPE_CHECKING:
     import os
@@ -35,6 +35,17 @@ class Store:
         self.snapshot = snapshot
         self.summary = summary
         self._searchers: dict[Opening, Searcher] = {}
+
+    def close(self) -> None:
+        """Let later runs remove the snapshot that this one reads."""
+        self._searchers.clear()
+        self.snapshot.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __len__(self) -> int:
         return len(self.snapshot)

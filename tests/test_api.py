@@ -67,6 +67,20 @@ def test_a_store_moved_with_its_images_still_shows_them(images: Path, tmp_path: 
     assert (root / "a" / "0.jpg").is_file()
 
 
+def test_a_closed_store_lets_its_snapshot_go(images: Path, tmp_path: Path) -> None:
+    def extract() -> int:
+        bignet.extract(images, tmp_path / "s", model="tests.tiny:build", weights="random:0").close()
+        return len(list((tmp_path / "s" / "manifests").glob("*.json")))
+
+    assert extract() == 1
+    with bignet.open(tmp_path / "s") as opened:
+        (images / "a" / "0.jpg").unlink()
+        assert extract() == 2
+        assert len(opened.vectors()) == 6
+    (images / "a" / "2.jpg").unlink()
+    assert extract() == 1
+
+
 def test_query_misuse_is_a_clear_error(images: Path, tmp_path: Path) -> None:
     bignet.extract(images, tmp_path / "s", model="tests.tiny:build", weights="random:0")
     opened = bignet.open(tmp_path / "s")

@@ -123,7 +123,7 @@ def command(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.", rich_help_panel=_INDEX)] = "auto",
 ) -> None:
-    """Find the images most similar to an image, by exact cosine similarity.
+    """Find the images most similar to an image; scores are exact cosine similarities.
 
     \b
     bignet search photos.bignet query.jpg -k 10

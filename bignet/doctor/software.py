@@ -100,7 +100,7 @@ def openmp(maps: str) -> Check:
 
 @dataclass(frozen=True)
 class Kernel:
-    """C code that makes convolutions and max pooling cheaper.
+    """C code that makes convolutions, max pooling or resizing cheaper.
 
     Attributes:
         name: of their source.
@@ -118,14 +118,14 @@ def kernels(found: Sequence[Kernel]) -> Check:
     broken = [each.name for each in found if each.form is not None and not each.loads]
     if broken:
         text = f"{', '.join(broken)}: what was compiled is damaged, or not of these sources"
-        return note("C kernels", text, "Torch's take their place, and are slower, until BigNet is installed again.")
+        return note("C kernels", text, "Torch and Pillow take their place, slower, until BigNet is installed again.")
     there = ", ".join(f"{each.name} ({each.form})" for each in found if each.form is not None)
     if there:
         return ok("C kernels", there)
     return note(
         "C kernels",
-        "none were compiled for this processor: torch's take their place",
-        "In fp32, 3 x 3 convolutions are up to 2.5 times as fast with them: install a C compiler, then BigNet again.",
+        "none were compiled for this processor: torch and Pillow take their place",
+        "In fp32 networks are up to 2.5 times as fast with them: install a C compiler, then BigNet again.",
     )
 
 

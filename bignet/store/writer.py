@@ -57,7 +57,7 @@ class Progress:
     parent: Parent | None = None
 
 
-_KEPT_MANIFESTS = 2  # the newest, and the one to go back to if it is damaged
+_KEPT_MANIFESTS = 2  # of a run under way: the newest, and the one to go back to; the last one alone stays
 
 
 class StoreWriter:

@@ -147,4 +147,4 @@ def test_kernels_that_are_there_and_do_not_load_are_named() -> None:
 
 
 def test_every_source_in_c_is_looked_for() -> None:
-    assert [each.name for each in software.installed_kernels()] == ["direct", "max_pool", "winograd"]
+    assert [each.name for each in software.installed_kernels()] == ["direct", "max_pool", "resize", "winograd"]
