@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from contextlib import nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from bignet.errors import UsageError
 from bignet.opened import Store
@@ -47,7 +47,7 @@ def open(store: StorePath, *, allow_partial: bool = False) -> Store:  # noqa: A0
         UsageError: there is no store.
         IntegrityError: its manifest is damaged.
     """
-    return Store(Snapshot.open(store, allow_partial=allow_partial))
+    return Store(Snapshot.open(Path(store).absolute(), allow_partial=allow_partial))
 
 
 def extract(
@@ -75,9 +75,12 @@ def extract(
     from bignet.extractor.run import extract as run
     from bignet.extractor.settings import ExtractSettings
 
-    wanted = ExtractSettings(layers=_several(layers), pools=_several(pools), **settings)
+    asked: dict[str, Any] = dict(settings)
+    if asked.get("weights") is not None:
+        asked["weights"] = os.fspath(asked["weights"])
+    wanted = ExtractSettings(layers=_several(layers), pools=_several(pools), **asked)
     summary = run(images, store, wanted, listener)
-    return Store(Snapshot.open(store), summary)
+    return Store(Snapshot.open(Path(store).absolute()), summary)
 
 
 def _several(names: Sequence[str]) -> tuple[str, ...]:
@@ -108,7 +111,7 @@ def import_vectors(
     from bignet.importer.settings import ImportSettings
 
     run(vectors, store, ImportSettings(**settings), listener)
-    return Store(Snapshot.open(store))
+    return Store(Snapshot.open(Path(store).absolute()))
 
 
 def derive_store(  # noqa: PLR0913 - one argument for each choice
@@ -246,7 +249,10 @@ def sweep(
     from bignet.sweep_job import SweepRequest, run
 
     _check_folder(out, "a sweep")
-    return run(images, Path(out), SweepRequest(**settings), listener)
+    asked: dict[str, Any] = dict(settings)
+    asked |= {name: _several(asked[name]) for name in ("models", "layers", "pools", "steps") if name in asked}
+    asked["weights"] = {model: os.fspath(given) for model, given in asked.get("weights", {}).items()}
+    return run(images, Path(out), SweepRequest(**asked), listener)
 
 
 def clusters(

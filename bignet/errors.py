@@ -123,5 +123,5 @@ def explain_shortage(error: BaseException) -> ResourceError | None:
 def nearest(name: str, known: Iterable[str], how_many: int = 3) -> str:
     """The known names closest to a mistyped one, quoted, for the end of a message."""
     names = list(known)
-    close = difflib.get_close_matches(name, names, n=how_many, cutoff=0.4) or names[:how_many]
+    close = difflib.get_close_matches(name, names, n=how_many, cutoff=0.0)
     return ", ".join(repr(item) for item in close)

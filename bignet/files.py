@@ -156,6 +156,13 @@ def _temporary(path: Path) -> Iterator[Path]:
             temporary.unlink()
 
 
+def remove_temporary(folder: Path) -> None:
+    """What a process that was killed left in a folder that nobody else writes, and in those within it."""
+    for pattern in (f"{TEMPORARY_PREFIX}*", f"*/{TEMPORARY_PREFIX}*"):
+        for leftover in folder.glob(pattern):
+            leftover.unlink(missing_ok=True)
+
+
 def _write_and_sync(path: Path, write: Callable[[HashingFile], None]) -> WrittenFile:
     with path.open("wb", buffering=0) as raw:
         file = HashingFile(raw)

@@ -6,10 +6,15 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
+import numpy as np
+
+from bignet import files
 from bignet.derive.steps import parse_steps
 from bignet.errors import UsageError
+from bignet.evaluate.label_file import read_label_table
 from bignet.evaluate.sweep.judge import judge
 from bignet.evaluate.sweep.result import Choice, Dropped, Sweep, Why
 from bignet.evaluate.sweep.settings import SweepSettings
@@ -17,11 +22,11 @@ from bignet.extractor import grid_defaults
 from bignet.extractor.grid import draw_grid
 from bignet.extractor.run import Listener as ExtractListener
 from bignet.extractor.settings import ExtractSettings
-from bignet.extractor.several import STORES, extract_several
+from bignet.extractor.several import extract_several
 from bignet.names import shell_word
 from bignet.reporting.sweep.source import SweepSource
 from bignet.reporting.sweep.write import with_earlier_times, write_sweep
-from bignet.store import lock
+from bignet.store import layout, lock
 from bignet.store.snapshot import Snapshot
 from bignet.sweep_costs import CostRequest, measure
 from bignet.sweep_images import Shelf
@@ -31,7 +36,6 @@ from bignet.sweep_vectors import CopyRequest, Vectors, embed_all_copies, images_
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from bignet.extractor.grid import Grid, LeftOut
     from bignet.extractor.several import ModelStore
@@ -118,11 +122,11 @@ class SweepRequest:
 class SweepOptions(TypedDict, total=False):
     """The keywords of ``bignet.sweep``; see SweepRequest, which has the defaults."""
 
-    models: tuple[str, ...]
-    layers: tuple[str, ...]
-    pools: tuple[str, ...]
-    weights: Mapping[str, str]
-    steps: tuple[str, ...]
+    models: str | Sequence[str]
+    layers: str | Sequence[str]
+    pools: str | Sequence[str]
+    weights: Mapping[str, str | os.PathLike[str]]
+    steps: str | Sequence[str]
     max_dims: int
     labels: str | os.PathLike[str] | None
     limit: int
@@ -158,13 +162,17 @@ def run(
         ResourceError: the disk refused.
     """
     listener = listener or _Silent()
+    if request.labels is not None:
+        read_label_table(Path(request.labels), np.empty(0, np.int64), [])  # what is wrong with it is said at once
     listener.stage("networks", 0, 1)
     grid = draw_grid(request.models, request.layers, request.pools, request.weights, request.max_dims, request.size)
     listener.gridded(grid)
     made = extract_several(images, out, grid.requests, request.extraction, listener, grid.loaded)
     _check_embedded(made, images)
     with ExitStack() as stack:
-        stack.enter_context(lock.exclusive(out / STORES, "folder"))  # two that measure at a time would slow each other
+        # Two that measure at a time would slow each other.
+        stack.enter_context(lock.exclusive(out / layout.STORES, "folder"))
+        files.remove_temporary(out)
         names = [_name_of(item, out) for item in made]
         stores = {name: stack.enter_context(Snapshot.open(item.path)) for name, item in zip(names, made, strict=True)}
         networks, made = _handed_on(made, stores, request.device)

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 import bignet
+from bignet.errors import UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,6 +80,21 @@ def test_a_closed_store_lets_its_snapshot_go(images: Path, tmp_path: Path) -> No
         assert len(opened.vectors()) == 6
     (images / "a" / "2.jpg").unlink()
     assert extract() == 1
+
+
+def test_a_store_opened_by_a_relative_path_stays_where_it_is(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = bignet.extract(images, "s", model="tests.tiny:build", weights="random:0")
+    opened = bignet.open("s")
+    monkeypatch.chdir("/")
+    assert len(made.vectors()) == len(opened.search("path:a/0.jpg", k=9)) == 6
+
+
+def test_weights_may_be_given_as_a_path(images: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"none\.pth' are not a file"):
+        bignet.extract(images, tmp_path / "s", model="tests.tiny:build", weights=tmp_path / "none.pth")
 
 
 def test_query_misuse_is_a_clear_error(images: Path, tmp_path: Path) -> None:

@@ -284,6 +284,7 @@ def test_networks_are_loaded_and_drawn_once_and_let_go_before_choices_are_scored
         ({"steps": ("pca",)}, "step 'pca' is unknown"),
         ({"precision": "fp8"}, "precision 'fp8' is unknown"),
         ({"limit": -1}, "limit is -1"),
+        ({"limit": 1.5}, "limit is 1.5; give a whole number"),
     ],
 )
 def test_what_cannot_be_is_an_error_before_anything_is_done(asked, message):
@@ -295,3 +296,29 @@ def test_a_sweep_is_not_written_into_a_store(images, tmp_path):
     bignet.extract(images, tmp_path / "s", model=MODELS[0], weights="random:0", precision="fp32")
     with pytest.raises(UsageError, match="it is a store"):
         bignet.sweep(images, tmp_path / "s" / "out", **OPTIONS)
+
+
+def test_what_a_killed_sweep_left_half_written_is_removed(images, made):
+    _, out = made
+    for place in (out / ".tmp-1-speeds.json", out / "scores" / ".tmp-1-x.npz"):
+        place.write_bytes(b"half")
+    bignet.sweep(images, out, **OPTIONS, steps=("pca:8",))
+    assert list(out.rglob(".tmp-*")) == []
+
+
+@pytest.mark.parametrize("content", [None, "a,b\n1,2\n"])
+def test_labels_that_cannot_be_read_are_an_error_before_anything_is_embedded(images, tmp_path, content):
+    labels = tmp_path / "labels.csv"
+    if content:
+        labels.write_text(content)
+    with pytest.raises(UsageError, match="label file"):
+        bignet.sweep(images, tmp_path / "s", **OPTIONS, labels=labels)
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("name", ["models", "layers", "pools"])
+def test_a_single_name_is_one_and_none_is_an_error(images, tmp_path, name):
+    with pytest.raises(UsageError, match=f"{name}: none is named"):
+        bignet.sweep(images, tmp_path / "s", **OPTIONS | {name: (), "weights": {}})
+    with pytest.raises(UsageError, match=r"unknown|has no layer|no published"):
+        bignet.sweep(images, tmp_path / "s", **OPTIONS | {name: "nonsense", "weights": {}})

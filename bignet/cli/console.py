@@ -64,13 +64,14 @@ def typed(words: Sequence[str]) -> str:
     return " ".join(map(pasted, words))
 
 
-def search_hint(store: str | os.PathLike[str]) -> str:
+def search_hint(store: str | os.PathLike[str], embedding: str | None = None) -> str:
     """The search to try next on a store, as typed: by a picture, or where no encoder is at hand by an id it has."""
     from bignet.store.snapshot import Snapshot
 
     with Snapshot.open(store) as snapshot:
         query = _an_id(snapshot) if isinstance(snapshot.embeddings[0].encoder, ImportedEncoder) else "QUERY.jpg"
-    return f"bignet search {pasted(store)} {query}"
+        which = "" if embedding in (None, snapshot.embeddings[0].name) else f" -e {pasted(embedding)}"
+    return f"bignet search {pasted(store)} {query}{which}"
 
 
 def partial_warning(store: object, left_out: LeftOut) -> str:

@@ -74,7 +74,7 @@ def command(
         return
     for line in _lines(outcome):
         say(line)
-    say(f"next: {search_hint(store)}")
+    say(f"next: {search_hint(store, embedding)}")
 
 
 def _bytes(text: str | None) -> int | None:

@@ -121,7 +121,7 @@ def _outcome(words: list[str], *, debug: bool) -> int:
     try:
         return _called(words)
     except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else ExitCode.OK
+        return leave.code if isinstance(leave.code, int) else ExitCode.OK if leave.code is None else ExitCode.USAGE
     except BigNetError as error:
         return _explained(f"error[{error.code}]: {error}", error.exit_code, debug=debug)
     except _Stopped as stop:
@@ -137,7 +137,8 @@ def _outcome(words: list[str], *, debug: bool) -> int:
         if not hasattr(error, "format_message"):
             raise
         command = " ".join(["bignet", *words[:1]]) if words[0] in _COMMANDS else "bignet"
-        return _explained(f"error[usage]: {error.format_message()} See: {command} --help", ExitCode.USAGE, debug=debug)
+        text = f"error[usage]: {error.format_message().rstrip('.')}; see {command} --help"
+        return _explained(text, ExitCode.USAGE, debug=debug)
 
 
 def _called(words: list[str]) -> int:

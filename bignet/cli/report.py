@@ -183,9 +183,10 @@ def clusters_of(text: str) -> tuple[int, ...] | None:
 
 @dataclass(frozen=True)
 class _Done:
-    """A report that was written."""
+    """A report that was written; ``named`` is the store as it was typed."""
 
     store: Store
+    named: str
     evaluation: Evaluation
     files: ReportFiles
     settings: dict[str, Any]
@@ -204,7 +205,7 @@ class _Done:
         found = [about, *lines.headline(self.evaluation), *(["", *worst] if worst else [])]
         root = self.store.snapshot.image_root(self.settings["images"])
         found += [] if root.is_dir() else [missing_images(root)]
-        found += [] if left_out is None else [partial_warning(self.store.path, left_out)]
+        found += [] if left_out is None else [partial_warning(self.named, left_out)]
         found += [f"note: {visible(text)}" for text in self.evaluation.warnings[left_out is not None :]]
         return [*found, lines.time_line(self.stages, self.seconds), lines.written(self.files)]
 
@@ -212,7 +213,7 @@ class _Done:
         """What to do next."""
         from bignet.cli.report_lines import next_commands
 
-        commands = next_commands(self.evaluation, self.files, str(self.store.path))
+        commands = next_commands(self.evaluation, self.files, self.named, self.settings["embedding"])
         return [f"{'      ' if number else 'next: '}{text}" for number, text in enumerate(commands)]
 
 
@@ -228,4 +229,4 @@ def _measure(store: str, out: str, settings: dict[str, Any], *, allow_partial: b
             evaluation, files = api.report(opened, out, progress=stages, **settings)
         finally:
             stages.close()
-    return _Done(opened, evaluation, files, settings, stages.seconds, time.monotonic() - start)
+    return _Done(opened, store, evaluation, files, settings, stages.seconds, time.monotonic() - start)

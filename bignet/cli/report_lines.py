@@ -171,8 +171,8 @@ def written(files: ReportFiles) -> str:
     return f"report: {pasted(files.html)} ({page}; beside it report.json and {tables})"
 
 
-def next_commands(evaluation: Evaluation, files: ReportFiles, store: str) -> list[str]:
-    """What to type next, each as typed."""
+def next_commands(evaluation: Evaluation, files: ReportFiles, store: str, embedding: str | None) -> list[str]:
+    """What to type next, each as typed; ``embedding`` as it was asked for."""
     if not len(evaluation.ids):
         return [typed(["bignet", "info", store, "--rejected"])]
     found = []
@@ -183,7 +183,8 @@ def next_commands(evaluation: Evaluation, files: ReportFiles, store: str) -> lis
     if condition is not None:
         found.append(typed(["bignet", "report", str(files.json), "--check", condition]))
     elif head is not None and head.value is None:
-        found.append(typed(["bignet", "report", store, "-o", str(files.folder), "--labels", "labels.csv"]))
+        which = [] if embedding is None else ["-e", embedding]
+        found.append(typed(["bignet", "report", store, *which, "-o", str(files.folder), "--labels", "LABELS.csv"]))
     return found
 
 

@@ -16,6 +16,8 @@ from bignet.evaluate.sweep.settings import SweepSettings
 from bignet.extractor import grid_defaults
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from bignet.sweep_job import SweepDone
 
 NAME = "sweep"
@@ -27,24 +29,29 @@ def command(
     images: Annotated[str, typer.Argument(help="Folder (searched recursively) or text file with a path on each line.")],
     out: Annotated[str, typer.Option("--out", "-o", help="Folder for the page and the stores.")] = "sweep",
     models: Annotated[
-        str,
-        typer.Option("--models", "-m", help="Backbones, see `bignet models`.", rich_help_panel=_GRID),
-    ] = ",".join(grid_defaults.MODELS),
+        list[str],
+        typer.Option("--models", "-m", metavar="NAMES", help="Backbones, see `bignet models`.", rich_help_panel=_GRID),
+    ] = (",".join(grid_defaults.MODELS),),  # type: ignore[assignment] # typer makes it a list
     layers: Annotated[
-        str,
+        list[str],
         typer.Option(
             "--layers",
             "-l",
+            metavar="NAMES",
             help="auto: where each stage of a model ends; or names, of which each model tries those that it has.",
             rich_help_panel=_GRID,
         ),
-    ] = ",".join(grid_defaults.AUTO),
+    ] = (",".join(grid_defaults.AUTO),),  # type: ignore[assignment]
     pools: Annotated[
-        str,
+        list[str],
         typer.Option(
-            "--pools", "-p", help="Each layer gets each of them; see `bignet extract --help`.", rich_help_panel=_GRID
+            "--pools",
+            "-p",
+            metavar="NAMES",
+            help="Each layer gets each of them; see `bignet extract --help`.",
+            rich_help_panel=_GRID,
         ),
-    ] = ",".join(grid_defaults.POOLS),
+    ] = (",".join(grid_defaults.POOLS),),  # type: ignore[assignment]
     pca: Annotated[
         int | None,
         typer.Option(min=1, help="Try each embedding brought down to so many numbers, too.", rich_help_panel=_GRID),
@@ -152,8 +159,8 @@ def command(
         raise typer.Exit(ExitCode.SOME_REJECTED)
 
 
-def _listed(name: str, text: str) -> tuple[str, ...]:
-    found = tuple(part.strip() for part in text.split(",") if part.strip())
+def _listed(name: str, texts: Sequence[str]) -> tuple[str, ...]:
+    found = tuple(part.strip() for text in texts for part in text.split(",") if part.strip())
     if not found:
         raise UsageError(f"--{name} names nothing; give names with commas between them")
     return found

@@ -18,6 +18,7 @@ from bignet.extractor.pools import channels_last, has_positions
 from bignet.extractor.taps import outermost
 from bignet.extractor.vision import torchvision
 from bignet.spec import Preprocess
+from bignet.units import size as in_units
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,7 @@ def wrong_size(backbone: Backbone, size: int, error: Exception) -> BigNetError:
     """What to raise when a network takes no pictures of that size, in pixels a side; ``error`` is its own."""
     if is_out_of_memory(error):
         found = re.search(r"allocate (\d+) bytes", str(error))
-        wanted = f" ({int(found[1]) / 1e9:,.1f} GB more were needed at once)" if found else ""
+        wanted = f" ({in_units(int(found[1]))} more were needed at once)" if found else ""
         return ResourceError(
             f"out of memory for one {size} x {size} image in model '{backbone.name}'{wanted}; "
             f"take a smaller --size (it was trained with {backbone.preprocess.crop}) or model, or free some memory"
@@ -209,7 +210,7 @@ def _from_factory(name: str) -> Backbone:
 def _made_by(name: str, factory: Callable[[], Any]) -> nn.Module:
     try:
         model = factory()
-    except Exception as error:  # the user's own code
+    except (Exception, SystemExit) as error:  # the user's own code
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise UsageError(f"model factory '{name}' fails ({reason}); it is called without arguments") from error
     if not isinstance(model, nn.Module):

@@ -116,7 +116,7 @@ def draw_grid(
         UsageError: an unknown model, layer or pool, weights that cannot be loaded, or nothing is left to try.
     """
     given = weights_of or {}
-    _check_models(models, given, max_dims)
+    _check_request(models, layers, pool_names, given, max_dims)
     wanted = list({pool.name: pool for pool in map(pools.find, pool_names)}.values())
     chosen: dict[str, list[Combination]] = {}
     dropped: list[LeftOut] = []
@@ -271,7 +271,12 @@ def _check_layers_used(layers: Sequence[str], found: Iterable[Combination | Left
         )
 
 
-def _check_models(models: Sequence[str], given: Mapping[str, str], max_dims: int) -> None:
+def _check_request(
+    models: Sequence[str], layers: Sequence[str], pools: Sequence[str], given: Mapping[str, str], max_dims: int
+) -> None:
+    for name, asked in (("models", models), ("layers", layers), ("pools", pools)):
+        if not asked:
+            raise UsageError(f"{name}: none is named; name one, or leave it out for the usual ones")
     strangers = [model for model in given if model not in models]
     if strangers:
         raise UsageError(f"weights are given for '{strangers[0]}', which is not tried; allowed: {', '.join(models)}")

@@ -188,6 +188,8 @@ def _hooked(plain: Plain, precision: str, device: torch.device) -> Network:
             return run
         other = _Watched(_moved_copy(plain.model, TYPES[precision], device, order), plain.pools, calls, order)
         return _tried(other, plain, precision, device)
+    if not all(bool(vector.isfinite().all()) for vector in plain.vectors):
+        raise UsageError("the model gives numbers that are not finite; look for NaN and infinity in its weights")
     raise UsageError(
         "a copy of the model gives other vectors than the model itself, so nothing it gives can be relied on; "
         "look for what is shared or counted between calls"

@@ -129,11 +129,10 @@ class ExtractSettings:
     retry_rejected: bool = False
 
     def __post_init__(self) -> None:
+        for name, smallest in (("batch_size", 0), ("workers", 0), ("limit", 0), ("shard_rows", 1)):
+            _check_whole(name, getattr(self, name), smallest)
         if self.workers > MAX_WORKERS:
             raise UsageError(f"workers is {self.workers}; it must be at most {MAX_WORKERS}")
-        for name, smallest in (("batch_size", 0), ("workers", 0), ("limit", 0), ("shard_rows", 1)):
-            if getattr(self, name) < smallest:
-                raise UsageError(f"{_in_words(name)} is {getattr(self, name)}; it must be at least {smallest}")
         if self.size is not None:
             check_size(self.size)
         if not 0 < self.image_timeout < threading.TIMEOUT_MAX:
@@ -153,6 +152,13 @@ class ExtractSettings:
         """The form of a new store before anything is proved: exact and fp32."""
         form = Form(size=self.size, resize_mode=self.resize_mode)
         return replace(form, views=self.views or form.views, storage=self.storage or form.storage)
+
+
+def _check_whole(name: str, value: object, smallest: int) -> None:
+    if not isinstance(value, int):
+        raise UsageError(f"{_in_words(name)} is {value!r}; give a whole number")
+    if value < smallest:
+        raise UsageError(f"{_in_words(name)} is {value}; it must be at least {smallest}")
 
 
 def check_size(size: int) -> None:
@@ -179,7 +185,7 @@ class ExtractOptions(TypedDict, total=False):
     """The keywords of ``bignet.extract`` besides layers and pools; see ExtractSettings, which has the defaults."""
 
     model: str | None
-    weights: str | None
+    weights: str | os.PathLike[str] | None
     size: int | None
     resize_mode: str | None
     views: str | None

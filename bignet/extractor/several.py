@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from bignet.extractor.weights import Loaded
     from bignet.store.writer import StoreWriter
 
-STORES = "stores"
 _SUFFIX = ".bignet"
 _NO_NAME = re.compile(r"[^\w.+-]+", re.ASCII)
 
@@ -68,7 +67,7 @@ class ModelStore:
 
 def store_name(model: str) -> str:
     """Where a model's store is below the folder of all: ``stores/resnet18.bignet``."""
-    return f"{STORES}/{_NO_NAME.sub('-', model)}{_SUFFIX}"
+    return f"{layout.STORES}/{_NO_NAME.sub('-', model)}{_SUFFIX}"
 
 
 def extract_several(
@@ -109,7 +108,7 @@ def extract_several(
     _check_requests(requests)
     found = scan_for_work(images)
     at_hand = {} if loaded is None else loaded
-    with _held(Path(folder) / STORES) as place, ExitStack() as stack:
+    with _held(Path(folder) / layout.STORES) as place, ExitStack() as stack:
         writers = [stack.enter_context(writing(Path(folder) / store_name(request.model))) for request in requests]
         if settings.limit:
             found, settings = _limited(found, settings.limit, writers), replace(settings, limit=0)

@@ -52,7 +52,7 @@ class Scan:
 def scan(images: str | os.PathLike[str]) -> Scan:
     """Every file of a folder (recursive) or of a list file, sorted by the bytes of its path.
 
-    Hidden names, linked folders and BigNet stores inside the folder are passed over and counted.
+    Hidden names, linked folders, and stores and sweeps inside the folder are passed over and counted.
 
     Raises:
         UsageError: there is nothing there, or it is neither a folder nor a list.
@@ -88,10 +88,14 @@ def _walk(folder: bytes, prefix: bytes, skipped: dict[str, int]) -> Iterator[Ent
                 yield entry_of(item.path, name)
             elif item.is_symlink():
                 skipped["linked_folders"] += 1
-            elif layout.is_store(Path(os.fsdecode(item.path))):
+            elif _is_ours(Path(os.fsdecode(item.path))):
                 skipped["stores"] += 1
             else:
                 pending.append((item.path, name + b"/"))
+
+
+def _is_ours(folder: Path) -> bool:
+    return layout.is_store(folder) or layout.is_sweep(folder)
 
 
 def _is_folder(item: os.DirEntry[bytes]) -> bool:

@@ -13,6 +13,7 @@ REJECTED = "rejected"
 MANIFESTS = "manifests"
 INDEX = "index"
 LOCK = ".lock"
+STORES = "stores"  # of a sweep's folder: its stores, and a lock
 JOURNAL = ".decoding"  # what a run decodes right now, for the next one if it dies
 SUSPECTS = ".suspects"  # files that were in work when runs died
 
@@ -31,6 +32,11 @@ def manifest_numbers(store: Path) -> list[int]:
         return []
     found = (_MANIFEST_NAME.match(item.name) for item in folder.iterdir())
     return sorted((int(match[1]) for match in found if match), reverse=True)
+
+
+def is_sweep(folder: Path) -> bool:
+    """Whether a folder is a sweep's: its stores lie there under a lock of their own."""
+    return (folder / STORES / LOCK).is_file()
 
 
 def is_store(folder: Path) -> bool:

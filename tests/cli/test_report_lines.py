@@ -115,10 +115,10 @@ def test_what_to_do_next_opens_the_atlas_only_if_it_was_written(world: World, tm
     files = write_report(world.evaluation, world.source, tmp_path / "my report")
     bare = write_report(replace(world.evaluation, geometry=None, clusters=None), world.source, tmp_path / "bare")
 
-    shown = next_commands(world.evaluation, files, "s")
+    shown = next_commands(world.evaluation, files, "s", None)
     assert shown[0] == (f"embedding-atlas '{files.atlas}' --x projection_x --y projection_y --neighbors neighbors")
     assert shown[1].startswith(f"bignet report '{files.json}' --check 'map@r.macro>=0.")
-    assert not any("embedding-atlas" in line for line in next_commands(world.evaluation, bare, "s"))
+    assert not any("embedding-atlas" in line for line in next_commands(world.evaluation, bare, "s", None))
     assert "beside it report.json and 8 tables" in written(files)
     assert "beside it report.json and 4 tables" in written(bare)
 
@@ -127,14 +127,16 @@ def test_without_labels_the_next_step_is_to_give_some(tmp_path: Path) -> None:
     world = make_world(None, [None] * 6)
     files = write_report(world.evaluation, world.source, tmp_path)
 
-    assert next_commands(world.evaluation, files, "s") == [f"bignet report s -o {tmp_path} --labels labels.csv"]
+    assert next_commands(world.evaluation, files, "s", None) == [f"bignet report s -o {tmp_path} --labels LABELS.csv"]
+    (named,) = next_commands(world.evaluation, files, "s", "a.max")
+    assert named == f"bignet report s -e a.max -o {tmp_path} --labels LABELS.csv"
 
 
 def test_without_images_the_next_step_is_to_look_at_the_rejected(tmp_path: Path) -> None:
     world = make_world(None, [])
     files = write_report(world.evaluation, world.source, tmp_path)
 
-    assert next_commands(world.evaluation, files, "my store") == ["bignet info 'my store' --rejected"]
+    assert next_commands(world.evaluation, files, "my store", None) == ["bignet info 'my store' --rejected"]
 
 
 @pytest.mark.parametrize(
@@ -147,7 +149,7 @@ def test_a_check_is_suggested_only_if_chance_would_fail_it_and_the_report_holds_
     files = replace(write_report(world.evaluation, world.source, tmp_path), atlas=None)
     head = replace(world.evaluation.metrics[0], value=lo, lo=lo, hi=1.0, chance=chance)
 
-    found = next_commands(replace(world.evaluation, metrics=(head,)), files, "s")
+    found = next_commands(replace(world.evaluation, metrics=(head,)), files, "s", None)
 
     assert found == ([f"bignet report {files.json} --check 'map@r.macro>={bound}'"] if bound else [])
 

@@ -139,10 +139,17 @@ def test_the_result_as_json_is_all_there_is_on_stdout(bignet_command: Command, p
 def test_a_wrong_word_is_one_line_and_leaves_nothing(
     bignet_command: Command, photos: Path, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
-    weights = ("-w", f"{MODEL}=random:0") if "-m" not in words else ()
-    done = bignet_command("sweep", photos, "-o", tmp_path / "s", "-m", MODEL, *weights, *words)
+    usual = ("-m", MODEL, "-w", f"{MODEL}=random:0") if "-m" not in words else ()
+    done = bignet_command("sweep", photos, "-o", tmp_path / "s", *usual, *words)
 
     assert (done.code, done.out) == (2, "")
     assert done.err.count("\n") == 1
     assert message in done.err
     assert not (tmp_path / "s").exists()
+
+
+def test_options_given_again_add_up(bignet_command: Command, photos: Path, tmp_path: Path) -> None:
+    usual = ("-m", MODEL, "-w", f"{MODEL}=random:0", "--precision", "fp32", "--json")
+    done = bignet_command("sweep", photos, "-o", tmp_path / "s", *usual, "-p", "gap", "-p", "max,avg:2")
+
+    assert {item["name"].rsplit(".", 1)[1] for item in json.loads(done.out)["choices"]} == {"gap", "max", "avg2"}

@@ -227,3 +227,12 @@ class ChannelsLast(nn.Module):
 def test_a_last_map_with_its_channels_last_names_the_layer_to_take():
     with pytest.raises(UsageError, match=r"'norm', has its channels last; .*--layer head\.global_pool --pool flat"):
         backbones.last_map(ChannelsLast().eval(), tiny.build.preprocess)
+
+
+def leaves():
+    raise SystemExit(3)
+
+
+def test_a_factory_that_ends_the_program_is_a_usage_error():
+    with pytest.raises(UsageError, match=r"fails \(SystemExit: 3\)"):
+        backbones.find("tests.extractor.test_backbones:leaves").build()

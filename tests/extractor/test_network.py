@@ -289,3 +289,13 @@ def test_norms_after_shared_convolutions_are_folded_for_their_own_call_only():
     batch = batch_of(2)
     for ours, theirs in zip(module(batch), by_hooks(seeded(Shared), ("norm", "conv"), batch), strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_a_network_that_gives_no_numbers_is_said_to():
+    def broken():
+        model = nn.Sequential(nn.Conv2d(3, 4, 3))
+        model[0].weight.data[:] = float("nan")
+        return model
+
+    with pytest.raises(UsageError, match="numbers that are not finite"):
+        network.prepare(plain(broken, ("0",)), "fp32", CPU)

@@ -73,11 +73,18 @@ def test_what_is_no_regular_file_is_an_entry_to_be_refused(tmp_path):
     assert scan(tmp_path).entries == (Entry(b"pipe.jpg", -1, -1),)
 
 
-def test_stores_inside_the_folder_are_passed_over(tmp_path):
+def test_stores_and_sweeps_inside_the_folder_are_passed_over(tmp_path):
     touch(tmp_path, "a.jpg", "mine/manifests/00000001.json", "mine/shards/x.parquet", "manifests/notes.jpg")
+    touch(tmp_path, "sweep/stores/.lock", "sweep/sweep.json", "stores/b.jpg")
     found = scan(tmp_path)
-    assert names(found) == [b"a.jpg", b"manifests/notes.jpg"]
-    assert found.skipped["stores"] == 1
+    assert names(found) == [b"a.jpg", b"manifests/notes.jpg", b"stores/b.jpg"]
+    assert found.skipped["stores"] == 2
+
+
+def test_a_store_is_no_folder_of_images(tmp_path):
+    touch(tmp_path, "mine/manifests/00000001.json")
+    with pytest.raises(UsageError, match="is a store, not a folder of images"):
+        scan(tmp_path / "mine")
 
 
 ODD = [

@@ -136,12 +136,12 @@ def _runner_up(scored: Sequence[Scored], taken: Scored, cheaper: _Cheaper) -> tu
         return "the best", scored[0]
     if cheaper.item is not None:
         return "the cheaper one that loses least", cheaper.item
-    return "the next best", _next_best(scored)
+    return "the next best", _highest(scored[1:])
 
 
-def _next_best(scored: Sequence[Scored]) -> Scored | None:
-    """After the first, the highest of the scores that are shown."""
-    return max(scored[1:], key=lambda item: item.reported.value or 0.0, default=None)
+def _highest(scored: Sequence[Scored]) -> Scored | None:
+    """Of the scores that are shown; choices are in the order of the half that chose."""
+    return max(scored, key=lambda item: item.reported.value or 0.0, default=None)
 
 
 def _weighed(taken: Scored, role: str, rival: Scored | None) -> str:
@@ -174,9 +174,10 @@ def _rival(scored: Sequence[Scored]) -> str:
         item = cheapest(cheaper)
         costs = costs_instead(item.cost, best.cost)
         return f"If cost counts at all, {item.choice.name}: it cannot be told from the best, and gives {costs}."
-    if tied:
-        return f"More images could put {tied[0].choice.name} first: with these the two cannot be told apart."
-    second = _next_best(scored)
+    equal = _highest(tied)
+    if equal is not None:
+        return f"More images could put {equal.choice.name} first: with these the two cannot be told apart."
+    second = _highest(scored[1:])
     if second is None:
         return "Nothing, while there is no other choice."
     gap = None if second.to_best is None else difference(second.to_best)
