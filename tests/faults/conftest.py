@@ -60,11 +60,6 @@ def complete(golden_store, tmp_path):
     return shutil.copytree(golden_store, tmp_path / "store")
 
 
-def pytest_terminal_summary(terminalreporter):
-    count = harness.COUNT
-    terminalreporter.write_line(f"injected faults: {count.injected}; could not inject: {count.impossible}")
-
-
 def pytest_sessionfinish(session):
     """Fault tests in which nothing went wrong prove nothing: that fails the session."""
     here = Path(__file__).parent
