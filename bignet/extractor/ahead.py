@@ -163,6 +163,6 @@ class Ahead(Generic[_Claims, _Outcome]):
                 self._journal.end(number)
             except BaseException as error:  # whoever waits for the file raises it
                 slot.fail(error)
-                return
+                continue
             if not wanted:
                 return  # it was given up on and replaced meanwhile

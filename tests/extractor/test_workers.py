@@ -142,10 +142,14 @@ def test_a_file_that_memory_ran_out_over_is_looked_at_again(tmp_path, monkeypatc
 
 
 def test_a_thread_that_breaks_down_breaks_the_run_at_once(tmp_path, monkeypatch):
-    put(tmp_path, "a.png", 0)
+    for number in range(9):
+        put(tmp_path, f"{number}.png", number)
 
-    def fail(*_):
-        raise ZeroDivisionError
+    def fail(_loader, entry, _claims):
+        if entry.path != b"0.png":
+            raise ZeroDivisionError
+        time.sleep(0.2)  # while all others break down
+        return outcome(entry)
 
     monkeypatch.setattr(Loader, "load", fail)
     with pytest.raises(ZeroDivisionError):
