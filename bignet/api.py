@@ -47,7 +47,7 @@ def open(store: StorePath, *, allow_partial: bool = False) -> Store:  # noqa: A0
         UsageError: there is no store.
         IntegrityError: its manifest is damaged.
     """
-    return Store(Snapshot.open(Path(store).absolute(), allow_partial=allow_partial))
+    return Store(Snapshot.open(_fixed(store), allow_partial=allow_partial))
 
 
 def extract(
@@ -80,7 +80,12 @@ def extract(
         asked["weights"] = os.fspath(asked["weights"])
     wanted = ExtractSettings(layers=_several(layers), pools=_several(pools), **asked)
     summary = run(images, store, wanted, listener)
-    return Store(Snapshot.open(Path(store).absolute()), summary)
+    return Store(Snapshot.open(_fixed(store)), summary)
+
+
+def _fixed(store: StorePath) -> Path:
+    """Where it stays when the working folder changes."""
+    return Path(store).absolute()
 
 
 def _several(names: Sequence[str]) -> tuple[str, ...]:
@@ -111,7 +116,7 @@ def import_vectors(
     from bignet.importer.settings import ImportSettings
 
     run(vectors, store, ImportSettings(**settings), listener)
-    return Store(Snapshot.open(Path(store).absolute()))
+    return Store(Snapshot.open(_fixed(store)))
 
 
 def derive_store(  # noqa: PLR0913 - one argument for each choice

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 NAME = "sweep"
 PANEL = "Measure"
 _GRID, _JUDGING, _MACHINE, _OUTPUT = "What is tried", "Images and labels", "Machine", "Output"
+_MODELS, _LAYERS, _POOLS = (
+    [",".join(names)] for names in (grid_defaults.MODELS, grid_defaults.AUTO, grid_defaults.POOLS)
+)
 
 
 def command(
@@ -31,7 +34,7 @@ def command(
     models: Annotated[
         list[str],
         typer.Option("--models", "-m", metavar="NAMES", help="Backbones, see `bignet models`.", rich_help_panel=_GRID),
-    ] = (",".join(grid_defaults.MODELS),),  # type: ignore[assignment] # typer makes it a list
+    ] = _MODELS,
     layers: Annotated[
         list[str],
         typer.Option(
@@ -41,7 +44,7 @@ def command(
             help="auto: where each stage of a model ends; or names, of which each model tries those that it has.",
             rich_help_panel=_GRID,
         ),
-    ] = (",".join(grid_defaults.AUTO),),  # type: ignore[assignment]
+    ] = _LAYERS,
     pools: Annotated[
         list[str],
         typer.Option(
@@ -51,7 +54,7 @@ def command(
             help="Each layer gets each of them; see `bignet extract --help`.",
             rich_help_panel=_GRID,
         ),
-    ] = (",".join(grid_defaults.POOLS),),  # type: ignore[assignment]
+    ] = _POOLS,
     pca: Annotated[
         int | None,
         typer.Option(min=1, help="Try each embedding brought down to so many numbers, too.", rich_help_panel=_GRID),

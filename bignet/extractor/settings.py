@@ -6,6 +6,7 @@ import math
 import os
 import threading
 from dataclasses import dataclass, field, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, TypedDict
 
 from bignet.errors import UsageError
@@ -155,9 +156,9 @@ class ExtractSettings:
 
 
 def _check_whole(name: str, value: object, smallest: int) -> None:
-    if not isinstance(value, int):
+    if not isinstance(value, Integral):
         raise UsageError(f"{_in_words(name)} is {value!r}; give a whole number")
-    if value < smallest:
+    if int(value) < smallest:
         raise UsageError(f"{_in_words(name)} is {value}; it must be at least {smallest}")
 
 
@@ -167,10 +168,7 @@ def check_size(size: int) -> None:
     Raises:
         UsageError: it cannot.
     """
-    if not isinstance(size, int):
-        raise UsageError(f"size is {size!r}; give a whole number of pixels")
-    if size < SMALLEST_SIZE:
-        raise UsageError(f"size is {size}; it must be at least {SMALLEST_SIZE} pixels")
+    _check_whole("size", size, SMALLEST_SIZE)
     if size > LARGEST_SIZE:
         why = "a larger square has more pixels than any picture that is decoded"
         raise UsageError(f"size is {size}; it must be at most {LARGEST_SIZE} pixels: {why}")
